@@ -1,0 +1,100 @@
+"""What services ask of engines. Stores are synchronous and safe to call from several threads.
+
+Each port has one contract suite in `pellucid.testing`; every engine passes all of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from pellucid.core.score import Score
+from pellucid.core.span import Arrival, LogRecord, StoredSpan
+from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
+
+
+class SpanStore(Protocol):
+    """Spans, logs and scores of traces. Laws: contracts.md §1, at every read after a write."""
+
+    def write(self, arrivals: Sequence[Arrival]) -> None:
+        """Merge a batch and return when it is durable; one batch is one commit.
+
+        Raises StorageUnavailable, with nothing of the batch stored, when the disk is full.
+        """
+        ...
+
+    def write_logs(self, records: Sequence[LogRecord]) -> None:
+        """Join log records to their spans, before or after these arrive; durable on return."""
+        ...
+
+    def write_scores(self, scores: Sequence[Score]) -> None:
+        """Store scores, durable on return; one of the same id and content again changes nothing.
+
+        Raises Conflict for the same id with other content; nothing of the call is then stored.
+        """
+        ...
+
+    def list_experiments(self) -> list[ExperimentSummary]:
+        """List all experiments, the most recently used first."""
+        ...
+
+    def list_traces(
+        self, *, experiment: str | None, query: str, limit: int, cursor: str | None
+    ) -> TracePage:
+        """List traces newest first, of one experiment or all, that match a query (contracts.md §3).
+
+        Raises QuerySyntaxError, and InvalidInput for a cursor this store did not give.
+        """
+        ...
+
+    def get_trace(self, trace_id: str) -> TraceSummary:
+        """Return one trace's fields. Raises NotFound."""
+        ...
+
+    def iter_spans(self, trace_id: str) -> Iterator[StoredSpan]:
+        """Yield one trace's spans, parents before children, siblings by (start, span id).
+
+        An unknown trace yields nothing.
+        """
+        ...
+
+    def get_span(self, trace_id: str, span_id: str) -> StoredSpan:
+        """Return one span. Raises NotFound."""
+        ...
+
+    def get_waterfall(self, trace_id: str) -> Waterfall:
+        """Return one trace in columns, from hot columns alone. Raises NotFound."""
+        ...
+
+    def list_scores(
+        self,
+        *,
+        trace_id: str | None = None,
+        experiment: str | None = None,
+        session_id: str | None = None,
+        history: bool = False,
+    ) -> list[Score]:
+        """List a trace's (its spans' too) or a session's latest scores; all, with `history`."""
+        ...
+
+    def delete_trace(self, trace_id: str) -> None:
+        """Delete a trace with all that hangs on it and leave a tombstone. Raises NotFound."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was accepted and close; calling it twice is harmless."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Bytes by digest (BLAKE2b-256, 64 hex digits); the same bytes are stored once."""
+
+    def put(self, data: bytes) -> str:
+        """Store bytes, durable on return, and return their digest."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes, their digest verified. Raises NotFound."""
+        ...
+
+    def find_size(self, digest: str) -> int | None:
+        """Return the size in bytes, or None if there is no such artifact."""
+        ...
