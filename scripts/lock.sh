@@ -1,0 +1,13 @@
+#!/bin/sh
+# Renews the hashed requirements files from pyproject.toml. Names no registry, so that any mirror serves.
+set -eu
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+.venv/bin/python -m venv "$tools/venv"
+"$tools/venv/bin/pip" install --quiet --disable-pip-version-check uv
+compile() {
+    "$tools/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-package pellucid --custom-compile-command "make lock" "$@"
+}
+compile --extra all --group dev --group reference -o requirements/dev.txt pyproject.toml
+compile --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
