@@ -1,0 +1,96 @@
+"""Reading traces and deleting them; the store's calls run on the reader threads."""
+
+from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.ids import is_span_id, is_trace_id
+from pellucid.core.ports import SpanStore
+from pellucid.core.span import StoredSpan
+from pellucid.core.trace import ExperimentSummary, Trace, TracePage, TraceSummary, Waterfall
+from pellucid.server.services.threads import Threads
+
+MAX_LIMIT = 1000
+
+
+class TraceService:
+    """What pages and the API ask about traces. Ids may be written in upper case."""
+
+    def __init__(self, store: SpanStore, threads: Threads) -> None:
+        self._store = store
+        self._threads = threads
+
+    async def list_experiments(self) -> list[ExperimentSummary]:
+        """List all experiments, the most recently used first."""
+        return await self._threads.run(self._store.list_experiments)
+
+    async def get_experiment(self, slug: str) -> ExperimentSummary:
+        """Return the experiment that an address names. Raises NotFound."""
+        for experiment in await self.list_experiments():
+            if experiment.slug == slug:
+                return experiment
+        raise NotFound(
+            f"There is no experiment {slug!r}. An experiment appears with its first trace; "
+            "all of them are on the home page."
+        )
+
+    async def list_traces(
+        self,
+        *,
+        experiment: str | None = None,
+        query: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> TracePage:
+        """List traces newest first; `experiment` is a name, not a slug.
+
+        Raises InvalidInput for a limit outside 1 to 1,000 or a foreign cursor, and
+        QuerySyntaxError.
+        """
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InvalidInput(
+                f"limit={limit} is not allowed; ask for 1 to {MAX_LIMIT} traces and use the "
+                "cursor for more."
+            )
+        return await self._threads.run(
+            self._store.list_traces,
+            experiment=experiment,
+            query=query,
+            limit=limit,
+            cursor=cursor or None,
+        )
+
+    async def get_summary(self, trace_id: str) -> TraceSummary:
+        """Return one trace's fields without its spans. Raises NotFound."""
+        return await self._threads.run(self._store.get_trace, _trace_id(trace_id))
+
+    async def get_trace(self, trace_id: str) -> Trace:
+        """Return one trace with all of its spans. Raises NotFound."""
+        return await self._threads.run(self._read_trace, _trace_id(trace_id))
+
+    async def get_span(self, trace_id: str, span_id: str) -> StoredSpan:
+        """Return one span. Raises NotFound."""
+        return await self._threads.run(self._store.get_span, _trace_id(trace_id), _span_id(span_id))
+
+    async def get_waterfall(self, trace_id: str) -> Waterfall:
+        """Return one trace in columns. Raises NotFound."""
+        return await self._threads.run(self._store.get_waterfall, _trace_id(trace_id))
+
+    async def delete_trace(self, trace_id: str) -> None:
+        """Delete a trace with all that hangs on it. Raises NotFound."""
+        await self._threads.run(self._store.delete_trace, _trace_id(trace_id))
+
+    def _read_trace(self, trace_id: str) -> Trace:
+        summary = self._store.get_trace(trace_id)
+        return Trace(trace=summary, spans=list(self._store.iter_spans(trace_id)))
+
+
+def _trace_id(text: str) -> str:
+    trace_id = text.lower()
+    if not is_trace_id(trace_id):
+        raise NotFound(f"There is no trace {text[:80]!r}: a trace id is 32 hex digits.")
+    return trace_id
+
+
+def _span_id(text: str) -> str:
+    span_id = text.lower()
+    if not is_span_id(span_id):
+        raise NotFound(f"There is no span {text[:80]!r}: a span id is 16 hex digits.")
+    return span_id
