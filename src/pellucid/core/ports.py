@@ -3,7 +3,7 @@
 Each port has one contract suite in `pellucid.testing`; every engine passes all of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from pellucid.core.score import Score
@@ -85,16 +85,53 @@ class SpanStore(Protocol):
 
 
 class ArtifactStore(Protocol):
-    """Bytes by digest (BLAKE2b-256, 64 hex digits); the same bytes are stored once."""
+    """Bytes by digest (BLAKE2b-256, 64 hex digits); the same bytes are stored once.
+
+    A name that is no digest raises InvalidInput everywhere.
+    """
 
     def put(self, data: bytes) -> str:
         """Store bytes, durable on return, and return their digest."""
+        ...
+
+    def put_stream(self, chunks: Iterable[bytes], *, expected: str | None = None) -> str:
+        """Store bytes that come in pieces, never all in memory, and return their digest.
+
+        Raises InvalidInput if they do not have the `expected` digest; nothing is then stored.
+        """
         ...
 
     def get(self, digest: str) -> bytes:
         """Return the bytes, their digest verified. Raises NotFound."""
         ...
 
+    def iter_bytes(self, digest: str, *, offset: int = 0) -> Iterator[bytes]:
+        """Yield the bytes from `offset` in pieces; the last one only once the digest is verified.
+
+        Raises NotFound before the first piece, StorageUnavailable instead of the last.
+        """
+        ...
+
     def find_size(self, digest: str) -> int | None:
         """Return the size in bytes, or None if there is no such artifact."""
+        ...
+
+    def find_part_size(self, digest: str) -> int:
+        """Return how many bytes of an unfinished upload are here; 0 if there is none."""
+        ...
+
+    def append_part(self, digest: str, offset: int, chunks: Iterable[bytes]) -> int:
+        """Continue an upload at `offset`, durable on return, and return its new size.
+
+        Raises InvalidInput unless `offset` is the size so far. What was written before a failure
+        in `chunks` stays.
+        """
+        ...
+
+    def finish_part(self, digest: str) -> int:
+        """Turn a complete upload into an artifact and return its size.
+
+        Raises NotFound without one, and InvalidInput if the bytes have another digest; they are
+        then thrown away.
+        """
         ...
