@@ -11,3 +11,10 @@ compile() {
 }
 compile --extra all --group dev --group reference -o requirements/dev.txt pyproject.toml
 compile --extra demo --group build -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
+for world in a b; do
+    # The frameworks' own pre-releases of instrumentation are the only ones there are.
+    "$tools/venv/bin/uv" pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-emit-package pellucid --custom-compile-command "make lock" --extra demo --group build \
+        -o "requirements/integrations/$world.txt" pyproject.toml \
+        "requirements/integrations/$world.in" requirements/integrations/test.in
+done

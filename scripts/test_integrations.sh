@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs the framework tests in each framework environment (made on the first run).
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/integration_envs.sh a b
+for world in a b; do
+    echo "Framework environment $world:"
+    PELLUCID_TEST_WORLD=$world ".venvs/$world/bin/python" -m pytest -q -p no:cacheprovider tests/integrations
+done
