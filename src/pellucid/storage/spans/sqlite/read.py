@@ -1,0 +1,272 @@
+"""Reads of traces and spans, each in one snapshot."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from pellucid.core.clock import Clock
+from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.span import Status, StoredSpan
+from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
+from pellucid.storage.spans.sqlite import bodies
+from pellucid.storage.spans.sqlite.codes import (
+    COST_COUNTED,
+    ERROR,
+    INTERRUPTED_AFTER_NS,
+    KINDS,
+    OK,
+    TOKENS_COUNTED,
+)
+from pellucid.storage.spans.sqlite.connection import Readers
+from pellucid.storage.spans.sqlite.cursor import TOP, Position, decode_cursor, encode_cursor
+from pellucid.storage.spans.sqlite.order import depth_first
+from pellucid.storage.spans.sqlite.statements import statements
+
+_SQL = statements("read")
+_MAX_LIMIT: Final = 1000
+
+_TRACE_COLUMNS = (
+    "t.trace_id, e.name, t.run_id, t.name, t.root_kind, t.status, t.pending_seen_ns, t.start_ns, "
+    "t.duration_ns, t.span_count, t.error_count, t.models, t.tokens_in, t.tokens_out, t.cost, "
+    "t.input_preview, t.output_preview, t.session_id, t.user_id, t.tags"
+)
+_models = msgspec.json.Decoder(list[str])
+_tags = msgspec.json.Decoder(dict[str, str])
+
+
+class Outline(NamedTuple):
+    """Where a span's body lies and what its trace says about it."""
+
+    id: int
+    span_id: bytes
+    parent_id: bytes | None
+    start_ns: int
+    status: int
+    counted: int
+    last_seen_ns: int
+    block: int
+    slot: int
+
+
+class WaterfallRow(NamedTuple):
+    """One span as `waterfall` in read.sql gives it."""
+
+    id: int
+    span_id: bytes
+    parent_id: bytes | None
+    start_ns: int
+    duration_ns: int
+    name: str
+    kind: int
+    status: int
+    last_seen_ns: int
+    model: str | None
+    agent: str | None
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    ttft_ns: int | None
+    detail: str
+
+
+def status_at(code: int, last_seen_ns: int, now: int) -> Status:
+    """Return the status of a row: a pending one is interrupted once nothing is heard of it."""
+    if code == OK:
+        return Status.OK
+    if code == ERROR:
+        return Status.ERROR
+    return Status.INTERRUPTED if now - last_seen_ns > INTERRUPTED_AFTER_NS else Status.RUNNING
+
+
+class TraceReader:
+    """Answers what is asked about traces and spans; safe in any number of threads."""
+
+    def __init__(self, readers: Readers, clock: Clock) -> None:
+        self._readers = readers
+        self._clock = clock
+
+    def list_experiments(self) -> list[ExperimentSummary]:
+        """List experiments that hold a trace, the most recently used first."""
+        with self._readers.snapshot() as db:
+            return [
+                ExperimentSummary(
+                    name=name,
+                    slug=slug,
+                    trace_count=traces,
+                    error_count=errors,
+                    first_ns=first,
+                    last_ns=last,
+                    tokens_in=int(tokens_in),
+                    tokens_out=int(tokens_out),
+                    cost_usd=cost,
+                )
+                for (
+                    name,
+                    slug,
+                    traces,
+                    errors,
+                    first,
+                    last,
+                    tokens_in,
+                    tokens_out,
+                    cost,
+                ) in db.execute(_SQL["experiments"])
+            ]
+
+    def list_traces(
+        self, *, experiment: str | None, query: str, limit: int, cursor: str | None
+    ) -> TracePage:
+        """Return one page of traces, newest first."""
+        if not 1 <= limit <= _MAX_LIMIT:
+            raise InvalidInput(f"A limit is 1 to {_MAX_LIMIT}, not {limit}.")
+        if query.strip():
+            raise InvalidInput("This store answers the empty query only.")
+        position = decode_cursor(cursor) if cursor else TOP
+        with self._readers.snapshot() as db:
+            values: tuple[Any, ...] = (*position, limit + 1)
+            sql = _SQL["newest_traces"]
+            if experiment is not None:
+                sql = _SQL["newest_traces_of"]
+                values = (db.execute(_SQL["experiment_id"], (experiment,)).get, *values)
+            rows: list[Any] = db.execute(sql.format(columns=_TRACE_COLUMNS), values).fetchall()
+        now = self._clock()
+        traces = [_summary(row, now) for row in rows[:limit]]
+        following = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            following = encode_cursor(Position(last[7], last[0]))
+        return TracePage(traces=traces, next=following)
+
+    def get_trace(self, trace_id: str) -> TraceSummary:
+        """Return one trace's fields."""
+        with self._readers.snapshot() as db:
+            key = _trace_bytes(trace_id)
+            row = db.execute(_SQL["trace"].format(columns=_TRACE_COLUMNS), (key,)).fetchone()
+        if row is None:
+            raise _no_trace(trace_id)
+        return _summary(row, self._clock())
+
+    def iter_spans(self, trace_id: str) -> Iterator[StoredSpan]:
+        """Yield one trace's spans; the store may change meanwhile, what is yielded does not."""
+        with self._readers.snapshot() as db:
+            key = db.execute(_SQL["trace_key"], (_trace_bytes(trace_id),)).get
+            rows = [Outline(*row) for row in db.execute(_SQL["outline"], (key,))]
+            blocks: dict[int, bytes | list[msgspec.Raw]] = {
+                number: db.execute(_SQL["block"], (number,)).get
+                for number in {row.block for row in rows}
+            }
+        now = self._clock()
+        for place in depth_first(rows):
+            row = rows[place.at]
+            block = blocks[row.block]
+            if isinstance(block, bytes):
+                block = blocks[row.block] = bodies.open_block(block)
+            yield _stored(row, block[row.slot], now)
+
+    def get_span(self, trace_id: str, span_id: str) -> StoredSpan:
+        """Return one span."""
+        with self._readers.snapshot() as db:
+            key = db.execute(_SQL["trace_key"], (_trace_bytes(trace_id),)).get
+            found = db.execute(_SQL["outline_span"], (key, _span_bytes(span_id))).fetchone()
+            if found is None:
+                raise NotFound(f"Trace {trace_id} has no span {span_id}.")
+            row = Outline(*found)
+            block = bodies.open_block(db.execute(_SQL["block"], (row.block,)).get)
+        return _stored(row, block[row.slot], self._clock())
+
+    def get_waterfall(self, trace_id: str) -> Waterfall:
+        """Return one trace in columns."""
+        with self._readers.snapshot() as db:
+            key = db.execute(_SQL["trace_key"], (_trace_bytes(trace_id),)).get
+            rows = [WaterfallRow(*row) for row in db.execute(_SQL["waterfall"], (key,))]
+        if not rows:
+            raise _no_trace(trace_id)
+        return _waterfall(trace_id, rows, self._clock())
+
+
+def _waterfall(trace_id: str, rows: list[WaterfallRow], now: int) -> Waterfall:
+    places = depth_first(rows)
+    ordered = [rows[place.at] for place in places]
+    start = min(row.start_ns for row in rows)
+    return Waterfall(
+        trace_id=trace_id,
+        start_ns=start,
+        duration_ns=max(row.start_ns + row.duration_ns for row in rows) - start,
+        span_ids=[row.span_id.hex() for row in ordered],
+        parents=[place.parent for place in places],
+        depths=[place.depth for place in places],
+        names=[row.name for row in ordered],
+        kinds=[KINDS[row.kind].value for row in ordered],
+        statuses=[status_at(row.status, row.last_seen_ns, now).value for row in ordered],
+        starts=[row.start_ns - start for row in ordered],
+        durations=[row.duration_ns for row in ordered],
+        models=[row.model for row in ordered],
+        agents=[row.agent for row in ordered],
+        tokens_in=[row.tokens_in for row in ordered],
+        tokens_out=[row.tokens_out for row in ordered],
+        costs=[row.cost for row in ordered],
+        ttfts=[row.ttft_ns for row in ordered],
+        details=[row.detail for row in ordered],
+    )
+
+
+def _stored(row: Outline, packed: msgspec.Raw, now: int) -> StoredSpan:
+    body = bodies.unpack(packed)
+    span = body.span
+    status = status_at(row.status, row.last_seen_ns, now)
+    if span.status is not status:
+        span = replace(span, status=status)
+    return StoredSpan(
+        span=span,
+        raw=body.decoded.attributes,
+        counted=bool(row.counted & TOKENS_COUNTED),
+        cost_counted=bool(row.counted & COST_COUNTED),
+        last_seen_ns=row.last_seen_ns,
+    )
+
+
+def _summary(row: tuple[Any, ...], now: int) -> TraceSummary:
+    return TraceSummary(
+        trace_id=row[0].hex(),
+        experiment=row[1],
+        run_id=row[2],
+        name=row[3],
+        root_kind=KINDS[row[4]],
+        status=status_at(row[5], row[6], now),
+        start_ns=row[7],
+        duration_ns=row[8],
+        span_count=row[9],
+        error_count=row[10],
+        models=_models.decode(row[11]),
+        tokens_in=row[12],
+        tokens_out=row[13],
+        cost_usd=row[14],
+        input_preview=row[15],
+        output_preview=row[16],
+        session_id=row[17],
+        user_id=row[18],
+        tags=_tags.decode(row[19]),
+        scores=[],
+    )
+
+
+def _trace_bytes(trace_id: str) -> bytes:
+    return _hex(trace_id, 32)
+
+
+def _span_bytes(span_id: str) -> bytes:
+    return _hex(span_id, 16)
+
+
+def _hex(text: str, digits: int) -> bytes:
+    """Return an id's bytes; what is no id names nothing, so it gives bytes that no row has."""
+    try:
+        return bytes.fromhex(text) if len(text) == digits else b""
+    except ValueError:
+        return b""
+
+
+def _no_trace(trace_id: str) -> NotFound:
+    return NotFound(f"There is no trace {trace_id[:80]}. It may have been deleted.")

@@ -1,0 +1,50 @@
+-- name: newest_traces
+-- A page of all traces, newest first. Uses traces_by_start.
+SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment
+WHERE (t.start_ns, t.trace_id) < (?, ?)
+ORDER BY t.start_ns DESC, t.trace_id DESC LIMIT ?
+
+-- name: newest_traces_of
+-- A page of one experiment's traces, newest first. Uses traces_by_experiment.
+SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment
+WHERE t.experiment = ? AND (t.start_ns, t.trace_id) < (?, ?)
+ORDER BY t.start_ns DESC, t.trace_id DESC LIMIT ?
+
+-- name: trace
+-- One trace. Uses UNIQUE (trace_id).
+SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment WHERE t.trace_id = ?
+
+-- name: trace_key
+SELECT key FROM traces WHERE trace_id = ?
+
+-- name: outline
+-- The order, standing and place of every span of a trace. Uses spans_by_trace.
+SELECT id, span_id, parent_id, start_ns, status, counted, last_seen_ns, block, slot
+FROM spans WHERE trace = ?
+
+-- name: outline_span
+SELECT id, span_id, parent_id, start_ns, status, counted, last_seen_ns, block, slot
+FROM spans WHERE trace = ? AND span_id = ?
+
+-- name: waterfall
+-- What is drawn of every span of a trace. Uses spans_by_trace.
+SELECT id, span_id, parent_id, start_ns, duration_ns, name, kind, status, last_seen_ns, model,
+       agent, tokens_in, tokens_out, coalesce(cost, estimate), ttft_ns, detail
+FROM spans WHERE trace = ?
+
+-- name: block
+SELECT content FROM blocks WHERE id = ?
+
+-- name: experiment_id
+SELECT id FROM experiments WHERE name = ?
+
+-- name: experiments
+-- All experiments that hold a trace. Ends of the time range use traces_by_experiment.
+SELECT e.name, e.slug, e.trace_count, e.error_count,
+       (SELECT min(start_ns) FROM traces t WHERE t.experiment = e.id) AS first_ns,
+       (SELECT max(start_ns) FROM traces t WHERE t.experiment = e.id) AS last_ns,
+       (SELECT total(tokens_in) FROM traces t WHERE t.experiment = e.id),
+       (SELECT total(tokens_out) FROM traces t WHERE t.experiment = e.id),
+       (SELECT sum(cost) FROM traces t WHERE t.experiment = e.id)
+FROM experiments e WHERE e.trace_count > 0
+ORDER BY last_ns DESC, e.name

@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pellucid.storage.spans.sqlite.store import SqliteSpanStore
+from pellucid.testing.span_store import Clock, Reopen, SpanStoreContract
+from pellucid.testing.spans import toy_normalise
+
+
+class TestSqlite(SpanStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path, clock: Clock) -> Iterator[SqliteSpanStore]:
+        store = SqliteSpanStore(tmp_path / "spans.db", normalise=toy_normalise, clock=clock)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def reopen(self, store: SqliteSpanStore, tmp_path: Path, clock: Clock) -> Iterator[Reopen]:
+        opened = [store]
+
+        def again() -> Any:
+            opened[-1].close()
+            path = tmp_path / "spans.db"
+            opened.append(SqliteSpanStore(path, normalise=toy_normalise, clock=clock))
+            return opened[-1]
+
+        yield again
+        opened[-1].close()
