@@ -1,0 +1,95 @@
+"""`/api/v1`: experiments, traces and spans."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import MediaType, Response, delete, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from pellucid.core.trace import Waterfall
+from pellucid.core.views import (
+    ExperimentListView,
+    SpanView,
+    TraceDetailView,
+    TraceListView,
+    view_detail,
+    view_page,
+    view_span,
+)
+from pellucid.server.services.threads import Threads
+from pellucid.server.services.traces import TraceService
+
+# Litestar keeps the name `query` for itself.
+Query = Annotated[
+    str, Parameter(query="query", description="A query, such as `status:error duration>2s`")
+]
+
+
+@get("/api/v1/experiments", tags=["traces"], operation_id="list_experiments")
+async def list_experiments(traces: TraceService) -> ExperimentListView:
+    """List all experiments, the most recently used first."""
+    return ExperimentListView(experiments=await traces.list_experiments())
+
+
+@get("/api/v1/traces", tags=["traces"], operation_id="list_traces")
+async def list_traces(
+    traces: TraceService,
+    experiment: str | None = None,
+    text: Query = "",
+    limit: int = 50,
+    cursor: str | None = None,
+) -> TraceListView:
+    """List traces, newest first; `next` is the cursor of the page after this one."""
+    page = await traces.list_traces(experiment=experiment, query=text, limit=limit, cursor=cursor)
+    return view_page(page)
+
+
+@get(
+    "/api/v1/traces/{trace_id:str}",
+    tags=["traces"],
+    operation_id="get_trace",
+    responses={200: ResponseSpec(TraceDetailView, generate_examples=False)},
+)
+async def get_trace(trace_id: str, traces: TraceService, threads: Threads) -> Response[bytes]:
+    """Return one trace with all of its spans, parents before children."""
+    trace = await traces.get_trace(trace_id)
+    return json_response(await threads.run(lambda: msgspec.json.encode(view_detail(trace))))
+
+
+@get(
+    "/api/v1/traces/{trace_id:str}/waterfall",
+    tags=["traces"],
+    operation_id="get_waterfall",
+    responses={200: ResponseSpec(Waterfall, generate_examples=False)},
+)
+async def get_waterfall(trace_id: str, traces: TraceService) -> Response[bytes]:
+    """Return one trace in columns, depth first."""
+    return json_response(msgspec.json.encode(await traces.get_waterfall(trace_id)))
+
+
+@get("/api/v1/traces/{trace_id:str}/spans/{span_id:str}", tags=["traces"], operation_id="get_span")
+async def get_span(trace_id: str, span_id: str, traces: TraceService) -> SpanView:
+    """Return one span."""
+    return view_span(await traces.get_span(trace_id, span_id))
+
+
+@delete("/api/v1/traces/{trace_id:str}", tags=["traces"], operation_id="delete_trace")
+async def delete_trace(trace_id: str, traces: TraceService) -> None:
+    """Delete a trace with all that hangs on it; a copy that is sent again does not revive it."""
+    await traces.delete_trace(trace_id)
+
+
+def json_response(body: bytes) -> Response[bytes]:
+    """Return JSON that is already encoded."""
+    return Response(body, media_type=MediaType.JSON)
+
+
+route_handlers: list[Any] = [
+    list_experiments,
+    list_traces,
+    get_trace,
+    get_waterfall,
+    get_span,
+    delete_trace,
+]

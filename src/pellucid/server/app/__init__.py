@@ -1,0 +1,1 @@
+"""The composition root: settings → stores → services → doors. It alone knows the engines."""

@@ -1,0 +1,142 @@
+"""One ASGI application: the gate, then OTLP or the web framework."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+import pellucid
+from pellucid.core.settings import DEFAULT_HOST, ServerSettings
+from pellucid.server.api import attachments, errors, health, login, traces
+from pellucid.server.app.stores import Stores, open_stores
+from pellucid.server.auth.answers import OTLP_PREFIX
+from pellucid.server.auth.gate import Gate, Policy
+from pellucid.server.auth.hosts import AllowedHosts, split_host
+from pellucid.server.auth.keys import KeyRing
+from pellucid.server.ingest.otlp_http import OtlpHttp
+from pellucid.server.services.attachments import AttachmentService
+from pellucid.server.services.ingest import IngestService
+from pellucid.server.services.normaliser import Normaliser
+from pellucid.server.services.threads import Threads
+from pellucid.server.services.traces import TraceService
+
+READER_THREADS = 4
+DECODER_THREADS = 2
+MAX_API_BODY_BYTES = 16 * 1024 * 1024
+
+
+def create_app(settings: ServerSettings, *, host: str = DEFAULT_HOST) -> Any:
+    """Return the application over the data folder of the settings, which the caller holds.
+
+    `host` is the bound address, which the Host allow-list adds. Stores are open when this returns
+    and close with the application's lifespan.
+    """
+    normaliser = Normaliser()
+    return _Application(open_stores(settings, normaliser), normaliser, _policy(settings, host))
+
+
+def _policy(settings: ServerSettings, host: str) -> Policy:
+    extra = list(settings.allowed_hosts)
+    if settings.public_url:
+        extra.append(split_host(settings.public_url.partition("://")[2]))
+    return Policy(
+        keys=KeyRing(settings.api_key),
+        hosts=AllowedHosts(host, extra),
+        public_url=settings.public_url,
+    )
+
+
+class _Application:
+    """Routes by path: OTLP past the framework, everything else through it."""
+
+    def __init__(self, stores: Stores, normaliser: Normaliser, policy: Policy) -> None:
+        self._stores = stores
+        self._normaliser = normaliser
+        self._readers = Threads("reader", READER_THREADS)
+        self._decoders = Threads("decoder", DECODER_THREADS)
+        self._otlp: OtlpHttp | None = None
+        self._framework = _framework(
+            {
+                "policy": policy,
+                "threads": self._readers,
+                "traces": TraceService(stores.spans, self._readers),
+                "attachments": AttachmentService(stores.artifacts, self._readers),
+            },
+            self._lifespan,
+        )
+        self._gate = Gate(self._route, policy)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._gate(scope, receive, send)
+
+    async def _route(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._otlp is not None and scope.get("path", "").startswith(OTLP_PREFIX):
+            await self._otlp(scope, receive, send)
+        else:
+            await self._framework(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
+        ingest = IngestService(
+            self._stores.spans,
+            self._stores.artifacts,
+            normalise=self._normaliser,
+            normaliser=self._normaliser.version,
+            threads=self._decoders,
+        )
+        self._otlp = OtlpHttp(ingest)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._close, ingest)
+
+    def _close(self, ingest: IngestService) -> None:
+        ingest.close()
+        self._decoders.close()
+        self._readers.close()
+        self._stores.close()
+
+
+def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
+    return Litestar(
+        route_handlers=[
+            *health.route_handlers,
+            *login.route_handlers,
+            *traces.route_handlers,
+            *attachments.route_handlers,
+            *_pages(),
+        ],
+        dependencies={
+            name: Provide(_constant(service), sync_to_thread=False)
+            for name, service in services.items()
+        },
+        exception_handlers=errors.exception_handlers,
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(
+            title="Pellucid",
+            version=pellucid.__version__,
+            path="/api/v1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        request_max_body_size=MAX_API_BODY_BYTES,
+        debug=False,
+        logging_config=None,
+    )
+
+
+def _constant(service: Any) -> Any:
+    def provide() -> Any:
+        return service
+
+    return provide
+
+
+def _pages() -> list[Any]:
+    from pellucid.server.web.routes import route_handlers
+
+    return list(route_handlers)

@@ -1,0 +1,45 @@
+"""Settings → stores. The only importer of engines."""
+
+from pathlib import Path
+
+import msgspec
+
+from pellucid.core.errors import InvalidInput
+from pellucid.core.ports import ArtifactStore, SpanStore
+from pellucid.core.settings import ServerSettings
+from pellucid.server.services.normaliser import Normaliser
+from pellucid.storage.artifacts.local import LocalArtifactStore
+from pellucid.storage.spans.sqlite.store import SqliteSpanStore
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """The opened stores of one server."""
+
+    spans: SpanStore
+    artifacts: ArtifactStore
+
+    def close(self) -> None:
+        """Finish what was accepted and close."""
+        self.spans.close()
+
+
+def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
+    """Open what the settings name; the data folder must be held (`own_folder`).
+
+    Raises InvalidInput for a URL of an engine that is not there.
+    """
+    for name, url in (
+        ("PELLUCID_SPANS_URL", settings.spans_url),
+        ("PELLUCID_META_URL", settings.meta_url),
+        ("PELLUCID_ARTIFACTS_URL", settings.artifacts_url),
+    ):
+        if url is not None:
+            raise InvalidInput(
+                f"{name}={url!r} names an engine that this version does not have. "
+                "Unset it to store in the data folder."
+            )
+    folder: Path = settings.data_dir
+    return Stores(
+        spans=SqliteSpanStore(folder / "spans.db", normalise=normaliser),
+        artifacts=LocalArtifactStore(folder / "artifacts"),
+    )
