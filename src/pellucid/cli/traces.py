@@ -1,0 +1,132 @@
+"""`pellucid traces`: list, show and delete traces."""
+
+import json
+from typing import Any
+
+import click
+
+from pellucid.cli.connection import connect, data_dir_option
+
+_RIGHT = {2, 3, 4, 5}
+_MAX_CHARACTERS = 80
+
+
+@click.group()
+def traces() -> None:
+    """List, show and delete traces."""
+
+
+@traces.command("list")
+@click.option("--experiment", help="Only this experiment's traces.")
+@click.option("--query", default="", help="A query, such as: status:error duration>2s")
+@click.option("--limit", default=20, show_default=True, help="How many, at most 1,000.")
+@click.option("--cursor", help="The `next` of an earlier page.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+@data_dir_option
+def list_traces(
+    experiment: str | None, query: str, limit: int, cursor: str | None, as_json: bool, data_dir: Any
+) -> None:
+    """List traces, newest first."""
+    params = {"experiment": experiment, "query": query, "limit": limit, "cursor": cursor}
+    with connect(data_dir) as server:
+        page = json.loads(server.get("/api/v1/traces", params))
+    if as_json:
+        click.echo(json.dumps(page, ensure_ascii=False, indent=2))
+    elif not page["traces"]:
+        click.echo("No traces. Send one with: pellucid demo --once")
+    else:
+        _print_table(page["traces"])
+        if page["next"]:
+            click.echo(f"More: --cursor {page['next']}")
+
+
+@traces.command()
+@click.argument("trace_id")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+@data_dir_option
+def show(trace_id: str, as_json: bool, data_dir: Any) -> None:
+    """Show trace TRACE_ID with its spans as a tree."""
+    with connect(data_dir) as server:
+        detail = json.loads(server.get(f"/api/v1/traces/{trace_id}"))
+    if as_json:
+        click.echo(json.dumps(detail, ensure_ascii=False, indent=2))
+    else:
+        _print_trace(detail["trace"], detail["spans"])
+
+
+@traces.command()
+@click.argument("trace_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def delete(trace_id: str, as_json: bool, data_dir: Any) -> None:
+    """Delete trace TRACE_ID; a copy that is sent again does not revive it."""
+    with connect(data_dir) as server:
+        server.delete(f"/api/v1/traces/{trace_id}")
+    click.echo(json.dumps({"deleted": trace_id}) if as_json else f"Deleted trace {trace_id}.")
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    lines = [("TRACE", "STATUS", "SPANS", "DURATION", "TOKENS", "COST", "NAME", "EXPERIMENT")]
+    lines += [
+        (
+            row["trace_id"],
+            row["status"],
+            str(row["span_count"]),
+            _duration(row["duration_ns"]),
+            str(row["tokens_in"] + row["tokens_out"]),
+            _cost(row["cost_usd"]),
+            _plain(row["name"]),
+            _plain(row["experiment"]),
+        )
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if number in _RIGHT else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_trace(trace: dict[str, Any], spans: list[dict[str, Any]]) -> None:
+    facts = [
+        _plain(trace["name"]),
+        trace["status"],
+        _duration(trace["duration_ns"]),
+        f"{trace['tokens_in'] + trace['tokens_out']} tokens",
+        _cost(trace["cost_usd"]),
+        f"in {_plain(trace['experiment'])}",
+    ]
+    click.echo("  ".join(fact for fact in facts if fact))
+    depths: dict[str, int] = {}
+    for span in spans:
+        depth = depths[span["span_id"]] = depths.get(span["parent_id"], 0) + 1
+        fault = span["status"] if span["status"] != "ok" else ""
+        facts = [
+            span["kind"],
+            _plain(span["name"]),
+            _duration(span["duration_ns"]),
+            _plain(span["model"] or ""),
+            fault,
+            _plain(span["status_message"]),
+        ]
+        click.echo("  " * depth + "  ".join(fact for fact in facts if fact))
+
+
+def _plain(text: str) -> str:
+    """Return one line of a text that whoever sent the trace chose, without terminal commands."""
+    shown = "".join(character if character.isprintable() else " " for character in text[:200])
+    return shown if len(shown) <= _MAX_CHARACTERS else shown[: _MAX_CHARACTERS - 1] + "…"
+
+
+def _duration(duration_ns: int) -> str:
+    if duration_ns < 1_000_000:
+        return f"{duration_ns / 1000:.0f} µs"
+    if duration_ns < 1_000_000_000:
+        return f"{duration_ns / 1_000_000:.0f} ms"
+    return f"{duration_ns / 1_000_000_000:.2f} s"
+
+
+def _cost(cost_usd: float | None) -> str:
+    return "" if cost_usd is None else f"${cost_usd:.4f}"
