@@ -60,6 +60,8 @@ class DrainReport:
     failed: int = 0
     """Files that the server refused for good, moved to `rejected`."""
     kept: int = 0
+    busy: bool = False
+    """Whether another process was delivering a folder, which was left to it."""
 
     def __add__(self, other: "DrainReport") -> "DrainReport":
         """Return the sums."""
@@ -69,6 +71,7 @@ class DrainReport:
             size_bytes=self.size_bytes + other.size_bytes,
             failed=self.failed + other.failed,
             kept=self.kept + other.kept,
+            busy=self.busy or other.busy,
         )
 
 
@@ -152,7 +155,7 @@ class Spool:
         """Deliver files until none is left, one cannot be delivered now, or `stop` says so."""
         with FileLock(self.folder / ".lock") as locked:
             if not locked:
-                return DrainReport()
+                return DrainReport(busy=self.folder.is_dir())
             self._remove_stale_temporaries()
             report = DrainReport()
             files = self.files()

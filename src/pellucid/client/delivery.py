@@ -1,0 +1,373 @@
+"""Requests sent in the background, and kept on disk while the server is away.
+
+    submit → memory ── server answers ──────────────▶ delivered
+               │  ▲         └ refuses it for good ──▶ spool's `rejected`
+               │  └ too much waiting ─┐
+               └ server away ─────────┴─▶ spool ──▶ tried again: 0.5 s, 1 s, 2 s … 30 s
+
+Nothing here waits for the network in the caller's thread, and nothing raises into it.
+"""
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from pellucid.client.http import Connection
+from pellucid.client.notices import say_once
+from pellucid.client.spool import Delivery, Spool, is_refused_for_good
+
+_log = logging.getLogger("pellucid")
+
+MEMORY_LIMIT_BYTES = 16 * 1024 * 1024
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
+_IDLE_CHECK_S = 60.0
+_DRAIN_STEP_FILES = 8
+_BUSY_FOLDER_S = 0.2
+_SERVER_ERRORS_IN_A_ROW = 5
+_PROGRESS_S = 0.5
+_LONGEST_CLOSE_S = 5.0
+
+_deliverers: "weakref.WeakSet[Deliverer]" = weakref.WeakSet()
+
+
+class Deliverer:
+    """Sends requests to one destination, from one daemon thread that starts with the first.
+
+    With `ordered`, what this process submits arrives in the order of submission.
+    """
+
+    _waiting: deque[Delivery]
+    _in_flight: Delivery | None
+    _thread: threading.Thread | None
+    _retry_at: float | None
+    """When to try again (monotonic clock), while the server is away."""
+    _backlog: bool
+    """Whether the spool may hold something to deliver."""
+    _own_backlog: bool
+    """Whether this process put something there that is not known to be delivered."""
+    _closed: bool
+
+    def __init__(
+        self,
+        url: str,
+        spool: Spool,
+        *,
+        api_key: str | None = None,
+        ordered: bool = False,
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+        connect: Callable[[], Connection] | None = None,
+    ) -> None:
+        self.url = url
+        self.spool = spool
+        self._ordered = ordered
+        self._memory_limit_bytes = memory_limit_bytes
+        self._connection = connect() if connect else Connection(url, api_key=api_key)
+        self._reset()
+        _deliverers.add(self)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the destination is on this machine."""
+        return self._connection.is_loopback
+
+    def submit(self, delivery: Delivery) -> None:
+        """Take one request; it is sent soon, or written to the spool at once."""
+        with self._changed:
+            fits = self._waiting_bytes + len(delivery.body) <= self._memory_limit_bytes
+            behind = self._ordered and self._own_backlog
+            if fits and not behind and self._retry_at is None and not self._closed:
+                self._waiting.append(delivery)
+                self._waiting_bytes += len(delivery.body)
+                self._start_thread()
+            else:
+                self._keep(delivery)
+                if not self._closed:
+                    self._start_thread()
+            self._changed.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was submitted is delivered or in the spool.
+
+        Return whether it is delivered. A server that was away is tried again now.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            if self._retry_at is not None:
+                self._retry_at = time.monotonic()
+            self._backlog = self._backlog or self._own_backlog
+            tries = self._tries
+            self._changed.notify_all()
+            while not self._is_settled(tries):
+                left = deadline - time.monotonic()
+                if left <= 0 or self._thread is None:
+                    return False
+                self._changed.wait(left)
+            return self._retry_at is None and not self._own_backlog
+
+    def close(self, timeout_s: float = 0.5) -> None:
+        """Stop the thread; what is not delivered within `timeout_s` is written to the spool.
+
+        A server that keeps answering is given longer, up to five seconds.
+        """
+        start = time.monotonic()
+        deadline = start + timeout_s
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            done = self._done_count
+            while (self._waiting or self._in_flight) and self._retry_at is None:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._thread is None:
+                    break
+                self._changed.wait(left)
+                if self._done_count != done:
+                    done = self._done_count
+                    longest = start + max(timeout_s, _LONGEST_CLOSE_S)
+                    deadline = min(max(deadline, time.monotonic() + _PROGRESS_S), longest)
+            self._closed = True
+            if self._in_flight or self._waiting:
+                self._tell_away(None)
+            if self._in_flight:
+                self._keep(self._in_flight)
+            self._keep_waiting()
+            self._changed.notify_all()
+
+    def after_fork(self) -> None:
+        """In a child process: what waits is the parent's to send."""
+        self._connection.forget()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        # The condition guards all that follows.
+        self._waiting = deque()
+        self._waiting_bytes = 0
+        self._in_flight = None
+        self._thread = None
+        self._retry_at = None
+        self._retry_s = _FIRST_RETRY_S
+        self._backlog = True
+        self._own_backlog = False
+        self._draining = False
+        self._kept_count = 0
+        self._tries = 0
+        self._done_count = 0
+        self._server_errors = 0
+        self._closing = False
+        self._closed = False
+
+    def _is_settled(self, tries: int) -> bool:
+        if self._waiting or self._in_flight or self._draining:
+            return False
+        if self._retry_at is not None:
+            return self._tries > tries
+        return not self._own_backlog
+
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pellucid-delivery", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None  # The interpreter is ending: close() spools what waits.
+
+    def _run(self) -> None:
+        thread = self._thread
+        while thread is self._thread and self._step():
+            pass
+        self._connection.close()
+
+    def _step(self) -> bool:
+        """Do the next thing there is to do; False when the thread should end."""
+        with self._changed:
+            work = self._await_work()
+            if work is None:
+                return False
+            if work == "send":
+                self._in_flight = self._waiting.popleft()
+                self._waiting_bytes -= len(self._in_flight.body)
+            else:
+                self._draining = True
+            delivery = self._in_flight
+        try:
+            if delivery is not None:
+                self._send(delivery)
+            else:
+                self._drain()
+        except Exception:
+            # The thread must live: what failed is in the spool or in the log.
+            _log.exception("Delivery to %s failed", self.url)
+        with self._changed:
+            self._in_flight = None
+            self._draining = False
+            self._done_count += 1
+            self._changed.notify_all()
+        return True
+
+    def _await_work(self) -> str | None:
+        """Wait for something to do: "send", "drain", or None to end."""
+        while True:
+            if self._closed or (self._closing and not self._waiting):
+                return None
+            now = time.monotonic()
+            if self._retry_at is not None:
+                if self._closing:
+                    return None
+                if now >= self._retry_at:
+                    return "drain"
+                self._changed.wait(self._retry_at - now)
+            elif self._waiting:
+                return "send"
+            elif self._backlog and (self._done_count or self._own_backlog):
+                return "drain"
+            elif not self._changed.wait(_IDLE_CHECK_S):
+                self._backlog = True  # Another process may have left something.
+
+    def _send(self, delivery: Delivery) -> None:
+        status = self._try(delivery.path, delivery.body, delivery.headers)
+        if status is not None and 200 <= status < 300:
+            return
+        with self._changed:
+            if self._closed:
+                return  # close() has already written it to the spool.
+            if status is not None and is_refused_for_good(status):
+                self._set_aside(delivery, status)
+                return
+            # All of them, under the lock: so those that come later stay behind them on disk too.
+            self._keep(delivery)
+            self._keep_waiting()
+
+    def _drain(self) -> None:
+        """Deliver some of the spool, letting what is fresh go first unless order matters."""
+        delivered = 0
+
+        def post(path: str, body: bytes, headers: dict[str, str]) -> int:
+            nonlocal delivered
+            status = self._try(path, body, headers)
+            if status is None:
+                raise ConnectionError
+            delivered += 1
+            return status
+
+        def stop() -> bool:
+            fresh = bool(self._waiting) and not self._ordered
+            return self._closing or (fresh and delivered >= _DRAIN_STEP_FILES)
+
+        kept_count = self._kept_count
+        report = self.spool.drain(post, stop=stop)
+        with self._changed:
+            self._tries += 1
+            if report.failed:
+                say_once("rejected", self._rejected_text())
+            if report.busy and self._retry_at is not None:
+                self._come_back_later(0.0)
+            elif report.busy:
+                self._changed.wait(_BUSY_FOLDER_S)
+            elif not report.kept and kept_count == self._kept_count:
+                self._retry_at = None
+                self._backlog = self._own_backlog = False
+
+    def _try(self, path: str, body: bytes, headers: dict[str, str]) -> int | None:
+        """Post once and note what the answer says of the server; None if there was none."""
+        try:
+            answer = self._connection.request("POST", path, body, headers)
+        except OSError as error:
+            self._note_away(None, error=error)
+            return None
+        status = answer.status
+        if status == 500:
+            # A request that a server always fails on must not hold up all the others.
+            self._server_errors += 1
+            status = 400 if self._server_errors >= _SERVER_ERRORS_IN_A_ROW else 500
+        if 200 <= status < 300 or is_refused_for_good(status):
+            with self._changed:
+                self._retry_at = None
+                self._retry_s = _FIRST_RETRY_S
+            self._server_errors = 0
+        else:
+            pause = _seconds(answer.headers.get("retry-after"))
+            self._note_away(status, retry_after_s=pause)
+        return status
+
+    def _note_away(
+        self, status: int | None, *, error: OSError | None = None, retry_after_s: float = 0.0
+    ) -> None:
+        with self._changed:
+            self._come_back_later(retry_after_s)
+            self._changed.notify_all()
+        _log.debug("%s: %s", self.url, error or status)
+        if status != 503:
+            self._tell_away(status)
+
+    def _come_back_later(self, retry_after_s: float) -> None:
+        pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_S))
+        self._retry_at = time.monotonic() + pause * random.uniform(0.8, 1.2)
+        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Write to the spool; a disk that takes nothing loses it, with one line that says so."""
+        if not delivery.keep:
+            return
+        self._backlog = self._own_backlog = True
+        self._kept_count += 1
+        try:
+            self.spool.write(delivery)
+        except OSError as error:
+            say_once(
+                "spool-failed",
+                f"no server at {self.url} and {self.spool.folder} cannot be written ({error}): "
+                "traces are lost. Set PELLUCID_SPOOL_DIR to a folder that can.",
+            )
+        if self.spool.dropped_files:
+            say_once(
+                "spool-full",
+                f"{self.spool.folder} is full ({self.spool.limit_bytes // 2**20} MiB): the oldest "
+                "traces are dropped. Start a server for them with: pellucid up",
+            )
+
+    def _keep_waiting(self) -> None:
+        while self._waiting:
+            self._keep(self._waiting.popleft())
+        self._waiting_bytes = 0
+
+    def _set_aside(self, delivery: Delivery, status: int) -> None:
+        try:
+            self.spool.reject(delivery)
+        except OSError as error:
+            _log.warning("A refused request could not be kept: %s", error)
+        say_once("rejected", f"{self._rejected_text()} (status {status})")
+
+    def _rejected_text(self) -> str:
+        return f"{self.url} refused a request for good; it is kept in {self.spool.rejected_folder}"
+
+    def _tell_away(self, status: int | None) -> None:
+        where = f"traces are kept in {self.spool.folder}"
+        if status is None:
+            text = f"No server at {self.url}; {where}; run `pellucid up`."
+        elif status in {401, 403}:
+            text = f"{self.url} answered {status}; {where}. Set PELLUCID_API_KEY to its key."
+        else:
+            text = f"{self.url} answered {status}; {where}. Is it a Pellucid server?"
+        say_once(f"away {self.url} {status}", text)
+
+
+def _seconds(text: str | None) -> float:
+    """Read a Retry-After; a date or nonsense counts as none."""
+    try:
+        return max(0.0, float(text or 0))
+    except ValueError:
+        return 0.0
+
+
+def _forget_parent() -> None:
+    for deliverer in list(_deliverers):
+        deliverer.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)

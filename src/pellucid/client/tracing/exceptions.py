@@ -1,0 +1,57 @@
+"""Exceptions on spans: an event with type, message and stack trace, and the status."""
+
+import traceback
+from typing import Any
+
+from opentelemetry.trace import Span as OtelSpan
+from opentelemetry.trace import Status, StatusCode
+
+_MAX_MESSAGE = 10_000
+_MAX_STACK = 64_000
+
+
+def record(span: OtelSpan, error: BaseException, *, fail: bool = True) -> None:
+    """Record an exception that leaves a span; an orderly end (GeneratorExit, exit 0) is none."""
+    if isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+        return
+    if not span.is_recording():
+        return
+    kind = type(error)
+    message = message_of(error)
+    span.add_event(
+        "exception",
+        {
+            "exception.type": _qualified(kind),
+            "exception.message": message,
+            "exception.stacktrace": _stack(error),
+            "exception.escaped": "True" if fail else "False",
+        },
+    )
+    if fail:
+        name = kind.__name__
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {message}" if message else name))
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's text, whatever its `__str__` does."""
+    try:
+        text = str(error)
+    except Exception as fault:  # the exception is the user's, and so is its __str__
+        text = f"<{type(fault).__name__} in __str__>"
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
+
+
+def _stack(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception as fault:  # formatting calls the user's __str__ and __repr__
+        text = f"<{type(fault).__name__} while the traceback was written>"
+    if len(text) <= _MAX_STACK:
+        return text
+    half = _MAX_STACK // 2
+    return f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def _qualified(kind: type[Any]) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

@@ -1,0 +1,302 @@
+"""Ended spans → OTLP requests, in one background thread; open spans are shown as running.
+
+The caller's thread only appends to a queue. Encoding, redaction and compression happen behind it,
+sending behind that (`client.delivery`), so a slow server never slows the program.
+"""
+
+import gzip
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Span as SdkSpan
+
+from pellucid.client.delivery import Deliverer
+from pellucid.client.notices import say_once
+from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery
+from pellucid.client.tracing.otlp import (
+    Redact,
+    ResourceGroup,
+    encode_request,
+    encode_resource,
+    encode_scope,
+    encode_span,
+)
+
+_log = logging.getLogger("pellucid")
+
+BATCH_SPANS = 512
+BATCH_BYTES = 2 * 1024 * 1024
+QUEUE_SPANS = 16_384
+"""Beyond this many waiting spans a caller encodes a batch itself, rather than lose one."""
+PENDING_AFTER_S = 1.0
+PENDING_AGAIN_S = 30.0
+_LINGER_S = 0.02
+_PAUSE_S = 0.2
+_SCAN_S = 0.5
+_IDLE_S = 3600.0
+
+_pipelines: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
+
+
+class Pipeline:
+    """Takes spans as they start and end, and submits them to one deliverer."""
+
+    _queue: deque[ReadableSpan]
+    _open: dict[int, weakref.ref[SdkSpan]]
+    _pending_sent: dict[int, float]
+    _thread: threading.Thread | None
+    _waiting: bool
+    """Whether the thread sleeps until a span ends."""
+    _idle: bool
+    """Whether it sleeps until a span starts or ends."""
+    _envelopes: dict[Any, tuple[Any, bytes, bytes]]
+    """By identity of the resource, which is held here so that the identity stays its own."""
+
+    def __init__(self, deliverer: Deliverer, *, redact: Redact | None = None) -> None:
+        self._deliverer = deliverer
+        self._redact = _guarded(redact) if redact else None
+        self._inherited: set[int] = set()
+        self._closed = False
+        self._reset()
+        _pipelines.add(self)
+
+    def opened(self, span: SdkSpan, span_id: int) -> None:
+        """Note a span that has started."""
+        self._open[span_id] = weakref.ref(span)
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+
+    def ended(self, span: ReadableSpan, span_id: int) -> None:
+        """Take a span that has ended."""
+        if self._open.pop(span_id, None) is None and span_id in self._inherited:
+            return  # It began before a fork: it is the parent's to send.
+        if self._pending_sent:
+            self._pending_sent.pop(span_id, None)
+        queue = self._queue
+        queue.append(span)
+        if self._waiting:
+            self._waiting = self._idle = False
+            self._wake.set()
+        waiting = len(queue)
+        if waiting >= BATCH_SPANS or self._thread is None:
+            self._hurry(waiting)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what has ended; return whether the server has it all."""
+        start = time.monotonic()
+        self._encode_all()
+        return self._deliverer.flush(max(0.0, timeout_s - (time.monotonic() - start)))
+
+    def close(self, timeout_s: float) -> None:
+        """Send what has ended, or write it to the spool; later spans go there at once."""
+        self._encode_all()
+        self._closed = True
+        self._urgent.set()
+        self._wake.set()
+        self._deliverer.close(timeout_s)
+        self._encode_all()
+
+    def after_fork(self) -> None:
+        """In a child: spans that are open or waiting are the parent's."""
+        self._inherited |= set(self._open)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._queue = deque()
+        self._open = {}
+        self._pending_sent = {}
+        self._thread = None
+        self._start_lock = threading.Lock()  # guards the start of the thread
+        self._encode_lock = threading.Lock()  # one encodes at a time, so batches stay whole
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._waiting = self._idle = False
+        self._last_work = 0.0
+        self._envelopes = {}
+
+    def _hurry(self, waiting: int) -> None:
+        if self._thread is None:
+            self._start_thread()
+        if waiting >= BATCH_SPANS and not self._urgent.is_set():
+            self._urgent.set()
+        if waiting >= QUEUE_SPANS or self._closed:
+            self._encode_batch()
+
+    def _start_thread(self) -> None:
+        if self._closed:
+            return
+        with self._start_lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="pellucid-spans", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return  # The interpreter is ending: close() encodes what waits.
+                self._thread = thread
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._await_spans()
+            try:
+                self._encode_all()
+                self._send_pending()
+            except Exception:
+                # The thread must live; each span's own failures are caught closer to it.
+                _log.exception("Spans could not be encoded")
+
+    def _await_spans(self) -> None:
+        """Return when there is something to send, letting a batch gather first."""
+        self._waiting = True
+        if not self._queue:
+            self._idle = not self._open
+            self._wake.wait(_SCAN_S if self._open else _IDLE_S)
+        self._waiting = self._idle = False
+        self._wake.clear()
+        if self._queue and not self._closed:
+            since = time.monotonic() - self._last_work
+            self._urgent.wait(max(_LINGER_S, _PAUSE_S - since))
+        self._urgent.clear()
+        self._last_work = time.monotonic()
+
+    def _encode_all(self) -> None:
+        while self._queue:
+            self._encode_batch()
+
+    def _encode_batch(self) -> None:
+        with self._encode_lock:
+            spans: list[ReadableSpan] = []
+            try:
+                while len(spans) < BATCH_SPANS:
+                    spans.append(self._queue.popleft())
+            except IndexError:
+                pass
+            batch = _Batch(self._deliverer, self._envelope)
+            for span in spans:
+                try:
+                    batch.add(span, encode_span(span, redact=self._redact))
+                except Exception:
+                    # One span that cannot be read must not take its neighbours with it.
+                    _log.exception("Span %r could not be encoded", getattr(span, "name", None))
+                if span.dropped_attributes:
+                    _tell_dropped(span)
+            batch.submit()
+
+    def _send_pending(self) -> None:
+        now = time.monotonic()
+        now_ns = time.time_ns()
+        due: list[SdkSpan] = []
+        first = False
+        for span_id, reference in list(self._open.items()):
+            span = reference()
+            if span is None:
+                self._open.pop(span_id, None)
+                continue
+            if now_ns - (span.start_time or now_ns) < PENDING_AFTER_S * 1e9:
+                continue
+            sent = self._pending_sent.get(span_id)
+            if sent is None or now - sent >= PENDING_AGAIN_S:
+                first = first or sent is None
+                self._pending_sent[span_id] = now
+                due.append(span)
+        if not due:
+            return
+        with self._encode_lock:
+            # What only repeats "still running" is not worth a place in the spool.
+            batch = _Batch(self._deliverer, self._envelope, keep=first)
+            for span in due:
+                try:
+                    # Attributes may be set meanwhile: take a copy of them.
+                    held = dict((span.attributes or {}).copy())  # type: ignore[attr-defined]
+                    batch.add(
+                        span,
+                        encode_span(
+                            span, redact=self._redact, attributes=held, pending_at_ns=now_ns
+                        ),
+                    )
+                except (RuntimeError, KeyError):
+                    continue  # It changed under our eyes; the next scan has it.
+            batch.submit()
+
+    def _envelope(self, span: ReadableSpan) -> tuple[bytes, bytes]:
+        """Return the encoded resource and scope of a span."""
+        key = (id(span.resource), span.instrumentation_scope)
+        found = self._envelopes.get(key)
+        if found is None:
+            if len(self._envelopes) > 256:
+                self._envelopes.clear()
+            resource = encode_resource(span, self._redact)
+            found = span.resource, resource, encode_scope(span, self._redact)
+            self._envelopes[key] = found
+        return found[1], found[2]
+
+
+class _Batch:
+    def __init__(self, deliverer: Deliverer, envelope: Any, *, keep: bool = True) -> None:
+        self._deliverer = deliverer
+        self._envelope = envelope
+        self._keep = keep
+        self._groups: dict[bytes, ResourceGroup] = {}
+        self._spans = 0
+        self._bytes = 0
+
+    def add(self, span: ReadableSpan, encoded: bytes) -> None:
+        if self._bytes and self._bytes + len(encoded) > BATCH_BYTES:
+            self.submit()
+        resource, scope = self._envelope(span)
+        group = self._groups.get(resource)
+        if group is None:
+            group = self._groups[resource] = ResourceGroup(resource)
+        group.add(scope, encoded)
+        self._spans += 1
+        self._bytes += len(encoded)
+
+    def submit(self) -> None:
+        if not self._spans:
+            return
+        body = encode_request(list(self._groups.values()))
+        headers = {
+            "content-type": "application/x-protobuf",
+            SPAN_COUNT_HEADER: str(self._spans),
+        }
+        if not self._deliverer.is_loopback:
+            body = gzip.compress(body, compresslevel=1)
+            headers["content-encoding"] = "gzip"
+        self._groups, self._spans, self._bytes = {}, 0, 0
+        self._deliverer.submit(Delivery("/v1/traces", headers, body, keep=self._keep))
+
+
+def _guarded(redact: Redact) -> Redact:
+    """A hook that fails must let nothing out, and stop nothing."""
+
+    def safe(name: str, value: Any) -> Any:
+        try:
+            return redact(name, value)
+        except Exception as error:
+            say_once("redact", f"the redact hook raised {type(error).__name__} on {name!r}")
+            return "[redaction failed]"
+
+    return safe
+
+
+def _tell_dropped(span: ReadableSpan) -> None:
+    say_once(
+        "dropped-attributes",
+        f"span {span.name!r} lost {span.dropped_attributes} attributes to the TracerProvider's "
+        "limit (the oldest go first). Raise it with OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=10000.",
+    )
+
+
+def _forget_parent() -> None:
+    for pipeline in list(_pipelines):
+        pipeline.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)

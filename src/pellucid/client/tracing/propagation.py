@@ -1,0 +1,21 @@
+"""Parents across processes and HTTP: W3C `traceparent` headers."""
+
+from collections.abc import Mapping, MutableMapping
+
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_propagator = TraceContextTextMapPropagator()
+
+
+def inject(headers: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
+    """Write the current span's `traceparent` into headers (a new dict by default), return them."""
+    carrier: MutableMapping[str, str] = {} if headers is None else headers
+    _propagator.inject(carrier)
+    return carrier
+
+
+def extract(headers: Mapping[str, str]) -> Context:
+    """Return the context that headers (names in any case) tell of, for `span(parent=…)`."""
+    carrier = {str(name).lower(): value for name, value in headers.items()}
+    return _propagator.extract(carrier)

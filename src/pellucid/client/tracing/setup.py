@@ -1,0 +1,200 @@
+"""`init`, `flush` and `shutdown`: one set-up a process, on the user's TracerProvider or our own."""
+
+import atexit
+import os
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+from opentelemetry import trace as otel
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+
+import pellucid.core.settings as settings
+from pellucid.client.delivery import Deliverer
+from pellucid.client.notices import say_once
+from pellucid.client.spool import DEFAULT_LIMIT_BYTES, Spool
+from pellucid.client.tracing import context
+from pellucid.client.tracing.otlp import Redact
+from pellucid.client.tracing.pipeline import Pipeline
+from pellucid.client.tracing.processor import PellucidSpanProcessor
+from pellucid.client.tracing.sampling import RateSampler
+from pellucid.client.tracing.span import current_trace_id
+from pellucid.client.tracing.state import state
+from pellucid.core.errors import InvalidInput
+
+_MAX_ATTRIBUTES = 10_000
+_MAX_EVENTS = 10_000
+_EXIT_TIMEOUT_S = 0.5
+_SCOPE = "pellucid"
+
+
+class _Setup:
+    """What one `init` made."""
+
+    def __init__(
+        self, client: settings.ClientSettings, processor: PellucidSpanProcessor, pipeline: Pipeline
+    ) -> None:
+        self.client = client
+        self.processor = processor
+        self.pipeline = pipeline
+
+
+_lock = threading.RLock()  # guards the set-up
+_current: _Setup | None = None
+_processors: "weakref.WeakKeyDictionary[Any, PellucidSpanProcessor]" = weakref.WeakKeyDictionary()
+_own_provider: TracerProvider | None = None
+_sampler = RateSampler()
+_at_exit_registered = False
+
+
+def init(
+    *,
+    experiment: str | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+    provider: Any = None,
+    redact: Redact | None = None,
+    sample_rate: float | None = None,
+    spool_dir: str | Path | None = None,
+    spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+) -> None:
+    """Start tracing to a Pellucid server; calling it again replaces what was set.
+
+    `url` defaults to `PELLUCID_URL`, else http://127.0.0.1:4380; nothing is sent or awaited here,
+    and a server that is away is no error. `provider` is an OpenTelemetry SDK TracerProvider;
+    without one the global one gets a processor added, or is set where there is none yet.
+    `redact(name, value)` sees every attribute of every span before it leaves the process and
+    returns what may leave; None drops it. `sample_rate` is the share of traces kept, 0 to 1.
+
+    Does nothing where `PELLUCID_ENABLED=0` or `OTEL_SDK_DISABLED=true`.
+    Raises InvalidInput for a URL or rate that cannot be.
+    """
+    global _current, _at_exit_registered
+    client = settings.read_client_settings()
+    if not client.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return
+    if sample_rate is not None and not 0 <= sample_rate <= 1:
+        raise InvalidInput(f"sample_rate={sample_rate} is not a share. Give 0 to 1.")
+    client = settings.ClientSettings(
+        url=(url or client.url).rstrip("/"),
+        experiment=experiment or client.experiment,
+        api_key=api_key or client.api_key,
+        spool_dir=Path(spool_dir).expanduser() if spool_dir else client.spool_dir,
+        public_url=client.public_url if url is None else None,
+    )
+    spool = Spool.open(client.spool_dir, client.url, limit_bytes=spool_limit_bytes)
+    deliverer = Deliverer(client.url, spool, api_key=client.api_key)
+    with _lock:
+        shutdown()
+        chosen = _choose_provider(provider, sample_rate)
+        processor = _processor_of(chosen)
+        processor.pipeline = Pipeline(deliverer, redact=redact)
+        foreign = chosen is not _own_provider
+        processor.sample_below = (
+            int(sample_rate * 2**64) if foreign and sample_rate is not None else None
+        )
+        context.set_default(experiment=client.experiment)
+        _current = _Setup(client, processor, processor.pipeline)
+        state.tracer = chosen.get_tracer(_SCOPE, _version())
+        state.active = True
+        if not _at_exit_registered:
+            atexit.register(_at_exit)
+            _at_exit_registered = True
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Wait at most `timeout` seconds until everything traced so far is sent.
+
+    Return whether the server has it; what it has not is in the spool and sent later.
+    """
+    setup = _current
+    return setup is None or setup.pipeline.flush(timeout)
+
+
+def shutdown(timeout: float = 1.0) -> None:
+    """Send what has ended and stop tracing; what no server takes in time goes to the spool."""
+    global _current
+    with _lock:
+        setup, _current = _current, None
+        state.active = False
+        state.tracer = otel.NoOpTracer()
+        if setup is None:
+            return
+        setup.processor.pipeline = None
+        setup.pipeline.close(timeout)
+        context.set_default(experiment=None)
+
+
+def trace_url(trace_id: str | None = None) -> str | None:
+    """Return the address of a trace's page, by default the current trace's; None without one."""
+    trace_id = trace_id or current_trace_id()
+    if trace_id is None:
+        return None
+    setup = _current
+    client = setup.client if setup else settings.read_client_settings()
+    return f"{(client.public_url or client.url).rstrip('/')}/traces/{trace_id}"
+
+
+def client_settings() -> settings.ClientSettings:
+    """Return the settings in force: what `init` was given, else the environment's."""
+    setup = _current
+    return setup.client if setup else settings.read_client_settings()
+
+
+def is_enabled() -> bool:
+    """Return whether `init` has been called and tracing is on."""
+    return state.active
+
+
+def _choose_provider(given: Any, sample_rate: float | None) -> Any:
+    """Return the given provider, the global SDK one, or a new one made global."""
+    global _own_provider
+    if given is not None:
+        return given
+    existing = otel.get_tracer_provider()
+    if hasattr(existing, "add_span_processor") and existing is not _own_provider:
+        return existing
+    _sampler.set_rate(sample_rate)
+    if _own_provider is None:
+        _own_provider = TracerProvider(
+            sampler=_sampler, span_limits=_limits(), shutdown_on_exit=False
+        )
+    if isinstance(existing, otel.ProxyTracerProvider):
+        otel.set_tracer_provider(_own_provider)
+    elif existing is not _own_provider:
+        say_once(
+            "foreign-provider",
+            f"the global TracerProvider ({type(existing).__name__}) takes no span processors: "
+            "only spans made with pellucid are traced.",
+        )
+    return _own_provider
+
+
+def _processor_of(provider: Any) -> PellucidSpanProcessor:
+    processor = _processors.get(provider)
+    if processor is None:
+        processor = PellucidSpanProcessor()
+        provider.add_span_processor(processor)
+        _processors[provider] = processor
+    return processor
+
+
+def _limits() -> SpanLimits:
+    """OTel's default of 128 attributes evicts the oldest: kind, model and input go first."""
+    env = os.environ
+    chosen = {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"} & env.keys()
+    return SpanLimits(
+        max_span_attributes=None if chosen else _MAX_ATTRIBUTES,
+        max_events=None if "OTEL_SPAN_EVENT_COUNT_LIMIT" in env else _MAX_EVENTS,
+    )
+
+
+def _version() -> str:
+    package = sys.modules.get("pellucid")
+    return str(getattr(package, "__version__", ""))
+
+
+def _at_exit() -> None:
+    shutdown(_EXIT_TIMEOUT_S)
