@@ -1,0 +1,31 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pellucid.testing.live import LiveServer
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
+    """Start real servers: `start_server(*arguments, environment={}, folder=None)`."""
+    servers: list[LiveServer] = []
+
+    def start(
+        *arguments: str, environment: dict[str, str] | None = None, folder: Path | None = None
+    ) -> LiveServer:
+        server = LiveServer(folder or tmp_path, *arguments, environment=environment)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def live_server(start_server: Callable[..., LiveServer]) -> LiveServer:
+    """Return a real `pellucid up --port 0` over an empty folder."""
+    return start_server()
