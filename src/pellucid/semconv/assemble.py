@@ -1,0 +1,259 @@
+"""From the claims that dialects made to the canonical span.
+
+What is derived, in this order of trust:
+
+- `input` and `output` are what the producer says. On a model call whose messages are understood, a
+  request or response *body* gives way to the text of the last user message and of the answer (the
+  tool calls where there is no text): the body says the same, less readably, and stays in the raw
+  attributes. Where a producer says nothing, the same texts stand in.
+- A TOOL span's arguments and result are its input and output where it names none, and vice versa.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from pellucid.core.span import (
+    Document,
+    LogRecord,
+    Message,
+    Part,
+    PromptRef,
+    Span,
+    SpanEvent,
+    SpanKind,
+    Status,
+    Tokens,
+    ToolCall,
+)
+from pellucid.semconv.attributes import KIND
+from pellucid.semconv.documents import documents_of
+from pellucid.semconv.events import (
+    error_message,
+    first_token_ns,
+    join_logs,
+    messages_from_events,
+)
+from pellucid.semconv.messages import text_of, tool_calls_of
+from pellucid.semconv.rules import Draft
+
+_Get = Callable[..., Any]
+
+_NO_TOKENS = Tokens()
+_MODEL_CALLS = frozenset({SpanKind.LLM, SpanKind.IMAGE})
+_RETURN_DOCUMENTS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER})
+
+
+def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
+    """Return the span that a draft's claims make."""
+    decoded, claims = draft.decoded, draft.claims
+    get = claims.get
+    events = decoded.events
+    if logs:
+        events = join_logs(events, logs)
+    pending = get("pending", False)
+    failed = decoded.status_code == 2 or "failed" in claims
+    kind = get("kind") or _guess_kind(draft)
+    input_messages, output_messages = _messages(draft, events)
+    if kind is SpanKind.LLM and "output_images" in claims and not text_of(output_messages):
+        kind = SpanKind.IMAGE
+    tool_call = _tool_call(draft, kind)
+    span_input = _content(get, "in", kind, input_messages)
+    span_output = _content(get, "out", kind, output_messages)
+    if tool_call is not None and kind is SpanKind.TOOL:
+        span_input = tool_call.arguments if span_input is None else span_input
+        span_output = tool_call.result if span_output is None else span_output
+    kept = get("kept")
+    return Span(
+        trace_id=decoded.trace_id,
+        span_id=decoded.span_id,
+        parent_id=decoded.parent_id,
+        name=decoded.name,
+        kind=kind,
+        status=Status.RUNNING if pending else Status.ERROR if failed else Status.OK,
+        status_message=decoded.status_message
+        or get("status_message")
+        or (error_message(events, decoded.attributes) if failed else ""),
+        start_ns=decoded.start_ns,
+        duration_ns=max(decoded.end_ns - decoded.start_ns, 0),
+        pending=pending,
+        experiment=decoded.experiment,
+        run_id=get("run_id"),
+        session_id=get("session_id"),
+        user_id=get("user_id"),
+        tags=_union(draft, "tags"),
+        metadata=_union(draft, "metadata"),
+        agent=get("agent"),
+        model=get("model"),
+        provider=get("provider"),
+        parameters=_union(draft, "parameters"),
+        input=span_input,
+        output=span_output,
+        input_messages=input_messages,
+        output_messages=output_messages,
+        tools=get("tools", []),
+        tool_call=tool_call,
+        documents=_documents(get, kind, span_output),
+        input_documents=get("input_documents", []),
+        tokens=_tokens(draft),
+        cost_usd=get("cost"),
+        ttft_ns=get("ttft") if "ttft" in claims or not events else first_token_ns(decoded, events),
+        finish_reason=get("finish_reason") or _finish_of(output_messages),
+        prompt=_prompt(draft),
+        attachments=get("attachments", []),
+        attributes={**draft.rest, **kept} if kept else draft.rest,
+        events=events,
+        links=decoded.links,
+        dropped=decoded.dropped,
+        resource=decoded.resource,
+        scope=decoded.scope,
+        otel_kind=decoded.otel_kind,
+        trace_state=decoded.trace_state,
+        flags=decoded.flags,
+    )
+
+
+def _guess_kind(draft: Draft) -> SpanKind:
+    claims = draft.claims
+    if "tool.name" in claims:
+        return SpanKind.TOOL
+    if "model" in claims and ("tokens.output" in claims or "input_messages" in claims):
+        return SpanKind.LLM
+    if "documents" in claims:
+        return SpanKind.RETRIEVER
+    return SpanKind.UNKNOWN
+
+
+class _Messages(NamedTuple):
+    input: list[Message]
+    output: list[Message]
+
+
+def _messages(draft: Draft, events: Sequence[SpanEvent]) -> _Messages:
+    get = draft.claims.get
+    received: list[Message] = get("input_messages") or []
+    sent: list[Message] = get("output_messages") or []
+    if events and not (received and sent):
+        found = messages_from_events(events)
+        received, sent = received or found.input, sent or found.output
+    system = get("system")
+    if system and not any(message.role == "system" for message in received):
+        received = [Message(role="system", parts=system), *received]
+    return _Messages(
+        _with_images(received, get("input_images"), "user"),
+        _with_images(sent, get("output_images"), "assistant"),
+    )
+
+
+def _with_images(messages: list[Message], images: list[Part] | None, role: str) -> list[Message]:
+    if not images:
+        return messages
+    shown = {part.uri for message in messages for part in message.parts}
+    missing = [image for image in images if image.uri not in shown]
+    return [*messages, Message(role=role, parts=missing)] if missing else messages
+
+
+def _content(get: _Get, side: str, kind: SpanKind, messages: list[Message]) -> Any:
+    """Return a span's input or output."""
+    explicit = get(f"{side}put")
+    if explicit is not None:
+        return explicit
+    body = get(f"body_{side}")
+    if body is not None and not (
+        messages and kind in _MODEL_CALLS and isinstance(body, dict | list)
+    ):
+        return body
+    if not messages:
+        return None
+    text = (text_of(messages, "user") if side == "in" else "") or text_of(messages)
+    return text or tool_calls_of(messages) or body
+
+
+def _tool_call(draft: Draft, kind: SpanKind) -> ToolCall | None:
+    get = draft.claims.get
+    name, identity = get("tool.name"), get("tool.id")
+    arguments, result = get("tool.arguments"), get("tool.result")
+    if kind is SpanKind.TOOL:
+        given, answered = get("input", get("body_in")), get("output", get("body_out"))
+        if arguments is None:
+            arguments = given if given is not None else get("tool.parameters")
+        return ToolCall(
+            id=identity,
+            name=name or draft.decoded.name.removeprefix("execute_tool ") or None,
+            arguments=arguments,
+            result=answered if result is None else result,
+        )
+    if name is None and identity is None and arguments is None and result is None:
+        return None
+    return ToolCall(id=identity, name=name, arguments=arguments, result=result)
+
+
+def _documents(get: _Get, kind: SpanKind, output: Any) -> list[Document]:
+    claimed: list[Document] | None = get("documents")
+    if claimed is None and kind in _RETURN_DOCUMENTS and type(output) in (list, dict):
+        found = documents_of(output)
+        if found and type(output) is list and type(output[0]) is str:
+            return []  # texts that may be anything: the output shows them
+        return found or []
+    return claimed or []
+
+
+def _tokens(draft: Draft) -> Tokens:
+    get = draft.claims.get
+    cache_read, cache_write = get("tokens.cache_read", 0), get("tokens.cache_write", 0)
+    output = get("tokens.output", 0)
+    received = get("tokens.input")
+    if received is None:
+        uncached = get("tokens.input_uncached")
+        if uncached is not None:
+            received = uncached + cache_read + cache_write
+        else:
+            received = max(get("tokens.total", 0) - output, 0)
+    elif cache_read + cache_write > received and KIND not in draft.decoded.attributes:
+        # A producer that passes on the provider's figures, where `input` excludes both caches.
+        received += cache_read + cache_write
+    if not (received or output or cache_read or cache_write or "tokens.image" in draft.claims):
+        reasoning = get("tokens.reasoning", 0)
+        return Tokens(reasoning=reasoning) if reasoning else _NO_TOKENS
+    return Tokens(
+        input=received,
+        output=output,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        reasoning=get("tokens.reasoning", 0),
+        image=get("tokens.image", 0),
+    )
+
+
+def _union(draft: Draft, field: str) -> dict[str, Any]:
+    """Merge an object that was claimed whole with the members that came one by one."""
+    whole: dict[str, Any] | None = draft.claims.get(field)
+    flats = draft.flats.get(field)
+    if flats is None:
+        return whole or {}
+    ranked = [(f.rank, str(f.path[-1]), {str(f.path[-1]): f.value}) for f in flats]
+    if whole is not None:
+        ranked.append((draft.ranks[field], "", whole))
+    ranked.sort(key=lambda entry: entry[:2], reverse=True)
+    merged: dict[str, Any] = {}
+    for _, _, members in ranked:
+        merged.update(members)
+    return merged
+
+
+def _finish_of(messages: list[Message]) -> str | None:
+    return next((m.finish_reason for m in reversed(messages) if m.finish_reason), None)
+
+
+def _prompt(draft: Draft) -> PromptRef | None:
+    get = draft.claims.get
+    ours: PromptRef | None = get("prompt")
+    if ours is not None:
+        return ours
+    name, version, template = get("prompt.name"), get("prompt.version"), get("prompt.template")
+    if "prompt.variables" in draft.claims or "prompt.variables" in draft.flats:
+        variables = _union(draft, "prompt.variables")
+    else:
+        variables = {}
+        if name is None and version is None and template is None:
+            return None
+    return PromptRef(name=name, version=version, template=template, variables=variables)

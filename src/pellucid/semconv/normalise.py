@@ -1,0 +1,109 @@
+"""From a decoded span to the canonical one, whatever vocabulary it came in. Pure; never raises.
+
+Every attribute is looked up in one table of rules made from all dialects; the claims they make are
+assembled field by field (`assemble.py`). A name's rule is remembered, so that flattened names are
+parsed once in the life of a process and not once a span.
+"""
+
+from collections.abc import Callable, Sequence
+
+from pellucid.core.span import DecodedSpan, LogRecord, Span
+from pellucid.semconv import genai, openinference, ours
+from pellucid.semconv.assemble import assemble
+from pellucid.semconv.attributes import KIND
+from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
+from pellucid.semconv.values import UNREAD
+
+VERSION = 1
+"""Raised whenever the same span would be understood better: stores keep it with every span."""
+
+DIALECTS: tuple[Dialect, ...] = (ours.DIALECT, genai.DIALECT, openinference.DIALECT)
+"""The first dialect that has a rule for a name decides what the name means."""
+
+_MAX_REMEMBERED = 20_000
+
+
+def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
+    """Return what a span says, in Pellucid's own terms.
+
+    `logs` are the log records of this span, in any order: they join its events, and messages that
+    an instrumentation put there show as the span's. `normalise(to_otlp(span)) == span` for every
+    span that this returns.
+    """
+    draft = Draft(decoded)
+    claims, ranks, rest = draft.claims, draft.ranks, draft.rest
+    known = _known
+    for name, value in decoded.attributes.items():
+        rule = known.get(name)
+        if rule is None:
+            rule = _learn(name)
+        field, read, rank, path = rule
+        if rank < 0:
+            rest[name] = value
+            continue
+        got = read(value)
+        if got is UNREAD:
+            rest[name] = value
+        elif path:
+            draft.flats.setdefault(field, []).append(Flat(rank, path, got))
+        elif field not in ranks or rank < ranks[field]:
+            ranks[field] = rank
+            claims[field] = got
+    if draft.flats:
+        for group, flats in list(draft.flats.items()):
+            assembler = _assemblers.get(group)
+            if assembler is not None:
+                assembler(flats, draft)
+    if KIND not in decoded.attributes:
+        for refine in _refiners_of(decoded):
+            refine(draft)
+    return assemble(draft, logs)
+
+
+def _learn(name: str) -> Rule:
+    """Find the rule of a name for the first time."""
+    rule = _find_rule(name)
+    if len(_known) < _MAX_REMEMBERED:
+        _known[name] = rule
+    return rule
+
+
+def _find_rule(name: str) -> Rule:
+    for dialect in DIALECTS:
+        if dialect.match is not None and name.startswith(dialect.prefixes):
+            rule = dialect.match(name)
+            if rule is not None:
+                return rule
+    return _NO_RULE
+
+
+def _refiners_of(decoded: DecodedSpan) -> list[Refiner]:
+    attributes = decoded.attributes
+    scope = decoded.scope.name
+    return [
+        refine
+        for refine, marks, scopes in _refiners
+        if (scopes and scope.startswith(scopes)) or any(mark in attributes for mark in marks)
+    ]
+
+
+def is_known(name: str) -> bool:
+    """Tell whether some dialect would read an attribute of this name."""
+    rule = _known.get(name) or _learn(name)
+    return rule.rank >= 0
+
+
+_NO_RULE = Rule("", lambda _: UNREAD, -1)
+
+_rules: dict[str, Rule] = {}
+for _dialect in reversed(DIALECTS):
+    _rules.update(_dialect.rules)
+_known: dict[str, Rule] = dict(_rules)
+_assemblers: dict[str, Assembler] = {
+    group: assembler for dialect in DIALECTS for group, assembler in dialect.assemblers.items()
+}
+_refiners: list[tuple[Callable[[Draft], None], tuple[str, ...], tuple[str, ...]]] = [
+    (dialect.refine, dialect.marks, dialect.scopes)
+    for dialect in DIALECTS
+    if dialect.refine is not None
+]
