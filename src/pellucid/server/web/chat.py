@@ -1,0 +1,138 @@
+"""Messages as a span's panel shows them; a tool's call and its result are paired by id."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from pellucid.core.span import Message, Part
+from pellucid.server.web.values import (
+    MediaView,
+    TextView,
+    json_line,
+    json_text,
+    view_media,
+    view_text,
+)
+
+_ROLES = {"system": "System", "developer": "System", "user": "User", "human": "User"}
+_ROLES |= {"assistant": "Assistant", "ai": "Assistant", "model": "Assistant"}
+_ROLES |= {"tool": "Tool", "function": "Tool"}
+_MEDIA = {"image": "image", "audio": "audio", "file": "file", "video": "file"}
+_ONE_LINE = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """One named argument of a call; a long one stands in a block below."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartView:
+    """One part of a message. `kind`: text, reasoning, call, result, media or other."""
+
+    kind: str
+    text: TextView | None = None
+    call_id: str = ""
+    name: str = ""
+    arguments: list[Argument] = field(default_factory=list)
+    media: MediaView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageView:
+    """One message; `role` picks the ink, `label` is what the rail says."""
+
+    role: str
+    label: str
+    name: str
+    is_output: bool
+    finish_reason: str
+    parts: list[PartView]
+
+
+def view_messages(inputs: Iterable[Message], outputs: Iterable[Message]) -> list[MessageView]:
+    """Show what a model was sent, then what it answered."""
+    before, after = list(inputs), list(outputs)
+    names = {
+        part.id: part.name
+        for message in (*before, *after)
+        for part in message.parts
+        if part.type == "tool_call" and part.id and part.name
+    }
+    return [_view(message, names, is_output=False) for message in before] + [
+        _view(message, names, is_output=True) for message in after
+    ]
+
+
+def view_arguments(arguments: Any) -> list[Argument]:
+    """Write a call's arguments as `name=value`; what is no object is one nameless argument."""
+    if isinstance(arguments, str):
+        try:
+            arguments = msgspec.json.decode(arguments)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return [Argument(name="", value=arguments)] if arguments else []
+    if isinstance(arguments, dict):
+        return [
+            Argument(name=str(name), value=_argument(value)) for name, value in arguments.items()
+        ]
+    return [] if arguments is None else [Argument(name="", value=_argument(arguments))]
+
+
+def _argument(value: Any) -> str:
+    line = msgspec.json.encode(value, enc_hook=str).decode("utf-8", "replace")
+    return line if len(line) <= _ONE_LINE else view_text(json_text(value)).text
+
+
+def _view(message: Message, names: dict[str, str], *, is_output: bool) -> MessageView:
+    label = _ROLES.get(message.role.lower(), message.role or "Message")
+    parts = [_part(part, names) for part in message.parts]
+    name = message.name or next((part.name for part in parts if part.kind == "result"), "")
+    return MessageView(
+        role={"System": "system", "User": "user", "Assistant": "assistant", "Tool": "tool"}.get(
+            label, "other"
+        ),
+        label="Output" if is_output and label == "Assistant" else label,
+        name=name,
+        is_output=is_output,
+        finish_reason=message.finish_reason or "",
+        parts=parts,
+    )
+
+
+def _part(part: Part, names: dict[str, str]) -> PartView:
+    if part.type == "text":
+        return PartView(kind="text", text=view_text(part.content or ""))
+    if part.type == "reasoning":
+        return PartView(kind="reasoning", text=view_text(part.content or ""))
+    if part.type == "tool_call":
+        return PartView(
+            kind="call",
+            call_id=part.id or "",
+            name=part.name or "tool",
+            arguments=view_arguments(part.arguments),
+        )
+    if part.type == "tool_call_response":
+        return PartView(
+            kind="result",
+            call_id=part.id or "",
+            name=part.name or names.get(part.id or "", ""),
+            text=view_text(_result(part.response)),
+        )
+    if part.type in _MEDIA and (part.uri or part.media_type):
+        label = part.name or part.media_type or part.type
+        return PartView(
+            kind="media", media=view_media(_MEDIA[part.type], part.uri, part.media_type, label)
+        )
+    if part.content:
+        return PartView(kind="text", text=view_text(part.content))
+    return PartView(kind="other", name=part.type, text=view_text(json_text(part)))
+
+
+def _result(response: Any) -> str:
+    line = json_line(response)
+    return line if isinstance(response, str) or len(line) <= _ONE_LINE else json_text(response)

@@ -1,0 +1,154 @@
+"""One trace: the question, the answer, every stage, and one span in full."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+from litestar import Response, get
+
+from pellucid.core.errors import NotFound
+from pellucid.core.span import SpanKind, Status, StoredSpan
+from pellucid.core.trace import TraceSummary, Waterfall
+from pellucid.server.services.traces import TraceService
+from pellucid.server.web.format import short_id
+from pellucid.server.web.page import Fragment, Page, Place, doc
+from pellucid.server.web.pages.span import SpanPanel, build_panel
+from pellucid.server.web.values import MediaView, view_media
+
+READ_WHOLE = 300
+"""Spans up to which the page reads all of them at once; larger traces report a moment later."""
+_UNFINISHED = {Status.RUNNING.value, Status.INTERRUPTED.value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceFacts(Fragment):
+    """What only the spans' bodies tell: pictures, losses, and who answered."""
+
+    template = "trace_facts.html"
+
+    images: list[MediaView] = doc("The pictures that its spans made, the last first")
+    image_span: str | None = doc("The span of the first of them")
+    dropped_attributes: int = doc("Attributes that producers say they left out")
+    dropped_spans: int = doc("In how many spans")
+    is_scripted: bool = doc("Whether the demo's scripted model answered")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracePage(Page):
+    """One trace: totals, waterfall or graph, and the selected span."""
+
+    template = "trace.html"
+
+    trace: TraceSummary = doc("The trace's own fields and totals")
+    first_token_ns: int | None = doc("From its start to the first token of its last answer")
+    failed: int = doc("Spans that failed")
+    unfinished: int = doc("Spans that are running or were interrupted")
+    kinds: list[tuple[str, int]] = doc("Kind → spans, the most frequent first")
+    columns: Waterfall = doc("The spans in columns, for readers without scripts")
+    spans_url: str = doc("Columnar JSON that <pl-waterfall> and <pl-graph> read")
+    view: str = doc("waterfall or graph")
+    panel: SpanPanel = doc("The selected span")
+    facts: TraceFacts | None = doc("None where the page fetches them a moment later")
+    missing_span: str | None = doc("A span that the address names and the trace lacks")
+
+
+@get("/traces/{trace_id:str}", include_in_schema=False)
+async def show_trace(
+    traces: TraceService,
+    trace_id: str,
+    span: str | None = None,
+    tab: str | None = None,
+    view: str = "waterfall",
+) -> Response[str]:
+    """Show one trace, opened at a span."""
+    summary, columns, experiments = await asyncio.gather(
+        traces.get_summary(trace_id), traces.get_waterfall(trace_id), traces.list_experiments()
+    )
+    if not columns.span_ids:
+        raise NotFound(f"Trace {trace_id} has no spans any more. It was deleted just now.")
+    known = span is not None and span in columns.span_ids
+    selected = span if span is not None and known else first_span(columns)
+    stored = await traces.get_span(trace_id, selected)
+    slug = next((one.slug for one in experiments if one.name == summary.experiment), None)
+    return TracePage(
+        title=summary.input_preview or summary.name or short_id(summary.trace_id),
+        place=Place(section="traces", experiment=summary.experiment, slug=slug, rail=True),
+        trace=summary,
+        first_token_ns=first_token(columns),
+        failed=columns.statuses.count(Status.ERROR.value),
+        unfinished=sum(status in _UNFINISHED for status in columns.statuses),
+        kinds=Counter(columns.kinds).most_common(),
+        columns=columns,
+        spans_url=f"/api/v1/traces/{summary.trace_id}/waterfall",
+        view="graph" if view == "graph" else "waterfall",
+        panel=build_panel(
+            stored, tab=tab, trace_duration_ns=summary.duration_ns, scores=summary.scores
+        ),
+        facts=(
+            await _read_facts(traces, summary.trace_id)
+            if summary.span_count <= READ_WHOLE
+            else None
+        ),
+        missing_span=None if known else span,
+    ).respond()
+
+
+@get("/traces/{trace_id:str}/facts", include_in_schema=False)
+async def show_facts(traces: TraceService, trace_id: str) -> Response[str]:
+    """Answer with the facts as a fragment."""
+    return (await _read_facts(traces, trace_id)).respond()
+
+
+def first_span(columns: Waterfall) -> str:
+    """Return the span that a trace opens at: the origin of its failure, else its root.
+
+    The origin is the deepest failed span, the earliest of these. A failure that the trace
+    survived does not take the page away from the answer.
+    """
+    if columns.statuses[0] != Status.ERROR.value and len(columns.span_ids) <= READ_WHOLE:
+        return columns.span_ids[0]
+    failed = [row for row, status in enumerate(columns.statuses) if status == Status.ERROR.value]
+    if not failed:
+        return columns.span_ids[0]
+    return columns.span_ids[min(failed, key=lambda row: (-columns.depths[row], row))]
+
+
+def first_token(columns: Waterfall) -> int | None:
+    """Return when the last streamed answer began to arrive, after the trace's start."""
+    streamed = [
+        (columns.starts[row] + columns.durations[row], columns.starts[row] + ttft)
+        for row, ttft in enumerate(columns.ttfts)
+        if ttft is not None
+    ]
+    return max(streamed)[1] if streamed else None
+
+
+async def _read_facts(traces: TraceService, trace_id: str) -> TraceFacts:
+    whole = await traces.get_trace(trace_id)
+    images: list[MediaView] = []
+    image_span = None
+    for stored in reversed(whole.spans):
+        found = _images(stored)
+        if found and image_span is None:
+            image_span = stored.span.span_id
+        images += [image for image in found if image not in images]
+    dropped = [stored.span.dropped.attributes for stored in whole.spans]
+    return TraceFacts(
+        images=images,
+        image_span=image_span,
+        dropped_attributes=sum(dropped),
+        dropped_spans=sum(count > 0 for count in dropped),
+        is_scripted=whole.trace.tags.get("demo.model") == "scripted"
+        or any(stored.span.metadata.get("demo.model") == "scripted" for stored in whole.spans),
+    )
+
+
+def _images(stored: StoredSpan) -> list[MediaView]:
+    if stored.span.kind not in {SpanKind.IMAGE, SpanKind.TOOL, SpanKind.AGENT, SpanKind.LLM}:
+        return []
+    shown = [
+        view_media("image", f"pellucid-attachment:{item.digest}", item.media_type, item.name or "")
+        for item in stored.span.attachments
+        if item.media_type.startswith("image/")
+    ]
+    return [image for image in shown if image.kind == "image" and image.src]

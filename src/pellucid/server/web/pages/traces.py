@@ -1,0 +1,124 @@
+"""The trace list: one row a trace, newest first, filtered by one query."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from litestar import Response, get
+
+from pellucid.core.errors import QuerySyntaxError
+from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
+from pellucid.server.services.traces import TraceService
+from pellucid.server.web.page import Fragment, Page, Place, doc
+
+ROWS = 50
+SCORE_COLUMNS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryFault:
+    """Why a query cannot be read, cut so that the wrong stretch can be underlined."""
+
+    message: str
+    before: str
+    wrong: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceRows(Fragment):
+    """The table's rows alone, fetched again and again while the page is live."""
+
+    template = "trace_rows.html"
+
+    traces: list[TraceSummary] = doc("Newest first")
+    score_names: list[str] = doc("The scores that have a column, most frequent first")
+    longest_ns: int = doc("The longest duration on the page, which a full bar stands for")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracesPage(Page):
+    """The traces of one experiment."""
+
+    template = "traces.html"
+
+    experiment: ExperimentSummary = doc("The experiment, with its totals")
+    query: str = doc("The query as it was typed")
+    fault: QueryFault | None = doc("What is wrong with the query, if anything")
+    traces: list[TraceSummary] = doc("Newest first")
+    score_names: list[str] = doc("The scores that have a column, most frequent first")
+    longest_ns: int = doc("The longest duration on the page, which a full bar stands for")
+    newest_url: str | None = doc("The first page, when this is a later one")
+    older_url: str | None = doc("The next page, if there is one")
+    rows_url: str = doc("Where the live table asks for its rows")
+
+
+@get("/experiments/{slug:str}/traces", include_in_schema=False)
+async def list_traces(
+    traces: TraceService, slug: str, query: str = "", cursor: str | None = None
+) -> Response[str]:
+    """Show one page of an experiment's traces."""
+    experiment = await traces.get_experiment(slug)
+    base = f"/experiments/{slug}/traces"
+    fault = None
+    page = TracePage(traces=[], next=None)
+    try:
+        page = await traces.list_traces(
+            experiment=experiment.name, query=query, limit=ROWS, cursor=cursor
+        )
+    except QuerySyntaxError as error:
+        fault = _fault(error)
+    return TracesPage(
+        title=f"Traces · {experiment.name}",
+        place=Place(section="traces", experiment=experiment.name, slug=slug),
+        experiment=experiment,
+        query=query,
+        fault=fault,
+        traces=page.traces,
+        score_names=pick_scores(page.traces),
+        longest_ns=_longest(page.traces),
+        newest_url=_address(base, query, None) if cursor else None,
+        older_url=_address(base, query, page.next) if page.next else None,
+        rows_url=_address(f"{base}/rows", query, None),
+    ).respond(status=400 if fault else 200)
+
+
+@get("/experiments/{slug:str}/traces/rows", include_in_schema=False)
+async def list_rows(traces: TraceService, slug: str, query: str = "") -> Response[str]:
+    """Answer with the newest rows as a fragment."""
+    experiment = await traces.get_experiment(slug)
+    page = await traces.list_traces(experiment=experiment.name, query=query, limit=ROWS)
+    return TraceRows(
+        traces=page.traces,
+        score_names=pick_scores(page.traces),
+        longest_ns=_longest(page.traces),
+    ).respond()
+
+
+def pick_scores(traces: list[TraceSummary]) -> list[str]:
+    """Return the names of the most frequent scores, which get a column each."""
+    counts: dict[str, int] = {}
+    for trace in traces:
+        for name in {score.name for score in trace.scores}:
+            counts[name] = counts.get(name, 0) + 1
+    return sorted(counts, key=lambda name: (-counts[name], name))[:SCORE_COLUMNS]
+
+
+def _longest(traces: list[TraceSummary]) -> int:
+    return max((trace.duration_ns for trace in traces), default=0) or 1
+
+
+def _fault(error: QuerySyntaxError) -> QueryFault:
+    start = min(error.position, len(error.query))
+    end = start + max(error.length, 1)
+    return QueryFault(
+        message=error.message,
+        before=error.query[:start],
+        wrong=error.query[start:end],
+        after=error.query[end:],
+    )
+
+
+def _address(base: str, query: str, cursor: str | None) -> str:
+    parameters = {"query": query, "cursor": cursor}
+    encoded = urlencode({name: value for name, value in parameters.items() if value})
+    return f"{base}?{encoded}" if encoded else base

@@ -1,0 +1,19 @@
+"""The web door: every page, fragment and asset, for the application to mount."""
+
+from typing import Any
+
+from pellucid.server.web.assets import serve_asset
+from pellucid.server.web.pages import home, login, span, trace, traces
+
+route_handlers: list[Any] = [
+    serve_asset,
+    home.show_home,
+    home.open_experiment,
+    login.show_login,
+    span.show_span,
+    span.show_value,
+    trace.show_trace,
+    trace.show_facts,
+    traces.list_traces,
+    traces.list_rows,
+]

@@ -1,0 +1,28 @@
+// @ts-check
+// Ages grow while the page is open; the exact time, in the reader's own zone, is on hover.
+
+import { formatAge } from "./format.js";
+
+function update() {
+  if (document.hidden) return;
+  const now = Date.now();
+  for (const node of document.querySelectorAll("time[data-age]")) {
+    const at = Number(/** @type {HTMLElement} */ (node).dataset.age);
+    const age = formatAge(at, now);
+    if (node.textContent !== age) node.textContent = age;
+  }
+}
+
+document.addEventListener("pointerover", (event) => {
+  const node = /** @type {Element} */ (event.target).closest("time[data-age]");
+  if (!(node instanceof HTMLElement) || node.dataset.local) return;
+  const at = new Date(Number(node.dataset.age));
+  node.dataset.local = at.toLocaleString(undefined, {
+    dateStyle: "medium",
+    timeStyle: "medium",
+  });
+  node.title = `${node.dataset.local} (${node.title})`;
+});
+
+update();
+setInterval(update, 1000);

@@ -1,0 +1,20 @@
+// @ts-check
+// Everything that runs in the browser, one module a concern.
+
+import "./ages.js";
+import "./await.js";
+import "./copy.js";
+import "./graph.js";
+import "./gutter.js";
+import "./json.js";
+import "./keys.js";
+import "./live.js";
+import "./palette.js";
+import "./scores.js";
+import "./span-panel.js";
+import "./table.js";
+import "./tabs.js";
+import "./text.js";
+import "./theme-toggle.js";
+import "./views.js";
+import "./waterfall.js";

@@ -1,0 +1,113 @@
+// @ts-check
+// The span panel: htmx fetches it, the address follows it, and every view hears of it.
+
+import { debounce, isTyping } from "./dom.js";
+import { singleKeysAllowed } from "./keys.js";
+
+/**
+ * The part of htmx that is used here.
+ * @typedef {{ ajax(verb: string, path: string, context: object): Promise<void> }} Htmx
+ */
+
+const panel = document.getElementById("span");
+const split = document.querySelector("[data-trace]");
+const trace = split instanceof HTMLElement ? split.dataset.trace : undefined;
+let wantedSpan = "";
+let wantedTab = new URL(location.href).searchParams.get("tab") ?? "";
+
+const fetchSoon = debounce(() => {
+  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window))
+    .htmx;
+  const tab = wantedTab ? `?tab=${encodeURIComponent(wantedTab)}` : "";
+  htmx?.ajax("GET", `/traces/${trace}/spans/${wantedSpan}${tab}`, {
+    source: "#span",
+    target: "#span",
+    swap: "innerHTML",
+  });
+}, 50);
+
+/**
+ * Show a span in the panel and in the address, and tell the other views.
+ * @param {string} span
+ * @param {{ from?: Element, tab?: string }} [options]
+ */
+export function openSpan(span, { from, tab } = {}) {
+  if (!panel || !trace) return;
+  if (tab) wantedTab = tab;
+  const known = panel.querySelector("#span-body");
+  const isShown =
+    known instanceof HTMLElement && known.dataset.span === span && !wantedSpan;
+  document.dispatchEvent(
+    new CustomEvent("pl-select", { detail: { span, from } }),
+  );
+  keepAddress(span);
+  if (isShown && !tab) return;
+  wantedSpan = span;
+  panel.setAttribute("aria-busy", "true");
+  fetchSoon();
+}
+
+/** @param {string} span */
+function keepAddress(span) {
+  const url = new URL(location.href);
+  url.searchParams.set("span", span);
+  if (wantedTab) url.searchParams.set("tab", wantedTab);
+  history.replaceState(null, "", url);
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target === panel) panel?.removeAttribute("aria-busy");
+});
+
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, () => {
+    if (!panel?.hasAttribute("aria-busy")) return;
+    panel.removeAttribute("aria-busy");
+    const body = panel.querySelector("#span-body");
+    if (body)
+      body.textContent =
+        "This span could not be loaded. Is the server still running?";
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const link = target.closest("[data-span]");
+  if (
+    link instanceof HTMLAnchorElement &&
+    link.dataset.span &&
+    !hasModifier(event)
+  ) {
+    event.preventDefault();
+    openSpan(link.dataset.span, { tab: link.dataset.tab });
+    return;
+  }
+  const tab = target.closest(".tab[data-tab]");
+  const body = panel?.querySelector("#span-body");
+  if (
+    tab instanceof HTMLElement &&
+    body instanceof HTMLElement &&
+    panel?.contains(tab)
+  ) {
+    wantedTab = tab.dataset.tab ?? "";
+    keepAddress(body.dataset.span ?? "");
+  }
+});
+
+/** @param {MouseEvent} event */
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!panel || isTyping(event) || !singleKeysAllowed()) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    !/^[1-6]$/.test(event.key)
+  )
+    return;
+  const tab = panel.querySelectorAll(".tab")[Number(event.key) - 1];
+  if (tab instanceof HTMLElement) tab.click();
+});

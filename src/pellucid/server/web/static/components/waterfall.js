@@ -1,0 +1,467 @@
+// @ts-check
+// <pl-waterfall>: a trace's spans as a tree with bars. Only the rows in view exist.
+
+import { Tree, loadColumns } from "./columns.js";
+import { flag, html, isTyping } from "./dom.js";
+import { formatDuration, plural } from "./format.js";
+import { singleKeysAllowed } from "./keys.js";
+import { openSpan } from "./span-panel.js";
+import { TimeAxis } from "./time-axis.js";
+import { Row } from "./waterfall-row.js";
+import { attachZoom } from "./waterfall-zoom.js";
+
+const FOLD_ABOVE = 300;
+const FOLD_BELOW_DEPTH = 2;
+const OVERSCAN = 8;
+const AXIS = 22;
+const LIVE_MS = 2000;
+
+export class Waterfall extends HTMLElement {
+  /** @type {Tree | null} */
+  tree = null;
+  axis = new TimeAxis(1);
+  /** @type {Set<string>} ids of folded spans */
+  #folded = new Set();
+  /** @type {number[]} rows that no fold hides, in order */
+  #shown = [];
+  /** @type {Row[]} */
+  #pool = [];
+  #selected = "";
+  #words = "";
+  #frame = 0;
+  #rowHeight = 24;
+  #timer = 0;
+
+  connectedCallback() {
+    this.#selected = this.getAttribute("selected") ?? "";
+    this.scroller = this.#part("[data-tree]");
+    this.rows = this.#part("[data-rows]");
+    this.ticks = this.#part("[data-ticks]");
+    this.scroller.addEventListener("scroll", () => this.schedule(), {
+      passive: true,
+    });
+    this.scroller.addEventListener("click", (event) => this.#click(event));
+    this.scroller.addEventListener("keydown", (event) => this.#walk(event));
+    this.addEventListener("keydown", (event) => this.#findKeys(event));
+    this.#listen();
+    attachZoom(this, this.rows);
+    this.resize = new ResizeObserver(() => this.schedule());
+    this.resize.observe(this.scroller);
+    this.load();
+  }
+
+  disconnectedCallback() {
+    this.resize?.disconnect();
+    clearTimeout(this.#timer);
+  }
+
+  /** Fetch the columns, and again every two seconds while a span is running. */
+  async load(fresh = false) {
+    const waiting = setTimeout(() => this.#showSkeleton(), 150);
+    try {
+      const columns = await loadColumns(this.getAttribute("src") ?? "", {
+        fresh,
+      });
+      const isFirst = this.tree === null;
+      this.tree = new Tree(columns);
+      this.axis.extend(columns.duration_ns);
+      if (isFirst) this.#foldAtFirst();
+      this.#refresh();
+      if (isFirst) this.#reveal(this.tree.rowOf.get(this.#selected) ?? 0);
+      this.#summarise();
+      if (columns.statuses.includes("running")) this.#loadLater();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.rows?.replaceChildren(
+        html(
+          "p",
+          { class: "wf-note" },
+          `The spans could not be loaded: ${reason}. Reload the page.`,
+        ),
+      );
+    } finally {
+      clearTimeout(waiting);
+    }
+  }
+
+  #loadLater() {
+    this.#timer = setTimeout(() => {
+      if (document.hidden) this.#loadLater();
+      else this.load(true);
+    }, LIVE_MS);
+  }
+
+  /** @param {string} selector */
+  #part(selector) {
+    const part = this.querySelector(selector);
+    if (!(part instanceof HTMLElement))
+      throw new Error(`pl-waterfall lacks ${selector}`);
+    return part;
+  }
+
+  #listen() {
+    this.#part("[data-critical]").addEventListener("change", () =>
+      this.#markPath(),
+    );
+    this.#part("[data-next-error]").addEventListener("click", () =>
+      this.nextError(),
+    );
+    this.#part("[data-fold-all]").addEventListener("click", () =>
+      this.#foldAll(),
+    );
+    this.#part("[data-find]").addEventListener("input", (event) => {
+      this.#words = /** @type {HTMLInputElement} */ (event.target).value
+        .trim()
+        .toLowerCase();
+      this.#find(0);
+    });
+    document.addEventListener("pl-select", (event) => {
+      const { span, from } = /** @type {CustomEvent} */ (event).detail;
+      if (from === this || !this.tree) return;
+      const row = this.tree.rowOf.get(span);
+      if (row !== undefined) this.select(row, { open: false });
+    });
+    this.#markPath();
+  }
+
+  #markPath() {
+    const box = /** @type {HTMLInputElement} */ (this.#part("[data-critical]"));
+    if (this.scroller) flag(this.scroller, "data-critical-on", box.checked);
+  }
+
+  #summarise() {
+    if (!this.tree) return;
+    const { errors, pathNs } = this.tree;
+    this.#part("[data-critical-time]").textContent = formatDuration(pathNs);
+    this.#part("[data-error-count]").textContent = plural(
+      errors.length,
+      "error",
+    );
+    flag(this.#part("[data-next-error]"), "hidden", errors.length === 0);
+    const count = this.querySelector(".wf-axis > span");
+    if (count) count.textContent = plural(this.tree.size, "span");
+  }
+
+  #showSkeleton() {
+    const widths = [0, 1, 2, 2, 1, 2, 2, 2, 1, 2];
+    this.rows?.replaceChildren(
+      ...widths.map((depth) => {
+        const row = html(
+          "div",
+          { class: "skel-row" },
+          html("span", { class: "skel" }),
+        );
+        row.style.setProperty("--d", String(depth));
+        return row;
+      }),
+    );
+  }
+
+  #foldAtFirst() {
+    const { tree } = this;
+    if (!tree || tree.size <= FOLD_ABOVE) return;
+    const { depths, span_ids } = tree.columns;
+    for (let row = 0; row < tree.size; row++) {
+      if (depths[row] >= FOLD_BELOW_DEPTH && tree.hasChildren(row))
+        this.#folded.add(span_ids[row]);
+    }
+  }
+
+  /** Work out the rows that no fold hides, and draw. */
+  #refresh() {
+    const { tree } = this;
+    if (!tree || !this.rows || !this.ticks) return;
+    this.#shown = [];
+    for (let row = 0; row < tree.size;) {
+      this.#shown.push(row);
+      row = this.#folded.has(tree.columns.span_ids[row])
+        ? tree.ends[row]
+        : row + 1;
+    }
+    this.#rowHeight =
+      parseFloat(getComputedStyle(this).getPropertyValue("--span-row")) || 24;
+    this.rows.style.height = `${this.#shown.length * this.#rowHeight}px`;
+    this.schedule();
+  }
+
+  /** Draw with the next frame. */
+  schedule() {
+    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
+    const { tree, scroller, rows, ticks } = this;
+    if (!tree || !scroller || !rows || !ticks || scroller.hidden) return;
+    this.axis.draw(ticks, rows);
+    flag(scroller, "data-zoomed", this.axis.isZoomed);
+    const height = this.#rowHeight;
+    const first = Math.max(
+      Math.floor(scroller.scrollTop / height) - OVERSCAN,
+      0,
+    );
+    const visible = Math.ceil(scroller.clientHeight / height) + 2 * OVERSCAN;
+    const window = this.#shown.slice(first, first + visible);
+    if (!this.#pool.length) rows.replaceChildren();
+    while (this.#pool.length < window.length) {
+      const view = new Row();
+      this.#pool.push(view);
+      rows.append(view.node);
+    }
+    this.#pool.forEach((view, index) => {
+      const row = window[index];
+      flag(view.node, "hidden", row === undefined);
+      if (row === undefined) return;
+      const id = tree.columns.span_ids[row];
+      const state = {
+        selected: id === this.#selected,
+        folded: this.#folded.has(id),
+        match: this.#words !== "" && this.#matches(row),
+        top: (first + index) * height,
+      };
+      view.fill(tree, row, state, this.axis);
+    });
+    this.#keepFocus(rows, scroller);
+  }
+
+  /**
+   * One row can be tabbed to, the selected one; out of the window, the tree stands in for it.
+   * @param {HTMLElement} rows
+   * @param {HTMLElement} scroller
+   */
+  #keepFocus(rows, scroller) {
+    const current = this.#pool.find(
+      ({ node }) =>
+        !node.hidden && node.getAttribute("aria-selected") === "true",
+    );
+    scroller.tabIndex = current ? -1 : 0;
+    const active = document.activeElement;
+    if (active === scroller || rows.contains(active)) {
+      (current?.node ?? scroller).focus({ preventScroll: true });
+    }
+  }
+
+  /** @param {number} row */
+  #unfoldTo(row) {
+    const { tree } = this;
+    if (!tree) return;
+    let changed = false;
+    for (
+      let at = tree.columns.parents[row];
+      at >= 0;
+      at = tree.columns.parents[at]
+    ) {
+      changed = this.#folded.delete(tree.columns.span_ids[at]) || changed;
+    }
+    if (changed) this.#refresh();
+  }
+
+  /** @param {number} row */
+  #reveal(row) {
+    this.#unfoldTo(row);
+    const { scroller } = this;
+    const index = this.#shown.indexOf(row);
+    if (!scroller || index < 0) return;
+    const top = index * this.#rowHeight;
+    const view = scroller.clientHeight - AXIS;
+    if (top < scroller.scrollTop)
+      scroller.scrollTop = Math.max(top - this.#rowHeight, 0);
+    else if (top + this.#rowHeight * 2 > scroller.scrollTop + view) {
+      const far = top > scroller.scrollTop + view * 1.5;
+      scroller.scrollTop = far
+        ? top - view / 2
+        : top + this.#rowHeight * 2 - view;
+    }
+    this.schedule();
+  }
+
+  /**
+   * Select a span; `open` also shows it in the panel and the address.
+   * @param {number} row
+   * @param {{ open?: boolean }} [options]
+   */
+  select(row, { open = true } = {}) {
+    const id = this.tree?.columns.span_ids[row];
+    if (id === undefined) return;
+    this.#selected = id;
+    this.#reveal(row);
+    if (open) openSpan(id, { from: this });
+  }
+
+  nextError() {
+    const { tree } = this;
+    if (!tree?.errors.length) return;
+    const current = tree.rowOf.get(this.#selected) ?? -1;
+    this.select(tree.errors.find((row) => row > current) ?? tree.errors[0]);
+  }
+
+  /**
+   * @param {number} row
+   * @param {boolean} fold
+   */
+  #fold(row, fold) {
+    const id = this.tree?.columns.span_ids[row];
+    if (!this.tree || id === undefined || !this.tree.hasChildren(row)) return;
+    if (fold) this.#folded.add(id);
+    else this.#folded.delete(id);
+    const selected = this.tree.rowOf.get(this.#selected);
+    if (
+      fold &&
+      selected !== undefined &&
+      selected > row &&
+      selected < this.tree.ends[row]
+    ) {
+      this.select(row);
+    }
+    this.#refresh();
+  }
+
+  #foldAll() {
+    const { tree } = this;
+    if (!tree) return;
+    if (this.#folded.size) this.#folded.clear();
+    else {
+      for (let row = 0; row < tree.size; row++) {
+        if (tree.columns.depths[row] > 0 && tree.hasChildren(row)) {
+          this.#folded.add(tree.columns.span_ids[row]);
+        }
+      }
+    }
+    this.#refresh();
+    this.#reveal(tree.rowOf.get(this.#selected) ?? 0);
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const target = /** @type {Element} */ (event.target);
+    const node = target.closest(".wf-row");
+    if (!(node instanceof HTMLElement) || node.dataset.row === undefined)
+      return;
+    const row = Number(node.dataset.row);
+    if (target.closest(".tw"))
+      this.#fold(row, node.getAttribute("aria-expanded") === "true");
+    else this.select(row);
+    node.focus({ preventScroll: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #walk(event) {
+    const { tree } = this;
+    if (!tree || event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = tree.rowOf.get(this.#selected) ?? 0;
+    const at = Math.max(this.#shown.indexOf(row), 0);
+    const page = Math.max(
+      Math.floor((this.scroller?.clientHeight ?? 0) / this.#rowHeight) - 2,
+      1,
+    );
+    const open =
+      tree.hasChildren(row) && !this.#folded.has(tree.columns.span_ids[row]);
+    /** @type {Record<string, () => void>} */
+    const moves = {
+      ArrowDown: () => this.#go(at + 1),
+      ArrowUp: () => this.#go(at - 1),
+      PageDown: () => this.#go(at + page),
+      PageUp: () => this.#go(at - page),
+      Home: () => this.#go(0),
+      End: () => this.#go(this.#shown.length - 1),
+      ArrowRight: () => (open ? this.#go(at + 1) : this.#fold(row, false)),
+      ArrowLeft: () =>
+        open
+          ? this.#fold(row, true)
+          : this.select(Math.max(tree.columns.parents[row], 0)),
+      Enter: () => document.getElementById("span-body")?.focus(),
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    move();
+  }
+
+  /** @param {number} index */
+  #go(index) {
+    const row =
+      this.#shown[Math.min(Math.max(index, 0), this.#shown.length - 1)];
+    if (row !== undefined) this.select(row);
+  }
+
+  /** @param {number} row */
+  #matches(row) {
+    const { names, details, models, agents, kinds, statuses } =
+      /** @type {Tree} */ (this.tree).columns;
+    const said = [
+      names[row],
+      details[row],
+      models[row],
+      agents[row],
+      kinds[row],
+      statuses[row],
+    ];
+    return said.join("\n").toLowerCase().includes(this.#words);
+  }
+
+  /**
+   * Mark what matches and go to the next match; a step of 0 stays where a match already is.
+   * @param {number} step
+   */
+  #find(step) {
+    const { tree } = this;
+    if (!tree || !this.scroller) return;
+    flag(this.scroller, "data-finding", this.#words !== "");
+    const found = this.#part("[data-found]");
+    found.textContent = "";
+    this.schedule();
+    if (!this.#words) return;
+    const rows = [...tree.columns.span_ids.keys()].filter((row) =>
+      this.#matches(row),
+    );
+    const current = tree.rowOf.get(this.#selected) ?? 0;
+    const next =
+      step < 0
+        ? (rows.findLast((row) => row < current) ?? rows[rows.length - 1])
+        : (rows.find((row) => (step ? row > current : row >= current)) ??
+          rows[0]);
+    if (next === undefined) {
+      found.textContent = "none";
+      return;
+    }
+    found.textContent = `${rows.indexOf(next) + 1} of ${rows.length.toLocaleString("en")}`;
+    this.select(next);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #findKeys(event) {
+    const field = event.target;
+    if (!(field instanceof HTMLInputElement) || !field.matches("[data-find]"))
+      return;
+    if (event.key === "Enter") this.#find(event.shiftKey ? -1 : 1);
+    if (event.key === "Escape") {
+      field.value = this.#words = "";
+      this.#find(0);
+      this.scroller?.focus();
+    }
+  }
+
+  /**
+   * Answer a single key pressed anywhere on the page.
+   * @param {KeyboardEvent} event
+   * @returns {boolean} whether it was taken
+   */
+  pressed(event) {
+    if (isTyping(event) || !singleKeysAllowed()) return false;
+    if (event.key.startsWith("Arrow") && event.target === document.body) {
+      this.#walk(event);
+      return true;
+    }
+    const zoom = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
+    if (event.key === "e") this.nextError();
+    else if (event.key === "f") this.#part("[data-find]").focus();
+    else if (zoom) this.axis.zoom(zoom);
+    else if (event.key === "0") this.axis.fit();
+    else return false;
+    event.preventDefault();
+    this.schedule();
+    return true;
+  }
+}
+
+customElements.define("pl-waterfall", Waterfall);
