@@ -1,0 +1,169 @@
+"""Runs in the metadata database."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from pellucid.core.clock import Clock
+from pellucid.core.clock import now_ns as system_clock
+from pellucid.core.run import (
+    Artifact,
+    ArtifactPage,
+    MetricSeries,
+    MetricSummary,
+    Run,
+    RunCount,
+    RunPage,
+    RunReceipt,
+    RunWrite,
+)
+from pellucid.core.score import Score
+from pellucid.storage.meta import run_reads, run_scores, run_search
+from pellucid.storage.meta import tables as t
+from pellucid.storage.meta.compile import compile_query
+from pellucid.storage.meta.engine import MetaDatabase
+from pellucid.storage.meta.run_writes import RunWriter
+
+
+class SqlRunStore:
+    """`core.run_ports.RunStore` on SQLite and PostgreSQL."""
+
+    def __init__(self, database: MetaDatabase, *, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def write(self, writes: Sequence[RunWrite], *, heard_ns: Sequence[int]) -> list[RunReceipt]:
+        """Merge writes in one durable commit; returns one receipt a run."""
+        if not writes:
+            return []
+        with self._database.write() as connection:
+            return RunWriter(self._database, connection).apply(writes, heard_ns)
+
+    def get_run(self, run_id: str) -> Run:
+        """Return one run. Raises NotFound."""
+        with self._database.read() as connection:
+            key = run_reads.run_key(connection, run_id)
+            return run_reads.load_runs(connection, [key], now_ns=self._clock())[0]
+
+    def resolve(self, text: str) -> str:
+        """Return the id that an id, a unique prefix, or `experiment@number` stands for."""
+        with self._database.read() as connection:
+            return run_reads.resolve(connection, text)
+
+    def search(
+        self, *, experiment: str | None, query: str, order: str, limit: int, cursor: str | None
+    ) -> RunPage:
+        """List the runs that match a query, in an order."""
+        now_ns = self._clock()
+        condition = compile_query(query, now_ns=now_ns)
+        with self._database.read() as connection:
+            return run_search.search(
+                connection,
+                condition=condition,
+                experiment=experiment,
+                order=order,
+                limit=limit,
+                cursor=cursor,
+                now_ns=now_ns,
+            )
+
+    def count(self, *, experiment: str | None, query: str) -> int:
+        """Count the runs that match a query."""
+        condition = compile_query(query, now_ns=self._clock())
+        with self._database.read() as connection:
+            return run_search.count(connection, condition=condition, experiment=experiment)
+
+    def list_counts(self) -> list[RunCount]:
+        """List the experiments that have runs, the most recent first."""
+        with self._database.read() as connection:
+            return run_reads.list_counts(connection)
+
+    def list_children(self, run_id: str) -> list[str]:
+        """List the ids of a run's children, oldest first."""
+        with self._database.read() as connection:
+            return run_reads.list_children(connection, run_id)
+
+    def list_metrics(self, run_id: str) -> dict[str, MetricSummary]:
+        """Return a run's metric summaries by name."""
+        with self._database.read() as connection:
+            return run_reads.list_metrics(connection, run_id)
+
+    def list_series(
+        self, run_ids: Sequence[str], names: Sequence[str] | None, *, limit: int
+    ) -> list[MetricSeries]:
+        """Return metrics in columns, at most `limit` points each."""
+        with self._database.read() as connection:
+            return run_reads.list_series(connection, run_ids, names, limit)
+
+    def list_artifacts(self, run_id: str) -> list[Artifact]:
+        """List a run's artifacts by path."""
+        with self._database.read() as connection:
+            return run_reads.list_artifacts(connection, run_id)
+
+    def get_artifact(self, run_id: str, path: str) -> Artifact:
+        """Return one artifact. Raises NotFound."""
+        with self._database.read() as connection:
+            return run_reads.get_artifact(connection, run_id, path)
+
+    def list_images(
+        self,
+        *,
+        experiment: str | None,
+        run_id: str | None,
+        text: str,
+        model: str | None,
+        key: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> ArtifactPage:
+        """List images newest first whose prompt has all the words of `text`."""
+        with self._database.read() as connection:
+            return run_search.list_images(
+                connection,
+                experiment=experiment,
+                run_id=run_id,
+                text=text,
+                model=model,
+                key=key,
+                limit=limit,
+                cursor=cursor,
+            )
+
+    def write_scores(self, scores: Sequence[Score]) -> None:
+        """Store scores on runs. Raises Conflict, with nothing of the call stored."""
+        with self._database.write() as connection:
+            run_scores.write_scores(connection, scores)
+
+    def list_scores(self, run_id: str, *, history: bool = False) -> list[Score]:
+        """List a run's latest scores, or all, oldest first."""
+        with self._database.read() as connection:
+            key = run_reads.run_key(connection, run_id)
+            return run_scores.list_scores(connection, key, history=history)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run and what hangs on it; later writes revive nothing. Raises NotFound."""
+        with self._database.write() as connection:
+            key = run_reads.run_key(connection, run_id)
+            for table in _OWNED:
+                connection.execute(sa.delete(table).where(table.c.run_key == key))
+            # The row stays as a tombstone that keeps the number taken.
+            connection.execute(
+                sa.update(t.runs)
+                .where(t.runs.c.key == key)
+                .values(deleted_ns=self._clock(), name=None, notes=None, error=None, source="{}")
+            )
+
+    def close(self) -> None:
+        """Close the database; calling it twice is harmless."""
+        self._database.close()
+
+
+_OWNED = (
+    t.params,
+    t.param_conflicts,
+    t.tags,
+    t.metric_points,
+    t.metrics,
+    t.artifacts,
+    t.run_scores,
+)

@@ -1,0 +1,468 @@
+# ruff: noqa: D102, D103 (the names of tests are sentences)
+"""The contract of every run store."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pellucid.core.errors import Conflict, InvalidInput, NotFound
+from pellucid.core.ids import new_id
+from pellucid.core.run import (
+    CRASHED_AFTER_NS,
+    ArtifactWrite,
+    MetricWrite,
+    ParamConflict,
+    ParamWrite,
+    Run,
+    RunEnd,
+    RunStart,
+    RunStatus,
+    RunWrite,
+    Stamped,
+    TagWrite,
+    WireNumber,
+    from_wire,
+)
+from pellucid.core.run_ports import RunStore
+from pellucid.core.score import Score
+
+SECOND = 1_000_000_000
+NOW = 1_800_000_000 * SECOND
+A, B, C = (f"0190{n}" + "0" * 27 for n in "abc")
+
+
+class SetClock:
+    """A clock that stands where it is set."""
+
+    def __init__(self) -> None:
+        self.time_ns = NOW
+
+    def __call__(self) -> int:
+        return self.time_ns
+
+
+def start(run_id: str = A, experiment: str = "e", *, at: int = 0, **fields: Any) -> RunWrite:
+    return RunWrite(
+        run_id=run_id,
+        experiment=experiment,
+        time_ns=NOW + at,
+        start=RunStart(time_ns=NOW + at),
+        **fields,
+    )
+
+
+def write_all(store: RunStore, *writes: RunWrite) -> None:
+    store.write(writes, heard_ns=[NOW] * len(writes))
+
+
+def params(at: int = 0, **values: Any) -> list[ParamWrite]:
+    return [ParamWrite(name=n, value=v, time_ns=NOW + at) for n, v in values.items()]
+
+
+def metrics(step: int = 0, **values: float) -> list[MetricWrite]:
+    return [MetricWrite(n, v, step, NOW) for n, v in values.items()]
+
+
+class RunStoreContract:
+    """Inherit, and give two fixtures: `clock`, a SetClock, and `runs`, an empty store over it."""
+
+    def test_a_run_is_read_as_it_was_written(self, runs: RunStore) -> None:
+        source = {"host": "h", "pid": 7}
+        write_all(
+            runs,
+            RunWrite(
+                run_id=A,
+                experiment="e",
+                time_ns=NOW,
+                start=RunStart(time_ns=NOW - 5, parent_id=B, source=source),
+                name=Stamped(value="k five", time_ns=NOW),
+                params=params(k=5, rate=0.1, model="gpt", flag=True, none=None, deep={"a": [1]}),
+                metrics=metrics(accuracy=0.81),
+                tags=[TagWrite(name="idea", value="rerank", time_ns=NOW)],
+                notes=Stamped(value="fine", time_ns=NOW),
+                snapshot=Stamped(value="d" * 64, time_ns=NOW),
+                parent_snapshot=Stamped(value="c" * 64, time_ns=NOW),
+                end=RunEnd(time_ns=NOW + 9, status=RunStatus.FINISHED),
+            ),
+        )
+        assert runs.get_run(A) == Run(
+            id=A,
+            experiment="e",
+            number=1,
+            name="k five",
+            status=RunStatus.FINISHED,
+            start_ns=NOW - 5,
+            end_ns=NOW + 9,
+            heard_ns=NOW,
+            parent_id=B,
+            params={
+                "deep": {"a": [1]},
+                "flag": True,
+                "k": 5,
+                "model": "gpt",
+                "none": None,
+                "rate": 0.1,
+            },
+            metrics={"accuracy": 0.81},
+            tags={"idea": "rerank"},
+            scores={},
+            notes="fine",
+            snapshot_id="d" * 64,
+            parent_snapshot_id="c" * 64,
+            error=None,
+            source=source,
+            conflicts=[],
+        )
+        assert isinstance(runs.get_run(A).params["k"], int)
+        assert runs.list_children(B) == [A]
+
+    def test_numbers_count_the_runs_of_each_experiment(self, runs: RunStore) -> None:
+        receipts = runs.write(
+            [start(A, "one"), start(B, "two"), start(C, "one"), start(A, "one")],
+            heard_ns=[NOW] * 4,
+        )
+        assert [(r.run_id, r.number) for r in receipts] == [(A, 1), (B, 1), (C, 2)]
+        assert [r.number for r in runs.write([start(C, "one")], heard_ns=[NOW])] == [2]
+        assert {(c.experiment, c.run_count) for c in runs.list_counts()} == {("one", 2), ("two", 1)}
+
+    def test_nothing_is_lost_whatever_arrives_first(self, runs: RunStore) -> None:
+        write_all(
+            runs, RunWrite(run_id=A, experiment="e", time_ns=NOW + 3, metrics=metrics(loss=1.0))
+        )
+        assert runs.get_run(A).start_ns == NOW + 3
+        assert runs.get_run(A).metrics == {"loss": 1.0}
+        write_all(runs, start(A, at=-7))
+        assert runs.get_run(A).start_ns == NOW - 7
+
+    def test_a_run_is_named_by_id_prefix_and_number(self, runs: RunStore) -> None:
+        write_all(runs, start(A, "an@odd name"), start(B, "an@odd name"))
+        assert runs.resolve(A) == A
+        assert runs.resolve("0190a") == A
+        assert runs.resolve("an@odd name@2") == B
+        with pytest.raises(InvalidInput, match="several"):
+            runs.resolve("0190")
+        for text in ("", "ffff", "e@1", "an@odd name@3", "an@odd name@x", "an@odd name@", "0_"):
+            with pytest.raises(NotFound):
+                runs.resolve(text)
+
+    def test_a_silent_run_has_crashed_until_it_is_heard_again(
+        self, runs: RunStore, clock: SetClock
+    ) -> None:
+        write_all(runs, start(A))
+        clock.time_ns = NOW + CRASHED_AFTER_NS
+        assert runs.get_run(A).status is RunStatus.RUNNING
+        clock.time_ns += 1
+        assert runs.get_run(A).status is RunStatus.CRASHED
+        runs.write([RunWrite(run_id=A, experiment="e", time_ns=NOW)], heard_ns=[clock.time_ns])
+        assert runs.get_run(A).status is RunStatus.RUNNING
+
+    def test_a_resumed_run_runs_again(self, runs: RunStore) -> None:
+        end = RunEnd(time_ns=NOW + 5, status=RunStatus.FAILED, error="boom")
+        write_all(runs, start(A, end=end))
+        assert (runs.get_run(A).status, runs.get_run(A).error) == (RunStatus.FAILED, "boom")
+        resumed = RunStart(time_ns=NOW + 9, resumed=True)
+        write_all(runs, RunWrite(run_id=A, experiment="e", time_ns=NOW, start=resumed))
+        run = runs.get_run(A)
+        assert (run.status, run.end_ns, run.error) == (RunStatus.RUNNING, None, None)
+        assert (run.start_ns, run.number) == (NOW, 1)
+
+    def test_the_first_value_of_a_param_is_kept_and_the_others_are_shown(
+        self, runs: RunStore
+    ) -> None:
+        write_all(runs, start(A, params=params(at=5, k=5)))
+        write_all(runs, start(A, params=params(at=9, k=7)))
+        write_all(runs, start(A, params=params(at=9, k=5)))
+        run = runs.get_run(A)
+        assert run.params == {"k": 5}
+        assert run.conflicts == [ParamConflict(name="k", kept=5, others=[7])]
+        receipts = runs.write([start(A)], heard_ns=[NOW])
+        assert receipts[0].conflicts == ["k"]
+
+    def test_tags_change_and_go(self, runs: RunStore) -> None:
+        def tag(value: str | None, at: int) -> RunWrite:
+            return start(A, tags=[TagWrite(name="idea", value=value, time_ns=NOW + at)])
+
+        write_all(runs, tag("one", 1), tag("two", 2))
+        assert runs.get_run(A).tags == {"idea": "two"}
+        write_all(runs, tag("old", 0))
+        assert runs.get_run(A).tags == {"idea": "two"}
+        write_all(runs, tag(None, 3))
+        assert runs.get_run(A).tags == {}
+
+    def test_metrics_keep_every_point_and_the_last_value(self, runs: RunStore) -> None:
+        write_all(
+            runs,
+            start(A, metrics=metrics(step=2, loss=0.2) + metrics(step=1, loss=0.9)),
+            start(A, metrics=metrics(step=2, loss=0.2)),
+        )
+        assert runs.get_run(A).metrics == {"loss": 0.2}
+        (series,) = runs.list_series([A], None, limit=100)
+        assert (series.steps, series.values) == ([1, 2], [0.9, 0.2])
+        summary = runs.list_metrics(A)["loss"]
+        assert (summary.least, summary.greatest, summary.step) == (0.2, 0.9, 2)
+
+    def test_metrics_that_are_no_finite_numbers_survive(self, runs: RunStore) -> None:
+        values: list[WireNumber] = ["Infinity", "-Infinity", 1.5, "NaN"]
+        points = [MetricWrite("loss", value, step, NOW) for step, value in enumerate(values)]
+        write_all(runs, start(A, metrics=points))
+        assert math.isnan(runs.get_run(A).metrics["loss"])
+        (series,) = runs.list_series([A], ["loss"], limit=100)
+        assert series.values == ["Infinity", "-Infinity", 1.5, "NaN"]
+        assert from_wire(series.values[1]) == -math.inf
+
+    def test_a_long_series_is_thinned_with_its_ends(self, runs: RunStore) -> None:
+        points = [MetricWrite("loss", float(step), step, NOW) for step in range(5000)]
+        write_all(runs, start(A, metrics=points))
+        (series,) = runs.list_series([A], ["loss", "other"], limit=100)
+        assert len(series.steps) == 100
+        assert (series.steps[0], series.steps[-1]) == (0, 4999)
+
+    def test_artifacts_are_replaced_by_later_ones_of_their_path(self, runs: RunStore) -> None:
+        write_all(runs, start(A, artifacts=[image("a.png", at=2), image("b.png", digest="b" * 64)]))
+        write_all(runs, start(A, artifacts=[image("a.png", at=1, digest="c" * 64)]))
+        assert [(a.path, a.digest) for a in runs.list_artifacts(A)] == [
+            ("a.png", "a" * 64),
+            ("b.png", "b" * 64),
+        ]
+        artifact = runs.get_artifact(A, "a.png")
+        assert (artifact.key, artifact.step, artifact.metadata) == ("stack", 3, {"w": 2})
+        with pytest.raises(NotFound):
+            runs.get_artifact(A, "z.png")
+
+    def test_images_are_found_by_prompt_model_run_and_key(self, runs: RunStore) -> None:
+        write_all(
+            runs,
+            start(A, artifacts=[image("a.png", prompt="A STACK of discs", at=1)]),
+            start(B, artifacts=[image("b.png", prompt="100% of a disc", at=2, model="m2")]),
+            start(C, artifacts=[image("c.txt", kind="text", prompt="a stack")]),
+        )
+        find = finder(runs)
+        assert find() == [B, A]
+        assert find(text="disc stack") == [A]
+        assert find(text="100%") == [B]
+        assert find(text="1_0") == []
+        assert find(model="m2") == [B]
+        assert find(run_id=A) == [A]
+        assert find(key="other") == []
+        assert find(experiment="other") == []
+        page = runs.list_images(**IMAGES, limit=1)
+        assert [a.run_id for a in page.artifacts] == [B]
+        rest = runs.list_images(**{**IMAGES, "cursor": page.next}, limit=1)
+        assert [a.run_id for a in rest.artifacts] == [A]
+        assert rest.next is None
+
+    def test_runs_are_ordered_by_anything(self, runs: RunStore) -> None:
+        write_all(
+            runs,
+            start(A, at=1, metrics=[MetricWrite("recall@k", 0.5, 0, NOW)], params=params(k=10)),
+            start(B, at=2, metrics=[MetricWrite("recall@k", 0.9, 0, NOW)], params=params(k=9)),
+            start(C, at=3, params=params(k="x")),
+        )
+        assert found(runs) == [C, B, A]
+        assert found(runs, order='metric."recall@k" desc') == [B, A, C]
+        assert found(runs, order="metric.recall@k") == [A, B, C]
+        assert found(runs, order="param.k asc") == [B, A, C]
+        assert found(runs, order="number") == [A, B, C]
+        assert found(runs, order="status, number desc") == [C, B, A]
+        assert found(runs, order="score.x desc") == [C, B, A]
+        for order in ("nonsense", "metric.a up", "metric.a desc desc", "number;", "x.y", ","):
+            with pytest.raises(InvalidInput):
+                found(runs, order=order)
+
+    def test_pages_follow_each_other_in_any_order(self, runs: RunStore) -> None:
+        ids = [f"{number:032x}" for number in range(1, 24)]
+        write_all(
+            runs,
+            *(
+                start(
+                    run_id,
+                    at=number % 3,
+                    metrics=metrics(m=number % 4) if number % 5 else [],
+                )
+                for number, run_id in enumerate(ids)
+            ),
+        )
+        for order in ("", "metric.m desc", "metric.m asc, start desc", "number desc"):
+            whole = found(runs, order=order)
+            assert sorted(whole) == ids
+            pages: list[str] = []
+            cursor: str | None = None
+            while True:
+                page = runs.search(experiment=None, query="", order=order, limit=4, cursor=cursor)
+                pages += [run.id for run in page.runs]
+                cursor = page.next
+                if cursor is None:
+                    break
+            assert pages == whole
+        for cursor in ("x", "e30", "WzEsMl0"):
+            with pytest.raises(InvalidInput):
+                runs.search(experiment=None, query="", order="", limit=4, cursor=cursor)
+
+    def test_scores_of_a_run_are_idempotent_and_the_latest_counts(self, runs: RunStore) -> None:
+        write_all(runs, start(A))
+        first, second = score("s1", 0.4, at=1), score("s2", 0.6, at=2)
+        runs.write_scores([second, first, second])
+        assert runs.get_run(A).scores == {"correctness": 0.6}
+        assert [s.id for s in runs.list_scores(A)] == ["s2"]
+        assert [s.id for s in runs.list_scores(A, history=True)] == ["s1", "s2"]
+        with pytest.raises(Conflict):
+            runs.write_scores([score("s3", 1.0), score("s1", 0.5, at=1)])
+        assert [s.id for s in runs.list_scores(A, history=True)] == ["s1", "s2"]
+        with pytest.raises(NotFound):
+            runs.write_scores([score("s4", 1.0, run_id=B)])
+        with pytest.raises(InvalidInput):
+            runs.write_scores([score("s5", 1.0, run_id=None)])
+
+    def test_a_deleted_run_stays_deleted(self, runs: RunStore) -> None:
+        write_all(runs, start(A, params=params(k=1), metrics=metrics(m=1)), start(B))
+        runs.write_scores([score("s1", 0.4)])
+        runs.delete_run(A)
+        (receipt,) = runs.write([start(A, params=params(k=1))], heard_ns=[NOW])
+        assert receipt.deleted
+        for gone in (runs.get_run, runs.delete_run, runs.list_scores, runs.list_artifacts):
+            with pytest.raises(NotFound):
+                gone(A)
+        with pytest.raises(NotFound):
+            runs.resolve("e@1")
+        assert found(runs) == [B]
+        assert runs.count(experiment=None, query="") == 1
+        write_all(runs, start(C))
+        assert runs.get_run(C).number == 3
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(data=st.data())
+    def test_a_run_is_a_function_of_the_set_of_its_writes(
+        self, runs: RunStore, data: st.DataObject
+    ) -> None:
+        writes = data.draw(st.lists(run_writes(), min_size=1, max_size=5))
+        again = data.draw(st.permutations([*writes, *writes]))
+        once, often = new_id(), new_id()
+        write_all(runs, *(msgspec.structs.replace(write, run_id=once) for write in writes))
+        for write in again:
+            write_all(runs, msgspec.structs.replace(write, run_id=often))
+        replace = msgspec.structs.replace
+        assert runs.get_run(once) == replace(
+            runs.get_run(often), id=once, number=runs.get_run(once).number
+        )
+        assert runs.list_metrics(once) == runs.list_metrics(often)
+        assert runs.list_series([once], None, limit=99) == [
+            replace(series, run_id=once) for series in runs.list_series([often], None, limit=99)
+        ]
+        assert runs.list_artifacts(once) == [
+            replace(artifact, run_id=once) for artifact in runs.list_artifacts(often)
+        ]
+
+
+IMAGES: dict[str, Any] = {
+    "experiment": None,
+    "run_id": None,
+    "text": "",
+    "model": None,
+    "key": None,
+    "cursor": None,
+}
+
+
+def finder(runs: RunStore) -> Callable[..., list[str]]:
+    def find(**filters: Any) -> list[str]:
+        page = runs.list_images(**{**IMAGES, **filters}, limit=10)
+        return [artifact.run_id for artifact in page.artifacts]
+
+    return find
+
+
+def found(runs: RunStore, query: str = "", order: str = "") -> list[str]:
+    page = runs.search(experiment=None, query=query, order=order, limit=100, cursor=None)
+    return [run.id for run in page.runs]
+
+
+def image(path: str, *, at: int = 0, digest: str = "a" * 64, **fields: Any) -> ArtifactWrite:
+    values: dict[str, Any] = {
+        "kind": "image",
+        "key": "stack",
+        "step": 3,
+        "prompt": "a stack",
+        "model": "m",
+        "metadata": {"w": 2},
+        **fields,
+    }
+    return ArtifactWrite(
+        path=path,
+        digest=digest,
+        size_bytes=3,
+        media_type="image/png",
+        time_ns=NOW + at,
+        **values,
+    )
+
+
+def score(score_id: str, value: float, *, at: int = 0, run_id: str | None = A) -> Score:
+    return Score(id=score_id, name="correctness", value=value, time_ns=NOW + at, run_id=run_id)
+
+
+def run_writes() -> st.SearchStrategy[RunWrite]:
+    times = st.integers(NOW, NOW + 3)
+    names = st.sampled_from(["a", "b"])
+    stamped = st.none() | st.builds(Stamped, value=st.sampled_from(["x", "y", None]), time_ns=times)
+
+    def few(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+        return st.lists(items, max_size=3)
+
+    return st.builds(
+        RunWrite,
+        run_id=st.just(A),
+        experiment=st.just("e"),
+        time_ns=times,
+        start=st.none()
+        | st.builds(
+            RunStart,
+            time_ns=times,
+            parent_id=st.sampled_from([None, B, C]),
+            source=st.sampled_from([{}, {"pid": 1}]),
+        ),
+        name=stamped,
+        params=few(
+            st.builds(ParamWrite, name=names, value=st.sampled_from([1, "1", 2.5]), time_ns=times)
+        ),
+        metrics=few(
+            st.builds(
+                MetricWrite,
+                names,
+                st.sampled_from([1.0, -2.0, "Infinity"]),
+                st.integers(0, 1),
+                times,
+            )
+        ),
+        tags=few(
+            st.builds(TagWrite, name=names, value=st.sampled_from(["x", "y", None]), time_ns=times)
+        ),
+        notes=stamped,
+        artifacts=few(
+            st.builds(
+                ArtifactWrite,
+                path=names,
+                digest=st.sampled_from(["a" * 64, "b" * 64]),
+                size_bytes=st.just(1),
+                media_type=st.just("text/plain"),
+                time_ns=times,
+            )
+        ),
+        snapshot=stamped,
+        parent_snapshot=stamped,
+        end=st.none()
+        | st.builds(
+            RunEnd,
+            time_ns=times,
+            status=st.sampled_from([RunStatus.FINISHED, RunStatus.FAILED]),
+            error=st.sampled_from([None, "boom"]),
+        ),
+    )
