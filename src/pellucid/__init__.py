@@ -9,24 +9,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Dataset": "pellucid.core.dataset",
     "Document": "pellucid.core.span",
     "Image": "pellucid.client.images",
+    "Score": "pellucid.evals.score",
     "Span": "pellucid.client.tracing.span",
+    "aevaluate": "pellucid.evals.evaluate",
+    "compare": "pellucid.evals.compare",
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
+    "evaluate": "pellucid.evals.evaluate",
     "extract": "pellucid.client.tracing.propagation",
     "flush": "pellucid.client.tracing.setup",
+    "gate": "pellucid.evals.gate",
     "init": "pellucid.client.tracing.setup",
     "inject": "pellucid.client.tracing.propagation",
+    "make_judge": "pellucid.evals.judges.judge",
+    "read_dataset": "pellucid.evals.files",
     "session": "pellucid.client.tracing.context",
     "shutdown": "pellucid.client.tracing.setup",
     "span": "pellucid.client.tracing.span",
     "trace": "pellucid.client.tracing.decorator",
     "trace_url": "pellucid.client.tracing.setup",
+    "write_dataset": "pellucid.evals.files",
 }
 """Public name → the module that defines it."""
 
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {
+    "judges": "pellucid.evals.judges",
+    "scorers": "pellucid.evals.scorers",
+}
 """Public name → the module that it stands for."""
 
 __all__ = sorted(["__version__", *_HOME, *_MODULES])
@@ -45,7 +57,18 @@ if TYPE_CHECKING:
     from pellucid.client.tracing.span import current_span as current_span
     from pellucid.client.tracing.span import current_trace_id as current_trace_id
     from pellucid.client.tracing.span import span as span
+    from pellucid.core.dataset import Dataset as Dataset
     from pellucid.core.span import Document as Document
+    from pellucid.evals import judges as judges
+    from pellucid.evals import scorers as scorers
+    from pellucid.evals.compare import compare as compare
+    from pellucid.evals.evaluate import aevaluate as aevaluate
+    from pellucid.evals.evaluate import evaluate as evaluate
+    from pellucid.evals.files import read_dataset as read_dataset
+    from pellucid.evals.files import write_dataset as write_dataset
+    from pellucid.evals.gate import gate as gate
+    from pellucid.evals.judges.judge import make_judge as make_judge
+    from pellucid.evals.score import Score as Score
 
 
 def __getattr__(name: str) -> Any:

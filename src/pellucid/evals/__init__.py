@@ -1,0 +1,1 @@
+"""Examples → scores: scorers, judges, statistics and the engine that runs them."""

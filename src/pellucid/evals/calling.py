@@ -1,0 +1,200 @@
+"""Calling tasks and scorers: sync ones on threads, async ones on the loop, with a time limit."""
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from pellucid.core.errors import PellucidError
+
+Result = TypeVar("Result")
+
+
+class TimedOut(PellucidError):
+    """A call took longer than it may; a thread that ignores this is left to end by itself."""
+
+
+class ThreadPool:
+    """Daemon threads that grow with demand: a call that hangs never keeps others waiting.
+
+    Unlike `ThreadPoolExecutor`'s, these threads do not hold up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[_Worker] = deque()
+
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """Run `call` in the caller's context, on a thread that is free or new."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            try:
+                result = context.run(call)
+            except BaseException as error:  # handed to the waiter, whatever it is
+                _settle(loop, lambda error=error: _fail(done, error))  # type: ignore[misc]
+            else:
+                _settle(loop, lambda: _succeed(done, result))
+
+        try:
+            worker = self._idle.popleft()
+        except IndexError:
+            worker = _Worker(self._idle)
+        worker.submit(work)
+        return await done
+
+    def close(self) -> None:
+        """Let idle threads end; a busy one ends after its call."""
+        while self._idle:
+            self._idle.popleft().submit(None)
+
+
+class _Worker:
+    """One thread; goes back to the idle ones after each call."""
+
+    def __init__(self, idle: "deque[_Worker]") -> None:
+        self._idle = idle
+        self._work: Callable[[], None] | None = None
+        self._ready = threading.Semaphore(0)
+        threading.Thread(target=self._loop, name="pellucid-eval", daemon=True).start()
+
+    def submit(self, work: Callable[[], None] | None) -> None:
+        self._work = work
+        self._ready.release()
+
+    def _loop(self) -> None:
+        while True:
+            self._ready.acquire()
+            if self._work is None:
+                return
+            self._work()
+            self._work = None
+            self._idle.append(self)
+
+
+def _settle(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:
+        return  # the loop has closed: nobody waits any more
+
+
+def _succeed(done: "asyncio.Future[Result]", result: Result) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
+    if isinstance(error, StopIteration):
+        error = RuntimeError(f"StopIteration: {error}")  # a future cannot carry it
+    if not done.done():
+        done.set_exception(error)
+
+
+def binds(function: Callable[..., Any], inputs: Mapping[str, Any]) -> bool:
+    """Tell whether `function(**inputs)` fits the function's signature."""
+    try:
+        inspect.signature(function).bind(**inputs)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether calling `function` gives a coroutine or an async generator."""
+    call = getattr(type(function), "__call__", None)  # noqa: B004 (the method itself is wanted)
+    for candidate in (function, call, getattr(function, "func", None)):
+        if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+            return True
+    return False
+
+
+def call_with(task: Callable[..., Any], inputs: dict[str, Any], by_name: bool) -> Any:
+    """Call a task; a module-level function, so that process pools can pickle it."""
+    output = task(**inputs) if by_name else task(inputs)
+    if inspect.isgenerator(output):
+        return joined(list(output))
+    return output
+
+
+async def call_task(
+    task: Callable[..., Any],
+    inputs: dict[str, Any],
+    *,
+    pool: ThreadPool,
+    executor: Executor | None = None,
+    timeout_s: float | None = None,
+) -> Any:
+    """Call a task with an example's inputs and return what it gives, a stream as a whole.
+
+    Raises TimedOut, and whatever the task raises.
+    """
+    by_name = binds(task, inputs)
+
+    async def once() -> Any:
+        if executor is not None:
+            output = await asyncio.wrap_future(executor.submit(call_with, task, inputs, by_name))
+        elif is_async(task):
+            output = call_with(task, inputs, by_name)
+        else:
+            output = await pool.run(lambda: call_with(task, inputs, by_name))
+        if inspect.isawaitable(output):
+            output = await output
+        if inspect.isasyncgen(output):
+            output = joined([chunk async for chunk in output])
+        return output
+
+    return await within(once(), timeout_s, "The task")
+
+
+async def within(work: Coroutine[Any, Any, Result], timeout_s: float | None, who: str) -> Result:
+    """Await `work`, at most `timeout_s` seconds. Raises TimedOut, which names `who`."""
+    if timeout_s is None:
+        return await work
+    scope = asyncio.timeout(timeout_s)
+    try:
+        async with scope:
+            return await work
+    except TimeoutError:
+        if not scope.expired():  # the work's own timeout, not ours
+            raise
+        raise TimedOut(f"{who} took longer than {timeout_s:g} s.") from None
+
+
+def joined(chunks: list[Any]) -> Any:
+    """Return a stream's chunks as one text, where they are all text."""
+    if chunks and all(isinstance(chunk, str) for chunk in chunks):
+        return "".join(chunks)
+    return chunks
+
+
+def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a coroutine to its end from sync code, also where a loop runs already (Jupyter).
+
+    There it gets a loop of its own on another thread, and the caller waits.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            results.append(context.run(asyncio.run, work()))
+        except BaseException as error:  # carried to the calling thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="pellucid-evaluate", daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

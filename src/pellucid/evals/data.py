@@ -1,0 +1,157 @@
+"""Whatever holds examples, read into a dataset and, where there are any, its outputs."""
+
+import importlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pellucid.core.dataset import Dataset, Example
+from pellucid.core.errors import InvalidInput
+
+KNOWN = ("id", "inputs", "expected", "gold_documents", "metadata", "split", "trace_id")
+GIVEN = ("output", "documents")
+"""What a table of outputs holds beside examples."""
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """An output that was made elsewhere."""
+
+    output: Any = None
+    documents: list[Any] | None = None
+    trace_id: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: the fields of an example, and an output where it has one."""
+
+    fields: dict[str, Any]
+    given: Given | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be evaluated; `given` is by example id."""
+
+    dataset: Dataset
+    given: dict[str, Given] = {}
+
+
+def prepare(data: Any, *, name: str | None = None) -> Prepared:
+    """Read examples from a Dataset, rows, a DataFrame, an Arrow table or a file.
+
+    Raises InvalidInput for what holds no examples, and NotFound for a file that is not there.
+    """
+    if isinstance(data, Dataset):
+        return Prepared(dataset=data)
+    if isinstance(data, str | os.PathLike):
+        name = name or Path(data).stem
+    parsed = [as_row(row) for row in _rows(data)]
+    dataset = Dataset.from_rows((row.fields for row in parsed), name=name or "dataset")
+    given = {
+        example.id: row.given
+        for example, row in zip(dataset.examples, parsed, strict=True)
+        if row.given is not None
+    }
+    return Prepared(dataset=dataset, given=given)
+
+
+def as_row(row: Any) -> Row:
+    """Read one row.
+
+    With `inputs` it is structured. Without, every column that is not a known one is an input;
+    `inputs.x` is the input `x`, `metadata.x` the metadata `x`.
+    """
+    if isinstance(row, Example):
+        return Row(fields=_present(msgspec.structs.asdict(row)))
+    if not isinstance(row, Mapping):
+        raise InvalidInput(
+            f"An example is a dict such as {{'inputs': {{…}}, 'expected': …}}, "
+            f"not {type(row).__name__}."
+        )
+    fields: dict[str, Any] = {key: row[key] for key in KNOWN if key in row}
+    inputs = fields.get("inputs")
+    fields["inputs"] = dict(inputs) if isinstance(inputs, Mapping) else {}
+    if inputs is not None and not isinstance(inputs, Mapping):
+        fields["inputs"] = {"input": _decoded(inputs)}
+        if isinstance(fields["inputs"]["input"], dict):
+            fields["inputs"] = fields["inputs"]["input"]
+    fields["metadata"] = dict(_decoded(fields.get("metadata")) or {})
+    for key, value in row.items():
+        if key.startswith("inputs."):
+            fields["inputs"][key.removeprefix("inputs.")] = value
+        elif key.startswith("metadata."):
+            fields["metadata"][key.removeprefix("metadata.")] = value
+        elif inputs is None and key not in KNOWN and key not in GIVEN:
+            fields["inputs"][key] = value
+    if "gold_documents" in fields:
+        fields["gold_documents"] = _gold(fields["gold_documents"])
+    return Row(fields=_present(fields), given=_given(row))
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _given(row: Mapping[str, Any]) -> Given | None:
+    if "output" not in row:
+        return None
+    documents = _decoded(row.get("documents"))
+    return Given(output=row["output"], documents=documents, trace_id=row.get("trace_id"))
+
+
+def _gold(value: Any) -> Any:
+    value = _decoded(value)
+    if isinstance(value, Mapping):
+        return {str(key): float(grade) for key, grade in value.items()}
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [_document_id(document) for document in value or []]
+
+
+def _document_id(document: Any) -> str:
+    if isinstance(document, Mapping):
+        return str(document.get("id"))
+    return str(getattr(document, "id", document))
+
+
+def _decoded(cell: Any) -> Any:
+    """Read a cell of a table that holds a JSON list or object as text."""
+    if isinstance(cell, str) and cell[:1] in ("{", "["):
+        try:
+            return msgspec.json.decode(cell)
+        except msgspec.DecodeError:
+            return cell
+    return cell
+
+
+def _rows(data: Any) -> Iterable[Any]:
+    if isinstance(data, str | os.PathLike):
+        from pellucid.evals.files import read_rows
+
+        return read_rows(Path(data))
+    if hasattr(data, "to_pylist"):  # pyarrow: Table, RecordBatch
+        return list(data.to_pylist())
+    if hasattr(data, "to_dicts"):  # polars
+        return list(data.to_dicts())
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
+        return [_without_nan(row) for row in data.to_dict("records")]
+    if hasattr(data, "__arrow_c_stream__"):
+        return list(importlib.import_module("pyarrow").table(data).to_pylist())
+    if isinstance(data, Iterable) and not isinstance(data, Mapping):
+        return data
+    raise InvalidInput(
+        f"data={type(data).__name__} holds no examples. Give a list of dicts, a Dataset, a "
+        "DataFrame, an Arrow table, or the path of a .jsonl, .json, .csv or .parquet file."
+    )
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in row.items() if not _is_nan(value)}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value

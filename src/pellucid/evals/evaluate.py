@@ -1,0 +1,195 @@
+"""`pellucid.evaluate`: run a task over examples and score what it gives."""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from pellucid.core.clock import now_ns
+from pellucid.core.dataset import digest
+from pellucid.core.errors import InvalidInput
+from pellucid.evals.calling import run_blocking
+from pellucid.evals.data import Prepared, prepare
+from pellucid.evals.fingerprint import describe, fingerprint
+from pellucid.evals.journal import DiskCache, Journal, default_folder
+from pellucid.evals.limits import Budget, Limits, read_budget, read_rate
+from pellucid.evals.progress import Progress
+from pellucid.evals.report import Report, ScorerInfo
+from pellucid.evals.run import EvaluationRun, open_run
+from pellucid.evals.runner import Plan, Runner
+from pellucid.evals.scorer import as_scorers
+from pellucid.evals.served import ServedAgent
+
+Task = Callable[..., Any] | str | None
+
+
+def evaluate(task: Task, data: Any, scorers: Any = (), **options: Any) -> Report:
+    """Run `task` over `data` and score its outputs; works inside a running loop too (Jupyter).
+
+    The options are those of `aevaluate`. In a running loop the evaluation gets a loop of its
+    own; a task bound to the running one wants `await aevaluate(…)`.
+    """
+    return run_blocking(lambda: aevaluate(task, data, scorers, **options))
+
+
+async def aevaluate(
+    task: Task,
+    data: Any,
+    scorers: Any = (),
+    *,
+    name: str | None = None,
+    concurrency: int = 10,
+    repeats: int = 1,
+    timeout: float | None = None,
+    retries: int = 0,
+    rate_limit: float | str | None = None,
+    budget: Budget | Mapping[str, Any] | float | None = None,
+    cache: bool | str | Path = False,
+    executor: Executor | None = None,
+    resume: bool = True,
+    progress: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Report:
+    """Run `task` over `data` and score its outputs.
+
+    `task` is called as `task(**inputs)` where its signature allows, else as `task(inputs)`;
+    sync on a thread (or in `executor`), async on the loop. It may be the URL of a served agent,
+    or None where the data hold outputs. A failing example or scorer is recorded in the report.
+
+    At most `concurrency` calls of the task and of judges' models run at once, started no faster
+    than `rate_limit` (calls per second, or `"60/m"`), each at most `timeout` seconds and tried
+    again `retries` times; nothing is started once the `budget` is spent (dollars, or
+    `{"cost_usd": …, "calls": …}`). With `cache` outputs and judges' answers are kept on disk by
+    content and used again. An evaluation that was cut short takes up where it stopped, unless
+    `resume=False`. `progress` shows a bar; by default where somebody watches. `params` are
+    logged with the run.
+
+    Raises InvalidInput for arguments that cannot work, before anything runs.
+    """
+    if concurrency < 1 or repeats < 1 or retries < 0:
+        raise InvalidInput("concurrency and repeats must be at least 1, retries at least 0.")
+    prepared = await _prepared(data)
+    plan = _plan(task, prepared, scorers, repeats, concurrency, timeout, retries, executor)
+    limits = Limits(
+        concurrency=concurrency, rate_per_s=read_rate(rate_limit), budget=read_budget(budget)
+    )
+    folder = Path(cache) if isinstance(cache, str | Path) else default_folder()
+    journal = Journal(
+        folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
+    )
+    run = open_run(name, _params(plan, prepared, params))
+    bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
+    runner = Runner(
+        plan,
+        run=run,
+        limits=limits,
+        journal=journal,
+        cache=DiskCache(folder / "cache") if cache else None,
+        progress=bar,
+    )
+    report = _report(plan, prepared, run)
+    began = time.perf_counter()
+    try:
+        report.examples = await runner.results()
+    except BaseException as error:  # the run must not stay open; the journal stays for the next
+        run.fail(error)
+        journal.close()
+        raise
+    finally:
+        bar.close(limits.cost_usd)
+    report.wall_s = time.perf_counter() - began
+    report.calls, report.cost_usd = limits.calls, limits.cost_usd
+    report.notes = _notes(report, journal.resumed)
+    journal.finish()
+    run.finish(report)
+    return report
+
+
+async def _prepared(data: Any) -> Prepared:
+    if isinstance(data, Prepared):
+        return data
+    return prepare(data)
+
+
+def _plan(
+    task: Task,
+    prepared: Prepared,
+    scorers: Any,
+    repeats: int,
+    concurrency: int,
+    timeout: float | None,
+    retries: int,
+    executor: Executor | None,
+) -> Plan:
+    if isinstance(task, str):
+        task = ServedAgent(task)
+    if task is not None and not callable(task):
+        raise InvalidInput(f"The task must be callable, a URL or None, not {type(task).__name__}.")
+    if not prepared.dataset.examples:
+        raise InvalidInput("The data hold no examples.")
+    if task is None and not prepared.given:
+        raise InvalidInput("Without a task the data must hold outputs: a column `output`.")
+    return Plan(
+        task=task,
+        task_name=describe(task),
+        task_key=fingerprint(task),
+        examples=prepared.dataset.examples,
+        given=prepared.given,
+        scorers=as_scorers(scorers),
+        repeats=repeats,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        retries=retries,
+        executor=executor,
+    )
+
+
+def _identity(plan: Plan, prepared: Prepared, name: str | None) -> str:
+    """Say which evaluation this is: what is computed, not how fast or how often it is tried."""
+    scorers = [[scorer.name, fingerprint(scorer.config)] for scorer in plan.scorers]
+    given = [fingerprint(one.output) for one in prepared.given.values()]
+    return digest([name, plan.task_key, prepared.dataset.version, scorers, plan.repeats, given])
+
+
+def _params(plan: Plan, prepared: Prepared, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "task": plan.task_name,
+        "dataset": prepared.dataset.name,
+        "dataset_version": prepared.dataset.version,
+        "examples": len(plan.examples),
+        "repeats": plan.repeats,
+        **(params or {}),
+    }
+
+
+def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
+    return Report(
+        run=run.info,
+        dataset=prepared.dataset.name,
+        dataset_version=prepared.dataset.version,
+        task=plan.task_name,
+        scorers=[
+            ScorerInfo(
+                name=scorer.name,
+                lower_is_better=scorer.lower_is_better,
+                source=str(scorer.source),
+                author=scorer.author,
+            )
+            for scorer in plan.scorers
+        ],
+        examples=[],
+        started_ns=now_ns(),
+    )
+
+
+def _notes(report: Report, resumed: int) -> list[str]:
+    notes = []
+    reused = sum(repeat.reused for example in report.examples for repeat in example.repeats)
+    if reused:
+        why = "an earlier run that was cut short" if resumed else "the cache"
+        notes.append(f"{reused} outputs were taken from {why}; resume=False or cache=False reruns.")
+    unspent = sum("budget" in (example.error or "") for example in report.errors)
+    if unspent:
+        notes.append(f"{unspent} examples were not run: the budget is spent.")
+    return notes

@@ -1,0 +1,343 @@
+"""What an evaluation found: by scorer, by example, and as a whole."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from pellucid.core.dataset import GoldDocuments
+from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.score import ScoreValue
+from pellucid.core.span import Document
+from pellucid.evals.statistics import Interval, mean_interval, pass_at_k
+
+FORMAT = 1
+Kind = TypeVar("Kind")
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The run that the evaluation is."""
+
+    id: str
+    name: str | None = None
+    number: int | None = None
+    experiment: str = "default"
+    url: str | None = None
+
+
+class ScoreResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One scorer's answer about one output: a value, or an error."""
+
+    value: ScoreValue | None = None
+    rationale: str | None = None
+    error: str | None = None
+    metadata: dict[str, Any] = {}
+    trace_id: str | None = None
+    """The trace of the scorer's own work, such as a judge's call."""
+    duration_s: float = 0.0
+
+
+class Repeat(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One run of one example."""
+
+    number: int = 0
+    output: Any = None
+    error: str | None = None
+    trace_id: str | None = None
+    duration_s: float | None = None
+    """The task's own time, without waiting for a slot; None where no task ran."""
+    cost_usd: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    documents: list[Document] = []
+    scores: dict[str, ScoreResult] = {}
+    reused: bool = False
+    """Whether the output came from the cache or from a run that was cut short."""
+
+
+class ExampleResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One example with all its repeats; `output` and the like are those of the first."""
+
+    id: str
+    inputs: dict[str, Any]
+    expected: Any = None
+    gold_documents: GoldDocuments = []
+    metadata: dict[str, Any] = {}
+    split: str | None = None
+    repeats: list[Repeat] = []
+
+    @property
+    def output(self) -> Any:
+        """The first repeat's output."""
+        return self.repeats[0].output
+
+    @property
+    def error(self) -> str | None:
+        """The first error of any repeat."""
+        return next((repeat.error for repeat in self.repeats if repeat.error), None)
+
+    @property
+    def trace_id(self) -> str | None:
+        """The first repeat's trace."""
+        return self.repeats[0].trace_id
+
+    @property
+    def documents(self) -> list[Document]:
+        """The first repeat's documents."""
+        return self.repeats[0].documents
+
+    @property
+    def scores(self) -> "Named[ScoreResult]":
+        """The first repeat's scores by name."""
+        return Named(self.repeats[0].scores)
+
+    def mean(self, name: str) -> float | None:
+        """Return the mean of one score over the repeats that have it; None if none has."""
+        values = [
+            number
+            for repeat in self.repeats
+            if (number := as_number(repeat.scores.get(name))) is not None
+        ]
+        return sum(values) / len(values) if values else None
+
+
+class ScorerInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a report keeps of a scorer."""
+
+    name: str
+    lower_is_better: bool = False
+    source: str = "CODE"
+    author: str | None = None
+
+
+class ScoreSummary:
+    """One score over all examples. Examples, not repeats, are what the interval resamples."""
+
+    def __init__(
+        self, name: str, examples: list[ExampleResult], *, lower_is_better: bool = False
+    ) -> None:
+        self.name = name
+        self.lower_is_better = lower_is_better
+        results = [repeat.scores.get(name) for e in examples for repeat in e.repeats]
+        self.values = [result.value for result in results if result and result.value is not None]
+        """Every value that was given, of all repeats."""
+        broken = [repeat.error for e in examples for repeat in e.repeats]
+        self.failures = sum(
+            (result is not None and result.error is not None) or (result is None and bool(error))
+            for result, error in zip(results, broken, strict=True)
+        )
+        """Outputs that have no value because the scorer or the task failed."""
+        self._groups = [
+            [n for repeat in e.repeats if (n := as_number(repeat.scores.get(name))) is not None]
+            for e in examples
+        ]
+        self._groups = [group for group in self._groups if group]
+        self._numbers = [number for group in self._groups for number in group]
+
+    @property
+    def n(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every value is true or false."""
+        return bool(self.values) and all(isinstance(value, bool) for value in self.values)
+
+    @cached_property
+    def example_means(self) -> list[float]:
+        """One mean an example that has a value."""
+        return [sum(group) / len(group) for group in self._groups]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over examples (of each one's mean over repeats); None for categories."""
+        means = self.example_means
+        return math.fsum(means) / len(means) if means else None
+
+    @property
+    def std(self) -> float | None:
+        """The sample standard deviation over examples; None below two."""
+        return math.sqrt(v) if (v := _variance(self.example_means)) is not None else None
+
+    @property
+    def variance(self) -> float | None:
+        """How much repeats of one example differ: the mean over examples of their variance."""
+        spread = [v for group in self._groups if (v := _variance(group)) is not None]
+        return sum(spread) / len(spread) if spread else None
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """The 95 % confidence interval of the mean; None below two examples.
+
+        Wilson's interval for single yes-or-no answers, else a bootstrap over examples.
+        """
+        return mean_interval(
+            self.example_means, binary=self.is_binary and len(self._numbers) == len(self._groups)
+        )
+
+    def pass_at(self, k: int, *, threshold: float = 1.0) -> float:
+        """Return pass@k: the chance that at least one of `k` repeats reaches the threshold."""
+        passed = [(len(g), sum(value >= threshold for value in g)) for g in self._groups]
+        return pass_at_k(passed, k)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each value was given, the most frequent first."""
+        return {str(key): n for key, n in Counter(map(str, self.values)).most_common()}
+
+    def __repr__(self) -> str:
+        shown = "categories" if self.mean is None else f"{self.mean:.4g}"
+        return f"<{self.name}: {shown}, n={self.n}, failures={self.failures}>"
+
+
+class Named(Mapping[str, Kind], Generic[Kind]):
+    """Scores by name; `recall` finds `recall_at_5` where only one name begins so."""
+
+    def __init__(self, items: Mapping[str, Kind]) -> None:
+        self._items = items
+
+    def __getitem__(self, name: str) -> Kind:
+        name = name.replace("@", "_at_")
+        if name in self._items:
+            return self._items[name]
+        near = [known for known in self._items if known.startswith(f"{name}_at_")]
+        if len(near) == 1:
+            return self._items[near[0]]
+        raise _NoScore(
+            f"There is no score {name!r}; there are: {', '.join(self._items) or 'none'}."
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return repr(dict(self._items))
+
+
+class _NoScore(NotFound, KeyError):
+    """A score that is not there; a KeyError too, as a mapping must raise."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Report(msgspec.Struct, kw_only=True, dict=True):
+    """An evaluation's result. Print it, or show it in a notebook, for the figures."""
+
+    run: RunInfo
+    dataset: str
+    dataset_version: str
+    task: str
+    scorers: list[ScorerInfo]
+    examples: list[ExampleResult]
+    started_ns: int = 0
+    wall_s: float = 0.0
+    calls: int = 0
+    """Calls of the task and of judges' models that this run made."""
+    cost_usd: float = 0.0
+    """What this run spent, judges included."""
+    notes: list[str] = []
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str | None:
+        """The run's name."""
+        return self.run.name
+
+    @cached_property
+    def scores(self) -> Named[ScoreSummary]:
+        """One ScoreSummary a score name, in the scorers' order."""
+        found = [name for e in self.examples for r in e.repeats for name in r.scores]
+        known = {info.name: info for info in self.scorers}
+        several = {name.partition(".")[0] for name in found} - set(found)
+        names = dict.fromkeys([*(n for n in known if n not in several), *found])
+        return Named(
+            {
+                name: ScoreSummary(
+                    name,
+                    self.examples,
+                    lower_is_better=name in known and known[name].lower_is_better,
+                )
+                for name in names
+            }
+        )
+
+    @property
+    def errors(self) -> list[ExampleResult]:
+        """The examples whose task failed, in any repeat."""
+        return [example for example in self.examples if example.error is not None]
+
+    @property
+    def repeats(self) -> int:
+        """How often each example was run."""
+        return max((len(example.repeats) for example in self.examples), default=0)
+
+    def where(self, **metadata: Any) -> "Report":
+        """Return the slice of examples with these metadata values (`split` counts too)."""
+        chosen = [
+            example
+            for example in self.examples
+            if all(
+                (example.split if key == "split" else example.metadata.get(key)) == value
+                for key, value in metadata.items()
+            )
+        ]
+        return msgspec.structs.replace(self, examples=chosen)
+
+    def save(self, path: str | Path) -> None:
+        """Write the report as JSON; outputs that JSON cannot hold are written as their `repr`."""
+        Path(path).write_bytes(self.to_json())
+
+    def to_json(self) -> bytes:
+        """Return the report as JSON."""
+        return msgspec.json.encode(self, enc_hook=repr)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Report":
+        """Read a report that `save` wrote. Raises NotFound, and InvalidInput for another file."""
+        try:
+            return msgspec.json.decode(Path(path).read_bytes(), type=Report)
+        except FileNotFoundError:
+            raise NotFound(f"There is no report {str(path)!r}.") from None
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(f"{path} is not a report of an evaluation: {error}") from None
+
+    def __str__(self) -> str:
+        from pellucid.evals.report_view import as_text
+
+        return as_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Report {self.run.name or self.run.id}: {len(self.examples)} examples>"
+
+    def __rich__(self) -> Any:
+        from pellucid.evals.report_view import as_table
+
+        return as_table(self)
+
+    def _repr_html_(self) -> str:
+        from pellucid.evals.report_view import as_html
+
+        return as_html(self)
+
+
+def as_number(result: ScoreResult | None) -> float | None:
+    """Return a score as a number (true = 1); None for categories and failures."""
+    if result is None or result.value is None or isinstance(result.value, str):
+        return None
+    return float(result.value)
+
+
+def _variance(values: list[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)

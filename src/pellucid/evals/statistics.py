@@ -1,0 +1,223 @@
+"""Telling luck from progress: intervals, tests, corrections, effect and sample sizes.
+
+Everything random takes a seed, so that a report says the same each time it is read. The
+bootstrap and the Monte Carlo test need numpy (`pellucid[evals]`).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+from pellucid.core.errors import InvalidInput, MissingExtra
+
+SEED = 20_251
+RESAMPLES = 9_999
+EXACT_PAIRS = 16
+"""Up to this many differing pairs all sign flips are tried rather than a random sample."""
+_NORMAL = NormalDist()
+
+
+class Interval(NamedTuple):
+    """A confidence interval's ends."""
+
+    low: float
+    high: float
+
+
+def mean_interval(
+    values: Sequence[float], *, confidence: float = 0.95, binary: bool = False
+) -> Interval | None:
+    """Return the confidence interval of the mean; None below two values.
+
+    Wilson's for yes-or-no values, else `bootstrap_interval`.
+    """
+    if len(values) < 2:
+        return None
+    if binary:
+        return wilson_interval(sum(value > 0 for value in values), len(values), confidence)
+    return bootstrap_interval(values, confidence=confidence)
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Return the score interval of a proportion (Wilson, 1927)."""
+    z = _NORMAL.inv_cdf(0.5 + confidence / 2)
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Interval:
+    """Return the bias-corrected, accelerated bootstrap interval of the mean (Efron, 1987)."""
+    numpy = _numpy()
+    data = numpy.asarray(values, dtype=float)
+    mean = float(data.mean())
+    if float(data.min()) == float(data.max()):
+        return Interval(mean, mean)
+    means = _resampled_means(numpy, data, resamples, seed)
+    below = (means < mean).mean() + (means == mean).mean() / 2
+    bias = _NORMAL.inv_cdf(min(max(float(below), 1e-9), 1 - 1e-9))
+    left_out = (data.sum() - data) / (len(data) - 1)
+    spread = left_out.mean() - left_out
+    acceleration = float((spread**3).sum() / (6 * (spread**2).sum() ** 1.5))
+    ends = []
+    for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
+        z = bias + _NORMAL.inv_cdf(tail)
+        ends.append(_NORMAL.cdf(bias + z / (1 - acceleration * z)))
+    low, high = numpy.quantile(means, ends).tolist()
+    return Interval(low, high)
+
+
+def _resampled_means(numpy: Any, data: Any, resamples: int, seed: int) -> Any:
+    generator = numpy.random.default_rng(seed)
+    means = numpy.empty(resamples)
+    step = max(1, 2_000_000 // len(data))  # keeps the index matrix at 16 MB
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        picks = generator.integers(0, len(data), size=(count, len(data)), dtype=numpy.int32)
+        means[start : start + count] = data[picks].mean(axis=1)
+    return means
+
+
+def permutation_test(
+    differences: Sequence[float], *, resamples: int = RESAMPLES, seed: int = SEED
+) -> float:
+    """Return the two-sided p-value of "the mean of paired differences is 0", by sign flips.
+
+    Exact up to `EXACT_PAIRS` differences that are not 0; else a Monte Carlo estimate that counts
+    the observed one too (Phipson & Smyth, 2010), so that it is never 0.
+    """
+    moving = [difference for difference in differences if difference != 0]
+    if not moving:
+        return 1.0
+    numpy = _numpy()
+    data = numpy.asarray(moving, dtype=float)
+    observed = abs(float(data.sum()))
+    limit = observed - 1e-9 * float(numpy.abs(data).sum())
+    if len(moving) <= EXACT_PAIRS:
+        bits = numpy.arange(2 ** len(moving))[:, None] >> numpy.arange(len(moving)) & 1
+        share: float = (numpy.abs((1 - 2 * bits) @ data) >= limit).mean().item()
+        return share
+    generator = numpy.random.default_rng(seed)
+    extreme = 0
+    step = max(1, 4_000_000 // len(data))
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        signs = generator.integers(0, 2, size=(count, len(data)), dtype=numpy.int8) * 2 - 1
+        extreme += int((numpy.abs(signs @ data) >= limit).sum())
+    return (extreme + 1) / (resamples + 1)
+
+
+def mcnemar_test(only_first: int, only_second: int) -> float:
+    """Return McNemar's exact two-sided p-value from the pairs in which just one succeeded."""
+    n = only_first + only_second
+    if n == 0:
+        return 1.0
+    tail = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for being several, in the given order (Holm, 1979)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted to bound the false discovery rate (Benjamini & Hochberg, 1995)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
+    adjusted = [0.0] * len(p_values)
+    lowest = 1.0
+    for place, i in enumerate(order):
+        lowest = min(lowest, p_values[i] * len(p_values) / (len(p_values) - place))
+        adjusted[i] = lowest
+    return adjusted
+
+
+CORRECTIONS: dict[str, Callable[[Sequence[float]], list[float]]] = {
+    "holm": holm,
+    "bh": benjamini_hochberg,
+    "none": list,
+}
+
+
+def paired_effect_size(differences: Sequence[float]) -> float | None:
+    """Return Cohen's d of paired differences: their mean in standard deviations.
+
+    None below two pairs, and where all differences are equal.
+    """
+    deviation = standard_deviation(differences)
+    if not deviation:
+        return None
+    return math.fsum(differences) / len(differences) / deviation
+
+
+def needed_sample_size(
+    difference: float, deviation: float, *, power: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Return how many pairs it takes to find a mean difference, two-sided; None if it is 0.
+
+    `deviation` is the standard deviation of the paired differences. The normal approximation
+    plus Guenther's (1981) term for the t-test.
+    """
+    if difference == 0:
+        return None
+    quantile = _NORMAL.inv_cdf(1 - alpha / 2)
+    wanted = quantile + _NORMAL.inv_cdf(power)
+    n = (wanted * deviation / difference) ** 2 + quantile**2 / 2
+    return max(2, math.ceil(n))
+
+
+def standard_deviation(values: Sequence[float]) -> float | None:
+    """Return the sample standard deviation; None below two values."""
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def pass_at_k(groups: Sequence[tuple[int, int]], k: int) -> float:
+    """Return pass@k, unbiased (Chen et al., 2021), from (repeats, passes) of each example.
+
+    Raises InvalidInput if an example has fewer than `k` repeats.
+    """
+    if not groups:
+        return 0.0
+    fewest = min(n for n, _ in groups)
+    if not 1 <= k <= fewest:
+        raise InvalidInput(f"pass@{k} needs {k} repeats of each example; there are {fewest}.")
+    chances = [1 - math.comb(n - c, k) / math.comb(n, k) for n, c in groups]
+    return sum(chances) / len(chances)
+
+
+def cohen_kappa(first: Sequence[Any], second: Sequence[Any]) -> float | None:
+    """Return Cohen's κ of two raters' labels; None where both always give one same label."""
+    n = len(first)
+    if n == 0:
+        return None
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    labels = set(first) | set(second)
+    chance = sum(
+        sum(a == label for a in first) * sum(b == label for b in second) for label in labels
+    ) / (n * n)
+    return None if chance == 1 else (agreed - chance) / (1 - chance)
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+    except ImportError:
+        raise MissingExtra("Intervals and permutation tests", "evals") from None
+    return numpy
