@@ -15,7 +15,6 @@ HOST = "127.0.0.1"
 _READY = "Pellucid is at "
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 40.0
-_COMMAND = "from pellucid.cli.main import main; main()"
 
 
 class ServerProcess:
@@ -51,7 +50,7 @@ def own_server(data_dir: Path, port: int) -> Iterator[ServerProcess]:
     """
     arguments = ["up", "--host", HOST, "--port", str(port), "--data-dir", str(data_dir)]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _COMMAND, *arguments, "--otlp-http-port", "0"],
+        [sys.executable, "-P", "-m", "pellucid", *arguments, "--otlp-http-port", "0"],
         env=_environment(data_dir),
         stdout=subprocess.PIPE,
         text=True,

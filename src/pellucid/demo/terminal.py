@@ -37,13 +37,16 @@ class TerminalWatcher(Watcher):
 
     def planned(self, plan: Plan) -> None:
         """Show the plan's steps."""
-        self._step("plan", f"{len(plan.searches)} searches, {len(plan.steps)} steps")
+        self._step(
+            "plan",
+            f"{_count(len(plan.searches), 'search', 'es')}, {_count(len(plan.steps), 'step', 's')}",
+        )
 
     def searched(self, query: str, documents: list[pellucid.Document]) -> None:
         """Show a query and its best paragraph."""
         best = documents[0] if documents else None
         found = f"{best.id} ({best.score:.2f})" if best and best.score else "nothing"
-        self._step("search", f"{query} [dim]→[/] {found}")
+        self._step("search", f"{escape(query)} [dim]→[/] {found}")
 
     def called(self, name: str, arguments: str, result: str) -> None:
         """Show a tool call and what came of it."""
@@ -70,3 +73,7 @@ class TerminalWatcher(Watcher):
 
     def _step(self, name: str, text: str) -> None:
         self._console.print(f"[cyan]●[/] [bold]{name:<20}[/] {text}", highlight=False)
+
+
+def _count(number: int, noun: str, ending: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else ending}"
