@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import jinja2
 from litestar import Response
 from litestar.enums import MediaType
+from markupsafe import Markup
 
 from pellucid.core.clock import now_ns
 from pellucid.server.web import format as words
 from pellucid.server.web.assets import asset_url
 from pellucid.server.web.kinds import kind_look
+from pellucid.server.web.preview import plain_preview, rich_preview
 
 CSP = (
     "script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
@@ -42,14 +44,14 @@ class Fragment:
         """Return what the template sees: the fields, by their names."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
-    def render(self) -> str:
-        """Fill the template in."""
-        return environment().get_template(self.template).render(self.context())
+    def render(self) -> Markup:
+        """Fill the template in; what comes out is escaped already."""
+        return Markup(environment().get_template(self.template).render(self.context()))
 
     def respond(self, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[str]:
         """Answer with the filled template and the headers that every page carries."""
         return Response(
-            self.render(),
+            str(self.render()),
             status_code=status,
             media_type=MediaType.HTML,
             headers=HEADERS | (headers or {}),
@@ -97,6 +99,8 @@ def environment() -> jinja2.Environment:
         "score": words.format_score,
         "plural": words.plural,
         "short": words.short_id,
+        "plain": plain_preview,
+        "rich": rich_preview,
         "age": lambda at_ns: words.format_age(at_ns, now_ns()),
     }
     templates.globals |= {"asset": asset_url, "kind": kind_look, "version": version("pellucid")}

@@ -1,15 +1,19 @@
 """The trace list: one row a trace, newest first, filtered by one query."""
 
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlencode
 
 from litestar import Response, get
+from litestar.params import Parameter
 
 from pellucid.core.errors import QuerySyntaxError
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.page import Fragment, Page, Place, doc
 
+Query = Annotated[str, Parameter(query="query")]
+"""The framework keeps the name `query` to itself."""
 ROWS = 50
 SCORE_COLUMNS = 3
 
@@ -54,7 +58,7 @@ class TracesPage(Page):
 
 @get("/experiments/{slug:str}/traces", include_in_schema=False)
 async def list_traces(
-    traces: TraceService, slug: str, query: str = "", cursor: str | None = None
+    traces: TraceService, slug: str, text: Query = "", cursor: str | None = None
 ) -> Response[str]:
     """Show one page of an experiment's traces."""
     experiment = await traces.get_experiment(slug)
@@ -63,7 +67,7 @@ async def list_traces(
     page = TracePage(traces=[], next=None)
     try:
         page = await traces.list_traces(
-            experiment=experiment.name, query=query, limit=ROWS, cursor=cursor
+            experiment=experiment.name, query=text, limit=ROWS, cursor=cursor
         )
     except QuerySyntaxError as error:
         fault = _fault(error)
@@ -71,22 +75,22 @@ async def list_traces(
         title=f"Traces · {experiment.name}",
         place=Place(section="traces", experiment=experiment.name, slug=slug),
         experiment=experiment,
-        query=query,
+        query=text,
         fault=fault,
         traces=page.traces,
         score_names=pick_scores(page.traces),
         longest_ns=_longest(page.traces),
-        newest_url=_address(base, query, None) if cursor else None,
-        older_url=_address(base, query, page.next) if page.next else None,
-        rows_url=_address(f"{base}/rows", query, None),
+        newest_url=_address(base, text, None) if cursor else None,
+        older_url=_address(base, text, page.next) if page.next else None,
+        rows_url=_address(f"{base}/rows", text, None),
     ).respond(status=400 if fault else 200)
 
 
 @get("/experiments/{slug:str}/traces/rows", include_in_schema=False)
-async def list_rows(traces: TraceService, slug: str, query: str = "") -> Response[str]:
+async def list_rows(traces: TraceService, slug: str, text: Query = "") -> Response[str]:
     """Answer with the newest rows as a fragment."""
     experiment = await traces.get_experiment(slug)
-    page = await traces.list_traces(experiment=experiment.name, query=query, limit=ROWS)
+    page = await traces.list_traces(experiment=experiment.name, query=text, limit=ROWS)
     return TraceRows(
         traces=page.traces,
         score_names=pick_scores(page.traces),

@@ -198,11 +198,21 @@ export class Row {
  */
 function describe(tree, row, folded) {
   const { details, models, agents, names } = tree.columns;
-  const said = details[row] || models[row] || "";
+  const said = tidy(details[row]) || models[row] || "";
   const agent = agents[row];
   const words = said || (agent && agent !== names[row] ? agent : "");
   if (!folded || !tree.hasChildren(row)) return words;
   const hidden = tree.ends[row] - row - 1;
   const count = `${hidden.toLocaleString("en")} inside`;
   return words ? `${count} · ${words}` : count;
+}
+
+/**
+ * Leave out the braces and keys of JSON that was cut to a few words: its values say more.
+ * @param {string} detail
+ */
+function tidy(detail) {
+  if (!/^\s*[[{]/.test(detail)) return detail;
+  const values = detail.replace(/"(?:[^"\\]|\\.)*"\s*:\s*/g, "").replace(/[{}[\]"]/g, "");
+  return values.trim() || detail;
 }
