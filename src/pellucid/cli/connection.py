@@ -2,36 +2,72 @@
 
 import asyncio
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
 
 import click
 import msgspec
 
-from pellucid.client.http import ApiClient
+from pellucid.client.http import Connection
 from pellucid.core.errors import PellucidError
 from pellucid.core.settings import ServerSettings, read_client_settings, read_server_settings
 from pellucid.core.views import Problem
 from pellucid.server.services.data_folder import FolderInUse, find_owner, own_folder
 
+_TIMEOUT_S = 120.0
 
-class Server(Protocol):
-    """`/api/v1`, wherever it is answered; errors are those of `pellucid.core.errors`."""
+
+class Answer(NamedTuple):
+    """What a request came back with."""
+
+    status: int
+    body: bytes
+
+
+class Server(ABC):
+    """`/api/v1`, wherever it is answered. What is not a success is raised as PellucidError."""
+
+    @abstractmethod
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        """Send one request; `path` may carry a query."""
 
     def get(self, path: str, params: Mapping[str, Any] = {}) -> bytes:
         """Return the body of an answer; parameters that are None are left out."""
-        ...
+        return self._ask("GET", path, params)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] = {}) -> bytes:
         """Post JSON and return the answer's body."""
-        ...
+        return self._ask("POST", path, {}, body, {"content-type": "application/json", **headers})
 
-    def delete(self, path: str) -> None:
-        """Delete what a path names."""
-        ...
+    def delete(self, path: str, params: Mapping[str, Any] = {}) -> bytes:
+        """Delete what a path names and return the answer's body."""
+        return self._ask("DELETE", path, params)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+    ) -> bytes:
+        given = {name: value for name, value in params.items() if value is not None}
+        answer = self.request(
+            method, f"{path}?{urlencode(given)}" if given else path, body, headers
+        )
+        if answer.status < 300:
+            return answer.body
+        try:
+            detail = msgspec.json.decode(answer.body, type=Problem).detail
+        except msgspec.DecodeError:
+            detail = f"{method} {path} was answered with {answer.status}."
+        raise PellucidError(detail)
 
 
 def data_dir_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +87,7 @@ def connect(data_dir: Path | None = None) -> Iterator[Server]:
     """
     client, settings = read_client_settings(), read_server_settings()
     if data_dir is None and os.environ.get("PELLUCID_URL", "").strip():
-        with _client(client.url, client.api_key) as server:
+        with _Remote(client.url, client.api_key) as server:
             yield server
         return
     folder = (settings.data_dir if data_dir is None else data_dir).absolute()
@@ -59,7 +95,7 @@ def connect(data_dir: Path | None = None) -> Iterator[Server]:
     if owner is not None:
         if owner.url is None:
             raise FolderInUse(folder, owner)
-        with _client(owner.url, client.api_key) as server:
+        with _Remote(owner.url, client.api_key) as server:
             yield server
         return
     if not folder.is_dir():
@@ -72,16 +108,32 @@ def connect(data_dir: Path | None = None) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def _client(url: str, api_key: str | None) -> Iterator[ApiClient]:
-    client = ApiClient(url, api_key=api_key)
-    try:
-        yield client
-    finally:
-        client.close()
+class _Remote(Server):
+    """A server behind a URL."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._url = url
+        self._connection = Connection(url, api_key=api_key, answer_timeout_s=_TIMEOUT_S)
+
+    def __enter__(self) -> "_Remote":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        try:
+            response = self._connection.request(method, path, body, headers)
+        except OSError as error:
+            raise PellucidError(
+                f"No server answers at {self._url} ({error}). Start one with: pellucid up"
+            ) from None
+        return Answer(response.status, response.body)
 
 
-class _Folder:
+class _Folder(Server):
     """The server's own application, called in this process without a socket."""
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -100,49 +152,32 @@ class _Folder:
         self._runner.run(self._stop())
         self._runner.close()
 
-    def get(self, path: str, params: Mapping[str, Any] = {}) -> bytes:
-        given = {name: value for name, value in params.items() if value is not None}
-        return self._ask("GET", path, query=urlencode(given))
-
-    def post(self, path: str, body: bytes, headers: Mapping[str, str] = {}) -> bytes:
-        return self._ask("POST", path, body, {"content-type": "application/json", **headers})
-
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        headers: Mapping[str, str] = {},
-        query: str = "",
-    ) -> bytes:
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        target, _, query = path.partition("?")
+        content = body or b""
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": unquote(path),
-            "raw_path": path.encode(),
+            "path": unquote(target),
+            "raw_path": target.encode(),
             "query_string": query.encode(),
             "root_path": "",
             "headers": [
                 (b"host", b"localhost"),
-                (b"content-length", str(len(body)).encode()),
+                (b"content-length", str(len(content)).encode()),
                 *((name.encode(), value.encode()) for name, value in headers.items()),
             ],
             "server": ("localhost", 0),
             "client": ("localhost", 0),
         }
-        answer = self._runner.run(self._call(scope, body))
-        if answer.status >= 300:
-            problem = msgspec.json.decode(answer.body, type=Problem)
-            raise PellucidError(problem.detail)
-        return answer.body
+        return self._runner.run(self._call(scope, content))
 
-    async def _call(self, scope: dict[str, Any], body: bytes) -> "_Answer":
+    async def _call(self, scope: dict[str, Any], body: bytes) -> Answer:
         status, pieces = 500, []
 
         async def receive() -> dict[str, Any]:
@@ -156,7 +191,7 @@ class _Folder:
                 pieces.append(message.get("body", b""))
 
         await self._app(scope, receive, send)
-        return _Answer(status, b"".join(pieces))
+        return Answer(status, b"".join(pieces))
 
     async def _start(self) -> None:
         started = asyncio.get_running_loop().create_future()
@@ -178,8 +213,3 @@ class _Folder:
         await self._events.put("lifespan.shutdown")
         if self._lifespan is not None:
             await self._lifespan
-
-
-class _Answer(NamedTuple):
-    status: int
-    body: bytes

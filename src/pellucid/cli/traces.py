@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
+from pellucid.client.http import path_segment
 
 _RIGHT = {2, 3, 4, 5}
 _MAX_CHARACTERS = 80
@@ -47,7 +48,7 @@ def list_traces(
 def show(trace_id: str, as_json: bool, data_dir: Any) -> None:
     """Show trace TRACE_ID with its spans as a tree."""
     with connect(data_dir) as server:
-        detail = json.loads(server.get(f"/api/v1/traces/{trace_id}"))
+        detail = json.loads(server.get(f"/api/v1/traces/{path_segment(trace_id)}"))
     if as_json:
         click.echo(json.dumps(detail, ensure_ascii=False, indent=2))
     else:
@@ -55,14 +56,43 @@ def show(trace_id: str, as_json: bool, data_dir: Any) -> None:
 
 
 @traces.command()
-@click.argument("trace_id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.argument("trace_id", required=False)
+@click.option("--experiment", help="Delete this experiment's traces instead of one trace.")
+@click.option("--session", help="Delete only this session of the experiment.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 @data_dir_option
-def delete(trace_id: str, as_json: bool, data_dir: Any) -> None:
-    """Delete trace TRACE_ID; a copy that is sent again does not revive it."""
+def delete(
+    trace_id: str | None,
+    experiment: str | None,
+    session: str | None,
+    dry_run: bool,
+    as_json: bool,
+    data_dir: Any,
+) -> None:
+    """Delete trace TRACE_ID, a session or an experiment.
+
+    A copy that is sent again later does not revive what was deleted.
+    """
+    if (trace_id is None) == (experiment is None) or (session is not None and trace_id):
+        raise click.UsageError("Give a TRACE_ID, or --experiment, or --experiment with --session.")
+    query = {"dry_run": "true" if dry_run else None}
+    if trace_id is not None:
+        path = f"/api/v1/traces/{path_segment(trace_id)}"
+    elif session is not None:
+        path, query = "/api/v1/sessions", {**query, "experiment": experiment, "session_id": session}
+    else:
+        path, query = "/api/v1/experiments", {**query, "experiment": experiment}
     with connect(data_dir) as server:
-        server.delete(f"/api/v1/traces/{trace_id}")
-    click.echo(json.dumps({"deleted": trace_id}) if as_json else f"Deleted trace {trace_id}.")
+        deletion = json.loads(server.delete(path, query))
+    if as_json:
+        click.echo(json.dumps(deletion, indent=2))
+    else:
+        verb = "Would delete" if dry_run else "Deleted"
+        click.echo(
+            f"{verb} {deletion['trace_count']} traces, {deletion['span_count']} spans and "
+            f"{deletion['score_count']} scores."
+        )
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

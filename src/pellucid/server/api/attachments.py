@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 
+from pellucid.server.api.errors import PROBLEMS
 from pellucid.server.services.attachments import BINARY, AttachmentService
 
 _HEADERS = {
@@ -20,7 +21,7 @@ _HEADERS = {
     "/api/v1/attachments/{digest:str}",
     tags=["traces"],
     operation_id="get_attachment",
-    responses={200: ResponseSpec(bytes, media_type=BINARY, generate_examples=False)},
+    responses={200: ResponseSpec(bytes, media_type=BINARY, generate_examples=False), **PROBLEMS},
 )
 async def get_attachment(digest: str, attachments: AttachmentService) -> Response[bytes]:
     """Return an attachment's bytes; shown inline only if they are of a known harmless type."""

@@ -6,12 +6,26 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
 
 from pellucid.core.errors import InvalidInput, PellucidError
 from pellucid.core.ids import new_id
+from pellucid.core.views import Problem
 from pellucid.server.auth.answers import PROBLEM_JSON, error_headers, problem_of
 
 _log = logging.getLogger(__name__)
+
+
+PROBLEMS = {
+    status: ResponseSpec(
+        Problem,
+        description="What was asked, what is true and what to do, as problem details",
+        media_type=PROBLEM_JSON,
+        generate_examples=False,
+    )
+    for status in (400, 401, 404)
+}
+"""The `responses` of every API handler, for the description."""
 
 
 class _Http(PellucidError):

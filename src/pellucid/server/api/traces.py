@@ -7,7 +7,7 @@ from litestar import MediaType, Response, delete, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from pellucid.core.trace import Waterfall
+from pellucid.core.trace import Deletion, Waterfall
 from pellucid.core.views import (
     ExperimentListView,
     SpanView,
@@ -17,6 +17,7 @@ from pellucid.core.views import (
     view_page,
     view_span,
 )
+from pellucid.server.api.errors import PROBLEMS
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
 
@@ -24,15 +25,16 @@ from pellucid.server.services.traces import TraceService
 Query = Annotated[
     str, Parameter(query="query", description="A query, such as `status:error duration>2s`")
 ]
+DryRun = Annotated[bool, Parameter(description="Only tell what would be deleted")]
 
 
-@get("/api/v1/experiments", tags=["traces"], operation_id="list_experiments")
+@get("/api/v1/experiments", tags=["traces"], operation_id="list_experiments", responses=PROBLEMS)
 async def list_experiments(traces: TraceService) -> ExperimentListView:
     """List all experiments, the most recently used first."""
     return ExperimentListView(experiments=await traces.list_experiments())
 
 
-@get("/api/v1/traces", tags=["traces"], operation_id="list_traces")
+@get("/api/v1/traces", tags=["traces"], operation_id="list_traces", responses=PROBLEMS)
 async def list_traces(
     traces: TraceService,
     experiment: str | None = None,
@@ -49,7 +51,7 @@ async def list_traces(
     "/api/v1/traces/{trace_id:str}",
     tags=["traces"],
     operation_id="get_trace",
-    responses={200: ResponseSpec(TraceDetailView, generate_examples=False)},
+    responses={200: ResponseSpec(TraceDetailView, generate_examples=False), **PROBLEMS},
 )
 async def get_trace(trace_id: str, traces: TraceService, threads: Threads) -> Response[bytes]:
     """Return one trace with all of its spans, parents before children."""
@@ -61,23 +63,62 @@ async def get_trace(trace_id: str, traces: TraceService, threads: Threads) -> Re
     "/api/v1/traces/{trace_id:str}/waterfall",
     tags=["traces"],
     operation_id="get_waterfall",
-    responses={200: ResponseSpec(Waterfall, generate_examples=False)},
+    responses={200: ResponseSpec(Waterfall, generate_examples=False), **PROBLEMS},
 )
 async def get_waterfall(trace_id: str, traces: TraceService) -> Response[bytes]:
     """Return one trace in columns, depth first."""
     return json_response(msgspec.json.encode(await traces.get_waterfall(trace_id)))
 
 
-@get("/api/v1/traces/{trace_id:str}/spans/{span_id:str}", tags=["traces"], operation_id="get_span")
+@get(
+    "/api/v1/traces/{trace_id:str}/spans/{span_id:str}",
+    tags=["traces"],
+    operation_id="get_span",
+    responses=PROBLEMS,
+)
 async def get_span(trace_id: str, span_id: str, traces: TraceService) -> SpanView:
     """Return one span."""
     return view_span(await traces.get_span(trace_id, span_id))
 
 
-@delete("/api/v1/traces/{trace_id:str}", tags=["traces"], operation_id="delete_trace")
-async def delete_trace(trace_id: str, traces: TraceService) -> None:
+@delete(
+    "/api/v1/traces/{trace_id:str}",
+    status_code=200,
+    tags=["traces"],
+    operation_id="delete_trace",
+    responses=PROBLEMS,
+)
+async def delete_trace(trace_id: str, traces: TraceService, dry_run: DryRun = False) -> Deletion:
     """Delete a trace with all that hangs on it; a copy that is sent again does not revive it."""
-    await traces.delete_trace(trace_id)
+    return await traces.delete_trace(trace_id, dry_run=dry_run)
+
+
+@delete(
+    "/api/v1/sessions",
+    status_code=200,
+    tags=["traces"],
+    operation_id="delete_session",
+    responses=PROBLEMS,
+)
+async def delete_session(
+    experiment: str, session_id: str, traces: TraceService, dry_run: DryRun = False
+) -> Deletion:
+    """Delete all traces of a session, and its scores."""
+    return await traces.delete_session(experiment, session_id, dry_run=dry_run)
+
+
+@delete(
+    "/api/v1/experiments",
+    status_code=200,
+    tags=["traces"],
+    operation_id="delete_experiment",
+    responses=PROBLEMS,
+)
+async def delete_experiment(
+    experiment: str, traces: TraceService, dry_run: DryRun = False
+) -> Deletion:
+    """Delete all traces of an experiment, which is given by name."""
+    return await traces.delete_experiment(experiment, dry_run=dry_run)
 
 
 def json_response(body: bytes) -> Response[bytes]:
@@ -92,4 +133,6 @@ route_handlers: list[Any] = [
     get_waterfall,
     get_span,
     delete_trace,
+    delete_session,
+    delete_experiment,
 ]

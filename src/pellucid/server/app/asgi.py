@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 import pellucid
 from pellucid.core.settings import DEFAULT_HOST, ServerSettings
-from pellucid.server.api import attachments, errors, health, login, traces
+from pellucid.server.api import attachments, errors, health, login, scores, traces
 from pellucid.server.app.stores import Stores, open_stores
 from pellucid.server.auth.answers import OTLP_PREFIX
 from pellucid.server.auth.gate import Gate, Policy
@@ -22,8 +22,10 @@ from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
+from pellucid.server.services.scores import ScoreService
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
+from pellucid.server.web import routes as web
 
 READER_THREADS = 4
 DECODER_THREADS = 2
@@ -59,12 +61,15 @@ class _Application:
         self._normaliser = normaliser
         self._readers = Threads("reader", READER_THREADS)
         self._decoders = Threads("decoder", DECODER_THREADS)
+        # The span store has one writer at a time: more threads would only wait for each other.
+        self._writers = Threads("writer", 1)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
                 "policy": policy,
                 "threads": self._readers,
-                "traces": TraceService(stores.spans, self._readers),
+                "traces": TraceService(stores.spans, readers=self._readers, writers=self._writers),
+                "scores": ScoreService(stores.spans, readers=self._readers, writers=self._writers),
                 "attachments": AttachmentService(stores.artifacts, self._readers),
             },
             self._lifespan,
@@ -99,6 +104,7 @@ class _Application:
         ingest.close()
         self._decoders.close()
         self._readers.close()
+        self._writers.close()
         self._stores.close()
 
 
@@ -109,7 +115,8 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
             *login.route_handlers,
             *traces.route_handlers,
             *attachments.route_handlers,
-            *_pages(),
+            *scores.route_handlers,
+            *web.route_handlers,
         ],
         dependencies={
             name: Provide(_constant(service), sync_to_thread=False)
@@ -134,9 +141,3 @@ def _constant(service: Any) -> Any:
         return service
 
     return provide
-
-
-def _pages() -> list[Any]:
-    from pellucid.server.web.routes import route_handlers
-
-    return list(route_handlers)

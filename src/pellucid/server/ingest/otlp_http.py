@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
@@ -23,7 +24,7 @@ from pellucid.core.errors import (
 )
 from pellucid.core.ids import new_id
 from pellucid.server.auth.answers import JSON, PROTOBUF, Answer, rpc_status, send_answer
-from pellucid.server.ingest import otlp_json, protobuf
+from pellucid.server.ingest import logs, otlp_json, protobuf
 from pellucid.server.ingest.body import Disconnected, check_encoding, read_body, unpack
 from pellucid.server.services.batch import Batch, describe
 from pellucid.server.services.ingest import IngestService
@@ -51,6 +52,12 @@ SIGNALS = {
         ExportTraceServiceResponse,
         "rejected_spans",
         "rejectedSpans",
+    ),
+    "/v1/logs": Signal(
+        {PROTOBUF: logs.decode_protobuf, JSON: logs.decode_json},
+        ExportLogsServiceResponse,
+        "rejected_log_records",
+        "rejectedLogRecords",
     ),
     "/v1/metrics": Signal(
         {}, ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"
@@ -113,7 +120,8 @@ class OtlpHttp:
             return _success(signal, request.content_type, 0, METRICS_NOT_KEPT)
         batch = await self._store(signal, request, receive)
         message = describe(batch.faults, batch.warnings)
-        return _success(signal, request.content_type, len(batch.faults), message)
+        rejected = len(batch.faults) + batch.left_out
+        return _success(signal, request.content_type, rejected, message)
 
     async def _store(self, signal: Signal, request: _Request, receive: Any) -> Batch:
         reserved = 0

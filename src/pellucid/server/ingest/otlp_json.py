@@ -52,7 +52,7 @@ def decode_traces(body: bytes, header: str | None) -> Batch:
             for i, item in enumerate(objects(middle, "spans")):
                 try:
                     if not clean:
-                        _check_unicode(item)
+                        check_unicode(item)
                     batch.spans.append(_span(item, resource, scope, header))
                 except Refused as error:
                     batch.faults.append(Fault(_subject(item, (r, s, i)), str(error)))
@@ -88,7 +88,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value; send it as a string")
 
 
-def _check_unicode(item: Any) -> None:
+def check_unicode(item: Any) -> None:
+    """Raises Refused if a string in it is not Unicode."""
     try:
         msgspec.json.encode(item)
     except UnicodeEncodeError as error:
@@ -143,7 +144,7 @@ def _lenient_attributes(owner: Any, name: str, batch: Batch) -> Attributes:
     pairs = get(owner, "attributes") if isinstance(owner, dict) else None
     for pair in pairs if isinstance(pairs, list) else []:
         try:
-            _check_unicode(pair)
+            check_unicode(pair)
             attributes.update(read_attributes([pair]))
         except Refused as error:
             batch.warnings.append(f"{name}'s attribute was left out: {error}")
@@ -154,9 +155,9 @@ def _span(item: Json, resource: Attributes, scope: Scope, header: str | None) ->
     attributes = read_attributes(get(item, "attributes"))
     status = _object(get(item, "status"), "status")
     return DecodedSpan(
-        trace_id=check_trace_id(_hex(item, "traceId", "trace_id")),
-        span_id=check_span_id(_hex(item, "spanId", "span_id")),
-        parent_id=check_parent_id(_hex(item, "parentSpanId", "parent_span_id")),
+        trace_id=check_trace_id(read_hex(item, "traceId", "trace_id")),
+        span_id=check_span_id(read_hex(item, "spanId", "span_id")),
+        parent_id=check_parent_id(read_hex(item, "parentSpanId", "parent_span_id")),
         name=read_text(item, "name"),
         otel_kind=_enum(get(item, "kind"), _KINDS, "kind"),
         start_ns=read_time(item, "startTimeUnixNano", "start_time_unix_nano"),
@@ -192,8 +193,8 @@ def _event(item: Any) -> SpanEvent:
 def _link(item: Any) -> SpanLink:
     link = _object(item, "a link")
     return SpanLink(
-        trace_id=_hex(link, "traceId", "trace_id"),
-        span_id=_hex(link, "spanId", "span_id"),
+        trace_id=read_hex(link, "traceId", "trace_id"),
+        span_id=read_hex(link, "spanId", "span_id"),
         trace_state=read_text(link, "traceState", "trace_state"),
         attributes=read_attributes(get(link, "attributes")),
     )
@@ -329,7 +330,8 @@ def _to_int(value: Any) -> int | None:
     return None
 
 
-def _hex(item: Json, *names: str) -> str:
+def read_hex(item: Json, *names: str) -> str:
+    """Return an id in lower case; an absent one is "". Raises Refused."""
     value = read_text(item, *names)
     if value and not all(character in "0123456789abcdefABCDEF" for character in value):
         raise Refused(f"{names[0]} is not hexadecimal")

@@ -25,6 +25,8 @@ class Batch(msgspec.Struct, kw_only=True):
     faults: list[Fault] = []
     warnings: list[str] = []
     """What was left out although nothing was refused, such as an undecodable resource attribute."""
+    left_out: int = 0
+    """Log records that belong to no span; a warning tells of them."""
     size_bytes: int = 0
 
 

@@ -4,7 +4,14 @@ from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.span import StoredSpan
-from pellucid.core.trace import ExperimentSummary, Trace, TracePage, TraceSummary, Waterfall
+from pellucid.core.trace import (
+    Deletion,
+    ExperimentSummary,
+    Trace,
+    TracePage,
+    TraceSummary,
+    Waterfall,
+)
 from pellucid.server.services.threads import Threads
 
 MAX_LIMIT = 1000
@@ -13,13 +20,14 @@ MAX_LIMIT = 1000
 class TraceService:
     """What pages and the API ask about traces. Ids may be written in upper case."""
 
-    def __init__(self, store: SpanStore, threads: Threads) -> None:
+    def __init__(self, store: SpanStore, *, readers: Threads, writers: Threads) -> None:
         self._store = store
-        self._threads = threads
+        self._readers = readers
+        self._writers = writers
 
     async def list_experiments(self) -> list[ExperimentSummary]:
         """List all experiments, the most recently used first."""
-        return await self._threads.run(self._store.list_experiments)
+        return await self._readers.run(self._store.list_experiments)
 
     async def get_experiment(self, slug: str) -> ExperimentSummary:
         """Return the experiment that an address names. Raises NotFound."""
@@ -49,7 +57,7 @@ class TraceService:
                 f"limit={limit} is not allowed; ask for 1 to {MAX_LIMIT} traces and use the "
                 "cursor for more."
             )
-        return await self._threads.run(
+        return await self._readers.run(
             self._store.list_traces,
             experiment=experiment,
             query=query,
@@ -59,23 +67,37 @@ class TraceService:
 
     async def get_summary(self, trace_id: str) -> TraceSummary:
         """Return one trace's fields without its spans. Raises NotFound."""
-        return await self._threads.run(self._store.get_trace, _trace_id(trace_id))
+        return await self._readers.run(self._store.get_trace, _trace_id(trace_id))
 
     async def get_trace(self, trace_id: str) -> Trace:
         """Return one trace with all of its spans. Raises NotFound."""
-        return await self._threads.run(self._read_trace, _trace_id(trace_id))
+        return await self._readers.run(self._read_trace, _trace_id(trace_id))
 
     async def get_span(self, trace_id: str, span_id: str) -> StoredSpan:
         """Return one span. Raises NotFound."""
-        return await self._threads.run(self._store.get_span, _trace_id(trace_id), _span_id(span_id))
+        return await self._readers.run(self._store.get_span, _trace_id(trace_id), _span_id(span_id))
 
     async def get_waterfall(self, trace_id: str) -> Waterfall:
         """Return one trace in columns. Raises NotFound."""
-        return await self._threads.run(self._store.get_waterfall, _trace_id(trace_id))
+        return await self._readers.run(self._store.get_waterfall, _trace_id(trace_id))
 
-    async def delete_trace(self, trace_id: str) -> None:
-        """Delete a trace with all that hangs on it. Raises NotFound."""
-        await self._threads.run(self._store.delete_trace, _trace_id(trace_id))
+    async def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
+        """Delete a trace with all that hangs on it, or only tell what would go. Raises NotFound."""
+        return await self._writers.run(
+            self._store.delete_trace, _trace_id(trace_id), dry_run=dry_run
+        )
+
+    async def delete_session(
+        self, experiment: str, session_id: str, *, dry_run: bool = False
+    ) -> Deletion:
+        """Delete all traces of a session and its scores. Raises NotFound."""
+        return await self._writers.run(
+            self._store.delete_session, experiment, session_id, dry_run=dry_run
+        )
+
+    async def delete_experiment(self, experiment: str, *, dry_run: bool = False) -> Deletion:
+        """Delete all traces of an experiment, which is given by name. Raises NotFound."""
+        return await self._writers.run(self._store.delete_experiment, experiment, dry_run=dry_run)
 
     def _read_trace(self, trace_id: str) -> Trace:
         summary = self._store.get_trace(trace_id)

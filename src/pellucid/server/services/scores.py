@@ -1,0 +1,87 @@
+"""Scores on traces, spans, sessions and runs."""
+
+from collections.abc import Sequence
+
+from pellucid.core.errors import InvalidInput
+from pellucid.core.ids import is_span_id, is_trace_id
+from pellucid.core.ports import SpanStore
+from pellucid.core.score import Score
+from pellucid.server.services.threads import Threads
+
+MAX_SCORES = 10_000
+MAX_NAME_CHARACTERS = 200
+MAX_ID_CHARACTERS = 100
+MAX_TIME_NS = 2**63 - 1
+
+
+class ScoreService:
+    """Writes and lists scores."""
+
+    def __init__(self, store: SpanStore, *, readers: Threads, writers: Threads) -> None:
+        self._store = store
+        self._readers = readers
+        self._writers = writers
+
+    async def add(self, scores: Sequence[Score]) -> None:
+        """Store scores, durable on return; all of them or none. A repetition changes nothing.
+
+        Raises InvalidInput, and Conflict for the same id with other content.
+        """
+        if len(scores) > MAX_SCORES:
+            raise InvalidInput(f"{len(scores)} scores are too many at once; send {MAX_SCORES}.")
+        for number, score in enumerate(scores):
+            check_score(score, f"scores[{number}]" if len(scores) > 1 else "The score")
+        await self._writers.run(self._store.write_scores, scores)
+
+    async def list_scores(
+        self,
+        *,
+        trace_id: str | None = None,
+        experiment: str | None = None,
+        session_id: str | None = None,
+        run_id: str | None = None,
+        history: bool = False,
+    ) -> list[Score]:
+        """List the latest scores of one target, or all of them with `history`.
+
+        Raises InvalidInput unless exactly one target is named.
+        """
+        named = [trace_id is not None, session_id is not None, run_id is not None]
+        if sum(named) != 1 or (session_id is not None and experiment is None):
+            raise InvalidInput(
+                "Name one target: trace_id, or experiment and session_id, or run_id."
+            )
+        return await self._readers.run(
+            self._store.list_scores,
+            trace_id=trace_id,
+            experiment=experiment,
+            session_id=session_id,
+            run_id=run_id,
+            history=history,
+        )
+
+
+def check_score(score: Score, subject: str) -> None:
+    """Raises InvalidInput, which says what is wrong with `subject`."""
+    if not 1 <= len(score.name) <= MAX_NAME_CHARACTERS or not score.name.isprintable():
+        raise InvalidInput(f"{subject} needs a name of 1 to {MAX_NAME_CHARACTERS} characters.")
+    if not 1 <= len(score.id) <= MAX_ID_CHARACTERS or not score.id.isprintable():
+        raise InvalidInput(f"{subject} needs an id of 1 to {MAX_ID_CHARACTERS} characters.")
+    if not 0 <= score.time_ns <= MAX_TIME_NS:
+        raise InvalidInput(f"{subject} has a time_ns outside of 63 bits.")
+    if isinstance(score.value, int) and not -(2**63) <= score.value < 2**63:
+        raise InvalidInput(f"{subject} has a value that is no 64-bit integer.")
+    if score.trace_id is not None and not is_trace_id(score.trace_id):
+        raise InvalidInput(f"{subject} has a trace_id that is not 32 lower-case hex digits.")
+    if score.span_id is not None:
+        if not is_span_id(score.span_id):
+            raise InvalidInput(f"{subject} has a span_id that is not 16 lower-case hex digits.")
+        if score.trace_id is None:
+            raise InvalidInput(f"{subject} names a span; name its trace_id too.")
+    if score.session_id is not None and score.trace_id is None and not score.experiment:
+        raise InvalidInput(f"{subject} names a session; name its experiment too.")
+    if score.trace_id is None and score.session_id is None and score.run_id is None:
+        raise InvalidInput(
+            f"{subject} has no target. Name a trace_id (and span_id), an experiment with a "
+            "session_id, or a run_id."
+        )
