@@ -253,3 +253,31 @@ def _build(node: dict[str, Any], objects: dict[str, bytes]) -> TreeEntry:
     digest = digest_bytes(data)
     objects[digest] = data
     return TreeEntry("", EntryKind.TREE, digest, sum(entry.size_bytes for entry in entries))
+
+
+class SnapshotParts(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest's small parts, read."""
+
+    packages: dict[str, str] = {}
+    config: Any = None
+    environment: dict[str, Any] = {}
+    observed: dict[str, Any] = {}
+
+
+def read_parts(manifest: Manifest, get: GetObject) -> SnapshotParts:
+    """Read a manifest's parts. Raises NotFound, and InvalidInput for one that is no JSON."""
+
+    def read(digest: str | None, kind: Any, default: Any) -> Any:
+        if digest is None:
+            return default
+        try:
+            return msgspec.json.decode(get(digest), type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"The part {digest} of a snapshot cannot be read: {error}") from None
+
+    return SnapshotParts(
+        packages=read(manifest.packages, dict[str, str], {}),
+        config=read(manifest.config, Any, None),
+        environment=read(manifest.environment, dict[str, Any], {}),
+        observed=read(manifest.observed, dict[str, Any], {}),
+    )

@@ -6,9 +6,13 @@ import msgspec
 
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ports import ArtifactStore, SpanStore
+from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.core.settings import ServerSettings
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.storage.artifacts.local import LocalArtifactStore
+from pellucid.storage.meta.engine import MetaDatabase
+from pellucid.storage.meta.runs import SqlRunStore
+from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
 
 
@@ -17,10 +21,13 @@ class Stores(msgspec.Struct, frozen=True):
 
     spans: SpanStore
     artifacts: ArtifactStore
+    runs: RunStore
+    snapshots: SnapshotStore
 
     def close(self) -> None:
         """Finish what was accepted and close."""
         self.spans.close()
+        self.runs.close()
 
 
 def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
@@ -39,7 +46,10 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
                 "Unset it to store in the data folder."
             )
     folder: Path = settings.data_dir
+    metadata = MetaDatabase.at(folder / "meta.db")
     return Stores(
         spans=SqliteSpanStore(folder / "spans.db", normalise=normaliser),
         artifacts=LocalArtifactStore(folder / "artifacts"),
+        runs=SqlRunStore(metadata),
+        snapshots=SqlSnapshotStore(metadata),
     )
