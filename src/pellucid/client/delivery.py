@@ -15,11 +15,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pellucid.client.http import Connection
 from pellucid.client.notices import say_once
-from pellucid.client.spool import Delivery, Spool, is_refused_for_good
+from pellucid.client.spool import Delivery, Spool, is_loopback, is_refused_for_good
+
+if TYPE_CHECKING:
+    from pellucid.client.http import Connection
 
 _log = logging.getLogger("pellucid")
 
@@ -60,20 +62,16 @@ class Deliverer:
         api_key: str | None = None,
         ordered: bool = False,
         memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
-        connect: Callable[[], Connection] | None = None,
     ) -> None:
         self.url = url
         self.spool = spool
         self._ordered = ordered
         self._memory_limit_bytes = memory_limit_bytes
-        self._connection = connect() if connect else Connection(url, api_key=api_key)
+        self.is_loopback = is_loopback(url)
+        self._api_key = api_key
+        self._connection: Connection | None = None
         self._reset()
         _deliverers.add(self)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the destination is on this machine."""
-        return self._connection.is_loopback
 
     def submit(self, delivery: Delivery) -> None:
         """Take one request; it is sent soon, or written to the spool at once."""
@@ -85,7 +83,8 @@ class Deliverer:
                 self._waiting_bytes += len(delivery.body)
                 self._start_thread()
             else:
-                self._keep(delivery)
+                if not self._keep(delivery):
+                    self._wait_in_memory(delivery)
                 if not self._closed:
                     self._start_thread()
             self._changed.notify_all()
@@ -107,7 +106,7 @@ class Deliverer:
                 if left <= 0 or self._thread is None:
                     return False
                 self._changed.wait(left)
-            return self._retry_at is None and not self._own_backlog
+            return self._retry_at is None and not self._waiting and not self._own_backlog
 
     def close(self, timeout_s: float = 0.5) -> None:
         """Stop the thread; what is not delivered within `timeout_s` is written to the spool.
@@ -139,7 +138,9 @@ class Deliverer:
 
     def after_fork(self) -> None:
         """In a child process: what waits is the parent's to send."""
-        self._connection.forget()
+        if self._connection is not None:
+            self._connection.forget()
+            self._connection = None
         self._reset()
 
     def _reset(self) -> None:
@@ -162,11 +163,11 @@ class Deliverer:
         self._closed = False
 
     def _is_settled(self, tries: int) -> bool:
-        if self._waiting or self._in_flight or self._draining:
+        if self._in_flight or self._draining:
             return False
         if self._retry_at is not None:
             return self._tries > tries
-        return not self._own_backlog
+        return not self._waiting and not self._own_backlog
 
     def _start_thread(self) -> None:
         if self._thread is None:
@@ -180,7 +181,8 @@ class Deliverer:
         thread = self._thread
         while thread is self._thread and self._step():
             pass
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _step(self) -> bool:
         """Do the next thing there is to do; False when the thread should end."""
@@ -239,7 +241,9 @@ class Deliverer:
                 self._set_aside(delivery, status)
                 return
             # All of them, under the lock: so those that come later stay behind them on disk too.
-            self._keep(delivery)
+            if not self._keep(delivery):
+                self._waiting.appendleft(delivery)
+                self._waiting_bytes += len(delivery.body)
             self._keep_waiting()
 
     def _drain(self) -> None:
@@ -275,7 +279,7 @@ class Deliverer:
     def _try(self, path: str, body: bytes, headers: dict[str, str]) -> int | None:
         """Post once and note what the answer says of the server; None if there was none."""
         try:
-            answer = self._connection.request("POST", path, body, headers)
+            answer = self._connect().request("POST", path, body, headers)
         except OSError as error:
             self._note_away(None, error=error)
             return None
@@ -294,12 +298,20 @@ class Deliverer:
             self._note_away(status, retry_after_s=pause)
         return status
 
+    def _connect(self) -> "Connection":
+        if self._connection is None:
+            # What is only needed to send is loaded where it is sent, not by `import pellucid`.
+            from pellucid.client.http import Connection
+
+            self._connection = Connection(self.url, api_key=self._api_key)
+        return self._connection
+
     def _note_away(
         self, status: int | None, *, error: OSError | None = None, retry_after_s: float = 0.0
     ) -> None:
         with self._changed:
+            self._tries += 1
             self._come_back_later(retry_after_s)
-            self._changed.notify_all()
         _log.debug("%s: %s", self.url, error or status)
         if status != 503:
             self._tell_away(status)
@@ -309,31 +321,40 @@ class Deliverer:
         self._retry_at = time.monotonic() + pause * random.uniform(0.8, 1.2)
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
 
-    def _keep(self, delivery: Delivery) -> None:
-        """Write to the spool; a disk that takes nothing loses it, with one line that says so."""
+    def _keep(self, delivery: Delivery) -> bool:
+        """Write to the spool; False where the disk does not take it."""
         if not delivery.keep:
-            return
-        self._backlog = self._own_backlog = True
-        self._kept_count += 1
+            return True
         try:
             self.spool.write(delivery)
         except OSError as error:
             say_once(
                 "spool-failed",
-                f"no server at {self.url} and {self.spool.folder} cannot be written ({error}): "
-                "traces are lost. Set PELLUCID_SPOOL_DIR to a folder that can.",
+                f"no server at {self.url}, and {self.spool.folder} cannot be written ({error}): "
+                "traces wait in memory and end with it. Set PELLUCID_SPOOL_DIR to another folder.",
             )
+            return False
+        self._backlog = self._own_backlog = True
+        self._kept_count += 1
         if self.spool.dropped_files:
             say_once(
                 "spool-full",
                 f"{self.spool.folder} is full ({self.spool.limit_bytes // 2**20} MiB): the oldest "
                 "traces are dropped. Start a server for them with: pellucid up",
             )
+        return True
 
     def _keep_waiting(self) -> None:
-        while self._waiting:
-            self._keep(self._waiting.popleft())
-        self._waiting_bytes = 0
+        while self._waiting and self._keep(self._waiting[0]):
+            self._waiting_bytes -= len(self._waiting.popleft().body)
+
+    def _wait_in_memory(self, delivery: Delivery) -> None:
+        """Without a disk the memory is the spool: bounded too, the oldest goes first."""
+        self._waiting.append(delivery)
+        self._waiting_bytes += len(delivery.body)
+        while self._waiting_bytes > self._memory_limit_bytes:
+            self._waiting_bytes -= len(self._waiting.popleft().body)
+            say_once("memory-full", "too much waits in memory: the oldest traces are dropped.")
 
     def _set_aside(self, delivery: Delivery, status: int) -> None:
         try:

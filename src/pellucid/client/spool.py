@@ -13,12 +13,14 @@ import json
 import os
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pellucid.client.locks import FileLock
+from pellucid.core.errors import InvalidInput
 
 DEFAULT_LIMIT_BYTES = 512 * 1024 * 1024
 REJECTED_LIMIT_BYTES = 64 * 1024 * 1024
@@ -27,8 +29,10 @@ SPAN_COUNT_HEADER = "x-pellucid-span-count"
 
 _MAGIC = b"pellucid-spool 1\n"
 _SUFFIX = ".req"
+_WORTH_COMPRESSING = 1024
 _STALE_TEMPORARY_S = 3600.0
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|0\.0\.0\.0|::1|::")
+_NOT_A_URL = "{!r} is not an http(s) address. Give one such as http://127.0.0.1:4380"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REFUSED_FOR_GOOD = frozenset({400, 409, 410, 411, 413, 414, 415, 422, 431})
 """Statuses that say the request itself is wrong: sending it again cannot help."""
@@ -75,6 +79,12 @@ class DrainReport:
         )
 
 
+def compress(body: bytes) -> bytes:
+    """Return a body in gzip form, at the speed that costs least."""
+    packer = zlib.compressobj(level=1, wbits=31)
+    return packer.compress(body) + packer.flush()
+
+
 def drain(spool_dir: Path, urls: Iterable[str], post: Post) -> DrainReport:
     """Deliver what is spooled for any of these addresses, the oldest of each first.
 
@@ -94,14 +104,23 @@ def spool_key(url: str) -> str:
 
     >>> spool_key("HTTP://127.0.0.1:4380/base/")
     'http://localhost:4380'
+
+    Raises InvalidInput for what is no http(s) address.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    scheme = parts.scheme.lower()
-    host = (parts.hostname or "localhost").lower()
-    if _LOOPBACK.fullmatch(host):
-        host = "localhost"
-    port = parts.port or _DEFAULT_PORTS.get(scheme, 0)
-    return f"{scheme}://{host}:{port}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise InvalidInput(_NOT_A_URL.format(url)) from None
+    if not parts.hostname:
+        raise InvalidInput(_NOT_A_URL.format(url))
+    host = "localhost" if _LOOPBACK.fullmatch(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address is on this machine."""
+    return spool_key(url).partition("://")[2].startswith("localhost:")
 
 
 def is_refused_for_good(status: int) -> bool:
@@ -146,7 +165,7 @@ class Spool:
         self._create_folder()
         name = f"{time.time_ns():020d}-{os.getpid()}-{next(_sequence):06d}{_SUFFIX}"
         path = self.folder / name
-        content = _pack(delivery)
+        content = _pack(_compressed(delivery))
         self._make_room(len(content))
         _write_durably(path, content)
         return path
@@ -265,6 +284,13 @@ def _folder_name(key: str) -> str:
 def _pack(delivery: Delivery) -> bytes:
     head = {"path": delivery.path, "headers": delivery.headers}
     return _MAGIC + json.dumps(head).encode() + b"\n" + delivery.body
+
+
+def _compressed(delivery: Delivery) -> Delivery:
+    if len(delivery.body) < _WORTH_COMPRESSING or "content-encoding" in delivery.headers:
+        return delivery
+    headers = {**delivery.headers, "content-encoding": "gzip"}
+    return replace(delivery, headers=headers, body=compress(delivery.body))
 
 
 def _unpack(content: bytes) -> Delivery | None:

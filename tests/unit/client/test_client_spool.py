@@ -105,8 +105,10 @@ def test_a_file_that_is_not_ours_is_set_aside(tmp_path: Path) -> None:
 def test_the_oldest_make_room(tmp_path: Path) -> None:
     spool = Spool.open(tmp_path, URL, limit_bytes=10_000)
     for number in range(30):
-        spool.write(_delivery(bytes([number]) * 1_000))
-    kept = [path.read_bytes()[-1] for path in spool.files()]
+        spool.write(_delivery(os.urandom(999) + bytes([number])))
+    server = Server(200)
+    spool.drain(server.post)
+    kept = [body[-1] for body in server.bodies]
     assert kept == list(range(30 - len(kept), 30))
     assert 5 <= len(kept) <= 10
     assert spool.dropped_files == 30 - len(kept)

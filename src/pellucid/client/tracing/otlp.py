@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Link, SpanContext
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Link, SpanContext, Status
 
 Redact = Callable[[str, Any], Any]
 """Takes an attribute's name and value and returns what may leave the process; None drops it."""
@@ -20,15 +20,15 @@ _INT64 = range(-(2**63), 2**63)
 _UINT64_MASK = 2**64 - 1
 
 # Tag byte = field number << 3 | wire type (0 varint, 1 eight bytes, 2 bytes, 5 four bytes).
-_pack_double = struct.Struct("<d").pack
-_pack_fixed64 = struct.Struct("<Q").pack
-_pack_times = struct.Struct("<BQBQ").pack
-_pack_flags = struct.Struct("<HI").pack
-_FLAGS_TAG = 0x0185  # field 16, four bytes: a two-byte varint
+_DOUBLE = struct.Struct("<d").pack
+_FIXED32 = struct.Struct("<I").pack
+_FIXED64 = struct.Struct("<Q").pack
+_IDS = struct.Struct("<BB16sBB8s").pack
+_TIMES = struct.Struct("<BBBQBQ").pack
+_FLAGS = struct.Struct("<HI").pack  # field 16's tag is two bytes
 _HAS_REMOTE_BIT, _REMOTE_BIT = 0x100, 0x200
 _ONE_BYTE = [bytes([number]) for number in range(128)]
-_TRUE, _FALSE = b"\x12\x02\x10\x01", b"\x12\x02\x10\x00"
-_PENDING = b"\x4a\x18\x0a\x10pellucid.pending\x12\x04\x10\x01"
+_PENDING = b"\x4a\x16\x0a\x10pellucid.pending\x12\x02\x10\x01"
 
 _keys: dict[str, bytes] = {}
 _KEYS_LIMIT = 4096
@@ -96,27 +96,28 @@ def encode_span(
     assert context is not None
     end_ns = pending_at_ns if pending_at_ns is not None else span.end_time
     parts = [
-        b"\x0a\x10" + context.trace_id.to_bytes(16, "big"),
-        b"\x12\x08" + context.span_id.to_bytes(8, "big"),
+        _IDS(0x0A, 16, context.trace_id.to_bytes(16), 0x12, 8, context.span_id.to_bytes(8)),
+        _text(b"\x2a", span.name),
+        _TIMES(0x30, span.kind.value + 1, 0x39, span.start_time or 0, 0x41, end_ns or 0),
+        encode_attributes(b"\x4a", span.attributes if attributes is None else attributes, redact),
+        _FLAGS(0x0185, _flags(context, span.parent)),
     ]
+    add = parts.append
     if context.trace_state:
-        parts.append(_text(b"\x1a", context.trace_state.to_header()))
+        add(_text(b"\x1a", context.trace_state.to_header()))
     if span.parent is not None:
-        parts.append(b"\x22\x08" + span.parent.span_id.to_bytes(8, "big"))
-    parts.append(_text(b"\x2a", span.name))
-    parts.append(b"\x30" + _ONE_BYTE[span.kind.value + 1])
-    parts.append(_pack_times(0x39, span.start_time or 0, 0x41, end_ns or 0))
-    own = span.attributes if attributes is None else attributes
-    parts.append(encode_attributes(b"\x4a", own, redact))
+        add(b"\x22\x08" + span.parent.span_id.to_bytes(8))
     if pending_at_ns is not None:
-        parts.append(_PENDING)
-    _add_count(parts, b"\x50", span.dropped_attributes)
-    _add_events(parts, span, redact)
-    _add_count(parts, b"\x60", span.dropped_events)
-    parts.extend(_field(b"\x6a", _encode_link(link, redact)) for link in span.links)
-    _add_count(parts, b"\x70", span.dropped_links)
-    _add_status(parts, span, redact)
-    parts.append(_pack_flags(_FLAGS_TAG, _flags(context, span.parent)))
+        add(_PENDING)
+    if events := span.events:
+        parts.extend(_field(b"\x5a", _encode_event(event, redact)) for event in events)
+    if links := span.links:
+        parts.extend(_field(b"\x6a", _encode_link(link, redact)) for link in links)
+    add(_encode_status(span.status, redact))
+    dropped = ((b"\x50", span.dropped_attributes), (b"\x60", span.dropped_events))
+    for tag, count in (*dropped, (b"\x70", span.dropped_links)):
+        if count:
+            add(tag + _varint(count))
     return b"".join(parts)
 
 
@@ -126,15 +127,33 @@ def encode_attributes(
     """Return attributes as repeated KeyValue fields with this tag."""
     if not attributes:
         return b""
-    parts = []
-    for name, value in attributes.items():
+    parts: list[bytes] = []
+    add = parts.append
+    for name, value in _plain(attributes).items():
         if redact is not None:
             value = redact(name, value)
             if value is None:
                 continue
         key = _keys.get(name) or _encode_key(name)
-        parts.append(_field(tag, key + _any_value(b"\x12", value, _MAX_DEPTH)))
+        if type(value) is str:
+            # The usual case, without the calls: KeyValue{key, AnyValue{string}}.
+            try:
+                data = value.encode()
+            except UnicodeEncodeError:
+                data = value.encode("utf-8", "backslashreplace")
+            text = b"\x0a" + _varint(len(data))
+            inner = b"\x12" + _varint(len(text) + len(data)) + text
+            add(tag + _varint(len(key) + len(inner) + len(data)) + key + inner)
+            add(data)
+        else:
+            add(_field(tag, key + _any_value(b"\x12", value, _MAX_DEPTH)))
     return b"".join(parts)
+
+
+def _plain(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the dict inside the SDK's attributes, whose own iteration is slow and may race."""
+    copy = getattr(attributes, "copy", None)
+    return copy() if copy is not None else attributes
 
 
 def _any_value(tag: bytes, value: Any, depth: int) -> bytes:
@@ -148,7 +167,7 @@ def _any_value(tag: bytes, value: Any, depth: int) -> bytes:
             return _field(tag, b"\x18" + _varint(value & _UINT64_MASK))
         return _field(tag, _text(b"\x0a", str(value)))
     if isinstance(value, float):
-        return _field(tag, b"\x21" + _pack_double(value))
+        return _field(tag, b"\x21" + _DOUBLE(value))
     if isinstance(value, str):
         return _field(tag, _text(b"\x0a", value, even_empty=True))
     if isinstance(value, bytes):
@@ -167,42 +186,36 @@ def _any_value(tag: bytes, value: Any, depth: int) -> bytes:
     return _field(tag, _text(b"\x0a", f"<{type(value).__name__}>"))
 
 
-def _add_events(parts: list[bytes], span: ReadableSpan, redact: Redact | None) -> None:
-    for event in span.events:
-        message = b"\x09" + _pack_fixed64(event.timestamp or 0) + _text(b"\x12", event.name)
-        message += encode_attributes(b"\x1a", event.attributes, redact)
-        parts.append(_field(b"\x5a", message))
-        # A count of what the event dropped is not public in the SDK's older versions.
+def _encode_event(event: Event, redact: Redact | None) -> bytes:
+    # A count of the attributes that an event dropped is not public in the SDK's older versions.
+    message = b"\x09" + _FIXED64(event.timestamp or 0) + _text(b"\x12", event.name)
+    return message + encode_attributes(b"\x1a", event.attributes, redact)
 
 
 def _encode_link(link: Link, redact: Redact | None) -> bytes:
     context = link.context
-    message = b"\x0a\x10" + context.trace_id.to_bytes(16, "big")
-    message += b"\x12\x08" + context.span_id.to_bytes(8, "big")
+    message = b"\x0a\x10" + context.trace_id.to_bytes(16)
+    message += b"\x12\x08" + context.span_id.to_bytes(8)
     if context.trace_state:
         message += _text(b"\x1a", context.trace_state.to_header())
     message += encode_attributes(b"\x22", link.attributes, redact)
     remote = _REMOTE_BIT if context.is_remote else 0
-    return message + b"\x35" + struct.pack("<I", context.trace_flags | _HAS_REMOTE_BIT | remote)
+    return message + b"\x35" + _FIXED32(context.trace_flags | _HAS_REMOTE_BIT | remote)
 
 
-def _add_status(parts: list[bytes], span: ReadableSpan, redact: Redact | None) -> None:
-    code = span.status.status_code.value
-    description = span.status.description or ""
+def _encode_status(status: Status, redact: Redact | None) -> bytes:
+    code = status.status_code.value
+    if not code:
+        return b""
+    description = status.description or ""
     if description and redact is not None:
         description = str(redact("status.message", description) or "")
-    if code or description:
-        parts.append(_field(b"\x7a", _text(b"\x12", description) + b"\x18" + _ONE_BYTE[code]))
+    return _field(b"\x7a", _text(b"\x12", description) + b"\x18" + _ONE_BYTE[code])
 
 
 def _flags(context: SpanContext, parent: SpanContext | None) -> int:
     remote = _REMOTE_BIT if parent is not None and parent.is_remote else 0
     return int(context.trace_flags) | _HAS_REMOTE_BIT | remote
-
-
-def _add_count(parts: list[bytes], tag: bytes, count: int) -> None:
-    if count:
-        parts.append(tag + _varint(count))
 
 
 def _encode_key(name: str) -> bytes:
@@ -233,6 +246,8 @@ def _field(tag: bytes, data: bytes) -> bytes:
 def _varint(number: int) -> bytes:
     if number < 128:
         return _ONE_BYTE[number]
+    if number < 16384:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number >= 128:
         out.append((number & 0x7F) | 0x80)

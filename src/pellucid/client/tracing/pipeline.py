@@ -4,7 +4,6 @@ The caller's thread only appends to a queue. Encoding, redaction and compression
 sending behind that (`client.delivery`), so a slow server never slows the program.
 """
 
-import gzip
 import logging
 import os
 import threading
@@ -18,7 +17,7 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 
 from pellucid.client.delivery import Deliverer
 from pellucid.client.notices import say_once
-from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery
+from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery, compress
 from pellucid.client.tracing.otlp import (
     Redact,
     ResourceGroup,
@@ -266,7 +265,7 @@ class _Batch:
             SPAN_COUNT_HEADER: str(self._spans),
         }
         if not self._deliverer.is_loopback:
-            body = gzip.compress(body, compresslevel=1)
+            body = compress(body)
             headers["content-encoding"] = "gzip"
         self._groups, self._spans, self._bytes = {}, 0, 0
         self._deliverer.submit(Delivery("/v1/traces", headers, body, keep=self._keep))

@@ -22,6 +22,7 @@ from pellucid.client.tracing.processor import PellucidSpanProcessor
 from pellucid.client.tracing.sampling import RateSampler
 from pellucid.client.tracing.span import current_trace_id
 from pellucid.client.tracing.state import state
+from pellucid.client.tracing.threads import Undo, keep_parents
 from pellucid.core.errors import InvalidInput
 
 _MAX_ATTRIBUTES = 10_000
@@ -34,11 +35,16 @@ class _Setup:
     """What one `init` made."""
 
     def __init__(
-        self, client: settings.ClientSettings, processor: PellucidSpanProcessor, pipeline: Pipeline
+        self,
+        client: settings.ClientSettings,
+        processor: PellucidSpanProcessor,
+        pipeline: Pipeline,
+        undo: Undo,
     ) -> None:
         self.client = client
         self.processor = processor
         self.pipeline = pipeline
+        self.undo = undo
 
 
 _lock = threading.RLock()  # guards the set-up
@@ -96,7 +102,7 @@ def init(
             int(sample_rate * 2**64) if foreign and sample_rate is not None else None
         )
         context.set_default(experiment=client.experiment)
-        _current = _Setup(client, processor, processor.pipeline)
+        _current = _Setup(client, processor, processor.pipeline, keep_parents())
         state.tracer = chosen.get_tracer(_SCOPE, _version())
         state.active = True
         if not _at_exit_registered:
@@ -122,6 +128,7 @@ def shutdown(timeout: float = 1.0) -> None:
         state.tracer = otel.NoOpTracer()
         if setup is None:
             return
+        setup.undo()
         setup.processor.pipeline = None
         setup.pipeline.close(timeout)
         context.set_default(experiment=None)
