@@ -10,6 +10,8 @@ from typing import Any
 from pellucid.core.dataset import digest
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+MOST_VALUES = 20_000
+"""Beyond this many values only types count: a client object can hold the world."""
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
@@ -26,14 +28,18 @@ def fingerprint(*values: Any) -> str:
 class _Reader:
     def __init__(self) -> None:
         self._seen: set[int] = set()
+        self._left = MOST_VALUES
 
     def read(self, value: Any) -> Any:
+        self._left -= 1
         if isinstance(value, _PLAIN):
             return repr(value)
+        if self._left < 0:
+            return type(value).__qualname__
         if isinstance(value, list | tuple):
             return [type(value).__name__, *(self.read(item) for item in value)]
         if isinstance(value, dict):
-            return {str(key): self.read(item) for key, item in value.items()}
+            return {str(key): self.read(item) for key, item in list(value.items())}
         if isinstance(value, set | frozenset):
             return sorted(str(self.read(item)) for item in value)
         if id(value) in self._seen:
@@ -83,7 +89,7 @@ class _Reader:
         home = getattr(inspect.unwrap(value) if callable(value) else value, "__module__", None)
         if isinstance(value, types.FunctionType) and home == function.__module__:
             return self.read(value)
-        if isinstance(value, _PLAIN | tuple):
+        if isinstance(value, (*_PLAIN, tuple)):
             return self.read(value)
         return str(home)
 

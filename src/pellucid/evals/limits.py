@@ -46,6 +46,7 @@ class Limits:
         self._interval_s = 1 / rate_per_s if rate_per_s else 0.0
         self._next_start = 0.0
         self._budget = budget or Budget()
+        self._stopped = False
         self.calls = 0
         self.cost_usd = 0.0
 
@@ -53,8 +54,14 @@ class Limits:
         """Add what a call has cost."""
         self.cost_usd += cost_usd or 0.0
 
+    def stop(self) -> None:
+        """Start nothing more: the evaluation is being broken off."""
+        self._stopped = True
+
     def check(self) -> None:
         """Raise BudgetSpent if nothing more may be started."""
+        if self._stopped:
+            raise asyncio.CancelledError
         most = self._budget
         if most.cost_usd is not None and self.cost_usd >= most.cost_usd:
             raise BudgetSpent(

@@ -122,11 +122,15 @@ class Runner:
         return journals.Both(self._journal, self._cache) if self._cache else self._journal
 
     async def _work(self, cases: Iterator[Case], by_example: dict[str, list[Repeat]]) -> None:
-        for case in cases:
-            journals.SCOPE.set(str(case.number) if case.number else "")
-            repeat = await self._case(case)
-            by_example[case.example.id].append(repeat)
-            self._progress.add(repeat, self._limits.cost_usd)
+        try:
+            for case in cases:
+                journals.SCOPE.set(str(case.number) if case.number else "")
+                repeat = await self._case(case)
+                by_example[case.example.id].append(repeat)
+                self._progress.add(repeat, self._limits.cost_usd)
+        except BaseException:
+            self._limits.stop()  # what others were about to start would be paid for nothing
+            raise
 
     async def _case(self, case: Case) -> Repeat:
         outcome = self._kept(case) or await self._outcome(case)

@@ -120,7 +120,7 @@ def mcnemar_test(only_first: int, only_second: int) -> float:
     n = only_first + only_second
     if n == 0:
         return 1.0
-    tail = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / 2**n
+    tail = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / (1 << n)
     return min(1.0, 2 * tail)
 
 

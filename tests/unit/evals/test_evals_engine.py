@@ -1,0 +1,389 @@
+"""The engine: how tasks are called, and what becomes of failures, limits, repeats and crashes."""
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid import scorers
+from pellucid.core.errors import InvalidInput
+from pellucid.evals.report import Report
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    return [{"inputs": {"n": n}, "expected": 2 * n} for n in range(count)]
+
+
+def double(n: int) -> int:
+    return 2 * n
+
+
+async def double_later(n: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * n
+
+
+def double_of(inputs: dict[str, int]) -> int:
+    return 2 * inputs["n"]
+
+
+class Doubler:
+    def __call__(self, n: int) -> int:
+        return 2 * n
+
+
+class AsyncDoubler:
+    async def __call__(self, n: int) -> int:
+        return 2 * n
+
+
+def text_stream(n: int) -> Iterator[str]:
+    yield "2"
+    yield "x"
+
+
+async def async_text_stream(n: int) -> AsyncIterator[str]:
+    yield "2"
+    yield "x"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        double,
+        double_later,
+        double_of,
+        Doubler(),
+        AsyncDoubler(),
+        functools.partial(double),
+        lambda n: double_later(n),
+        lambda n, unused=1: 2 * n,
+    ],
+)
+def test_any_callable_is_a_task(task: Any) -> None:
+    report = pellucid.evaluate(task, rows(3), scorers.exact_match())
+    assert [example.output for example in report.examples] == [0, 2, 4]
+    assert report.scores["exact_match"].mean == 1
+
+
+@pytest.mark.parametrize("task", [text_stream, async_text_stream])
+def test_a_streamed_text_is_one_output(task: Any) -> None:
+    assert pellucid.evaluate(task, rows(1), []).examples[0].output == "2x"
+
+
+async def test_evaluate_works_inside_a_running_loop() -> None:
+    report = pellucid.evaluate(double_later, rows(2), [scorers.exact_match()])
+    assert report.scores["exact_match"].mean == 1
+    again = await pellucid.aevaluate(double_later, rows(2), [scorers.exact_match()])
+    assert again.scores["exact_match"].n == 2
+
+
+def test_processes_run_the_task() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        report = pellucid.evaluate(double, rows(4), scorers.exact_match(), executor=executor)
+    assert report.scores["exact_match"].mean == 1
+
+
+def failing(n: int) -> int:
+    if n % 20 == 7:
+        raise ValueError(f"no {n}")
+    return 2 * n
+
+
+def picky(output: int, expected: int) -> bool:
+    if output % 40 == 4:
+        raise RuntimeError("cannot judge")
+    return output == expected
+
+
+def test_a_thousand_examples_with_five_percent_faults() -> None:
+    report = pellucid.evaluate(failing, rows(1000), [scorers.exact_match(), picky], concurrency=20)
+    assert len(report.examples) == 1000
+    assert [example.id for example in report.errors] == [
+        example.id for example in report.examples if example.inputs["n"] % 20 == 7
+    ]
+    assert report.examples[7].error == "ValueError: no 7"
+    exact, judged = report.scores["exact_match"], report.scores["picky"]
+    assert (exact.mean, exact.n, exact.failures) == (1, 950, 50)
+    assert (judged.n, judged.failures) == (900, 100)
+    assert report.examples[2].scores["picky"].error == "RuntimeError: cannot judge"
+    assert "50 examples failed" in str(report)
+
+
+def test_scorers_get_what_they_ask_for_by_name() -> None:
+    seen: dict[str, Any] = {}
+
+    def nosy(
+        inputs: Any, output: Any, metadata: Any, n: int, documents: Any, extra: int = 3
+    ) -> int:
+        seen.update(inputs=inputs, metadata=metadata, n=n, documents=documents)
+        return extra
+
+    class Judgement:
+        def look(self, output: Any) -> dict[str, Any]:
+            return {"size": len(output["text"]), "kind": "short"}
+
+    def many(output: Any) -> list[pellucid.Score]:
+        return [pellucid.Score(1, "because", name="first"), pellucid.Score(True, name="second")]
+
+    def task(n: int) -> dict[str, Any]:
+        return {"text": "abc", "documents": ["one", {"id": "d2", "text": "two"}]}
+
+    data = [{"inputs": {"n": 5}, "metadata": {"topic": "a"}}]
+    report = pellucid.evaluate(task, data, [nosy, Judgement(), many])
+    assert seen["inputs"] == {"n": 5}
+    assert seen["n"] == 5
+    assert seen["metadata"] == {"topic": "a"}
+    assert [document.id for document in seen["documents"]] == ["one", "d2"]
+    scores = report.examples[0].scores
+    assert {name: result.value for name, result in scores.items()} == {
+        "nosy": 3,
+        "size": 3,
+        "kind": "short",
+        "first": 1,
+        "second": True,
+    }
+    assert scores["first"].rationale == "because"
+    assert report.scores["kind"].counts == {"short": 1}
+    assert report.scores["kind"].mean is None
+
+
+def test_what_cannot_work_is_refused_before_anything_runs() -> None:
+    def task(n: int) -> int:
+        raise AssertionError("ran")
+
+    for scorer, says in [
+        (Doubler, "give an object of it"),
+        (lambda a, /: a, "by name"),
+        (object(), "is no scorer"),
+    ]:
+        with pytest.raises(InvalidInput, match=says):
+            pellucid.evaluate(task, rows(1), [scorer])
+    with pytest.raises(InvalidInput, match="named 'exact_match'"):
+        pellucid.evaluate(task, rows(1), [scorers.exact_match(), scorers.exact_match()])
+    with pytest.raises(InvalidInput, match="no examples"):
+        pellucid.evaluate(task, [], [])
+    with pytest.raises(InvalidInput, match="hold outputs"):
+        pellucid.evaluate(None, rows(1), [])
+    with pytest.raises(InvalidInput, match="at least 1"):
+        pellucid.evaluate(task, rows(1), [], concurrency=0)
+    with pytest.raises(InvalidInput, match="60/m"):
+        pellucid.evaluate(task, rows(1), [], rate_limit="often")
+    with pytest.raises(InvalidInput, match="budget has no"):
+        pellucid.evaluate(task, rows(1), [], budget={"euros": 1})
+
+
+def test_a_scorer_that_asks_for_what_is_not_there_is_a_recorded_failure() -> None:
+    def wants(output: Any, nonsense: Any) -> int:
+        return 1
+
+    report = pellucid.evaluate(double, rows(2), [wants])
+    assert "asks for 'nonsense'" in str(report.examples[0].scores["wants"].error)
+    assert report.scores["wants"].failures == 2
+
+
+def test_concurrency_is_never_exceeded_and_is_used() -> None:
+    running = peak = 0
+    lock = threading.Lock()
+
+    def slow(n: int) -> int:
+        nonlocal running, peak
+        with lock:
+            running += 1
+            peak = max(peak, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return n
+
+    def slow_scorer(output: int) -> int:
+        return slow(output)
+
+    pellucid.evaluate(slow, rows(40), [slow_scorer], concurrency=5)
+    assert peak == 5
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_wall_time_is_near_the_ideal(asynchronous: bool) -> None:
+    async def later(n: int) -> int:
+        await asyncio.sleep(0.05)
+        return n
+
+    def sleepy(n: int) -> int:
+        time.sleep(0.05)
+        return n
+
+    task = later if asynchronous else sleepy
+    report = pellucid.evaluate(task, rows(200), [scorers.exact_match()], concurrency=10)
+    # The target is 10 %; other work on the machine must not fail this test.
+    assert 1.0 <= report.wall_s < 1.5
+
+
+def test_a_hanging_example_times_out_and_keeps_nobody_waiting() -> None:
+    def hangs(n: int) -> int:
+        if n % 2:
+            time.sleep(3)
+        return n
+
+    async def hangs_too(n: int) -> int:
+        if n % 2:
+            await asyncio.sleep(30)
+        return n
+
+    for task in (hangs, hangs_too):
+        report = pellucid.evaluate(task, rows(6), [], concurrency=2, timeout=0.1)
+        assert report.wall_s < 1.5
+        assert [bool(example.error) for example in report.examples] == [False, True] * 3
+        assert "TimedOut: The task took longer than 0.1 s." == report.examples[1].error
+
+
+def test_retries_with_backoff() -> None:
+    tried: dict[int, int] = {}
+
+    def flaky(n: int) -> int:
+        tried[n] = tried.get(n, 0) + 1
+        if tried[n] < 2:
+            raise ConnectionError("again")
+        return n
+
+    report = pellucid.evaluate(flaky, rows(3), [], retries=1, concurrency=3)
+    assert not report.errors
+    assert report.calls == 6
+
+
+def test_a_rate_limit_spaces_the_calls() -> None:
+    report = pellucid.evaluate(double, rows(11), [], rate_limit=50)
+    assert report.wall_s >= 10 / 50
+
+
+def test_a_budget_of_calls_stops_the_run_and_says_so() -> None:
+    report = pellucid.evaluate(double, rows(10), scorers.exact_match(), budget={"calls": 4})
+    assert report.calls == 4
+    assert len(report.errors) == 6
+    assert report.scores["exact_match"].n == 4
+    assert "6 examples were not run: the budget is spent." in str(report)
+
+
+def test_repeats_give_variance_and_pass_at_k() -> None:
+    calls: dict[int, int] = {}
+
+    def unsteady(n: int) -> bool:
+        calls[n] = calls.get(n, 0) + 1
+        return n == 0 or calls[n] in (1, 2)
+
+    data = [{"inputs": {"n": n}, "expected": True} for n in range(2)]
+    report = pellucid.evaluate(unsteady, data, [scorers.exact_match()], repeats=4, concurrency=1)
+    score = report.scores["exact_match"]
+    assert report.repeats == 4
+    assert score.n == 8
+    assert score.example_means == [1, 0.5]
+    assert score.mean == 0.75
+    assert score.variance == pytest.approx((0 + 1 / 3) / 2)
+    assert score.pass_at(1) == pytest.approx(0.75)
+    assert score.pass_at(3) == 1
+    assert report.examples[1].mean("exact_match") == 0.5
+    assert "variance" in str(report)
+
+
+class Crash(BaseException):
+    pass
+
+
+def test_a_crash_is_resumed_without_paying_twice(own_folder: Path) -> None:
+    log, alive = own_folder.with_name("log"), own_folder.with_name("alive")
+    log.touch()
+
+    def calls() -> list[str]:
+        return log.read_text().split()
+
+    def task(n: int) -> int:
+        if n == 6 and not alive.exists():
+            raise Crash
+        with log.open("a") as file:
+            print(n, file=file)
+        return 2 * n
+
+    def run(**options: Any) -> Report:
+        scoring = [scorers.exact_match()]
+        return pellucid.evaluate(task, rows(10), scoring, concurrency=1, name="c", **options)
+
+    with pytest.raises(BaseExceptionGroup):
+        run()
+    paid = len(calls())
+    assert 5 <= paid < 10
+    alive.touch()
+    report = run()
+    assert report.scores["exact_match"].n == 10
+    assert len(calls()) == len(set(calls())) == 10, "an example was paid twice"
+    assert sum(repeat.reused for e in report.examples for repeat in e.repeats) == paid
+    assert f"{paid} outputs were taken from an earlier run" in str(report)
+    assert not list((own_folder / "evaluations" / "journal").iterdir())
+    run()
+    assert len(calls()) == 20, "a finished evaluation starts anew"
+
+
+def test_the_cache_is_keyed_by_content(tmp_path: Path) -> None:
+    def task(n: int) -> int:
+        return n
+
+    for _ in range(2):
+        report = pellucid.evaluate(task, rows(3), [], cache=tmp_path, repeats=2)
+    assert report.calls == 0
+    assert "6 outputs were taken from the cache" in str(report)
+    report = pellucid.evaluate(task, rows(4), [], cache=tmp_path, repeats=2)
+    assert report.calls == 2
+
+    def other(n: int) -> int:
+        return n + 1
+
+    assert pellucid.evaluate(other, rows(1), [], cache=tmp_path).examples[0].output == 1
+
+
+def test_a_table_of_outputs_needs_no_task() -> None:
+    data = [
+        {"question": "capital of France?", "output": "Paris", "expected": "Paris"},
+        {"question": "two and two?", "output": "5", "expected": "4", "gold_documents": "a, b"},
+    ]
+    report = pellucid.evaluate(None, data, [scorers.exact_match()])
+    assert report.scores["exact_match"].mean == 0.5
+    assert report.examples[0].inputs == {"question": "capital of France?"}
+    assert report.examples[1].gold_documents == ["a", "b"]
+    assert report.task == "table"
+
+
+def test_a_report_is_saved_and_read_back(tmp_path: Path) -> None:
+    report = pellucid.evaluate(failing, rows(10), [scorers.exact_match()], name="r", repeats=2)
+    report.save(tmp_path / "r.json")
+    again = Report.load(tmp_path / "r.json")
+    assert again.scores["exact_match"].mean == report.scores["exact_match"].mean
+    assert again.scores["exact_match"].interval == report.scores["exact_match"].interval
+    assert str(again) == str(report)
+    assert "<table>" in report._repr_html_()
+
+
+def test_slices_by_metadata_and_split() -> None:
+    data = [
+        {"inputs": {"n": n}, "expected": 2, "metadata": {"odd": n % 2}, "split": f"s{n % 3}"}
+        for n in range(6)
+    ]
+    report = pellucid.evaluate(double, data, [scorers.exact_match()])
+    assert len(report.where(odd=1).examples) == 3
+    assert report.where(split="s1", odd=1).scores["exact_match"].mean == 1
+
+
+def test_the_progress_line_has_running_means_cost_and_failures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pellucid.evaluate(failing, rows(10), [scorers.exact_match()], progress=True)
+    shown = capsys.readouterr().err
+    assert "10/10" in shown
+    assert "exact_match 1" in shown
+    assert "1 failed" in shown

@@ -1,0 +1,138 @@
+"""Statistics, against scipy and scikit-learn, and by simulation: error rates and power."""
+
+import numpy
+import pytest
+import scipy.stats  # type: ignore[import-untyped]
+from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]
+
+from pellucid.core.errors import InvalidInput
+from pellucid.evals import statistics as stats
+
+
+def normal(n: int, mean: float, seed: int) -> list[float]:
+    values: list[float] = numpy.random.default_rng(seed).normal(mean, 1, n).tolist()
+    return values
+
+
+@pytest.mark.parametrize(("n", "seed"), [(20, 1), (60, 2), (300, 3)])
+def test_bootstrap_equals_scipys_bca(n: int, seed: int) -> None:
+    skewed = [value**2 for value in normal(n, 0.5, seed)]
+    got = stats.bootstrap_interval(skewed)
+    wanted = scipy.stats.bootstrap(
+        (numpy.array(skewed),), numpy.mean, n_resamples=9_999, method="BCa", rng=5
+    ).confidence_interval
+    width = wanted.high - wanted.low
+    assert got.low == pytest.approx(wanted.low, abs=0.05 * width)
+    assert got.high == pytest.approx(wanted.high, abs=0.05 * width)
+
+
+def test_bootstrap_of_equal_values_is_a_point() -> None:
+    assert tuple(stats.bootstrap_interval([0.4] * 9)) == pytest.approx((0.4, 0.4))
+    assert stats.mean_interval([1.0]) is None
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (7, 10), (50, 100), (100, 100)])
+def test_wilson_equals_scipy(successes: int, n: int) -> None:
+    wanted = scipy.stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert stats.wilson_interval(successes, n) == pytest.approx((wanted.low, wanted.high))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_exact_permutation_equals_scipy(seed: int) -> None:
+    differences = normal(10, 0.4, seed)
+    wanted = scipy.stats.permutation_test(
+        (numpy.array(differences),),
+        lambda values: values.mean(),
+        permutation_type="samples",
+        n_resamples=numpy.inf,
+    ).pvalue
+    assert stats.permutation_test(differences) == pytest.approx(wanted)
+
+
+def test_monte_carlo_permutation_is_near_the_t_test() -> None:
+    differences = normal(80, 0.25, 9)
+    wanted = scipy.stats.ttest_1samp(differences, 0).pvalue
+    assert stats.permutation_test(differences) == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (3, 9), (10, 1), (40, 60), (600, 700)])
+def test_mcnemar_equals_the_binomial_test(first: int, second: int) -> None:
+    n = first + second
+    wanted = scipy.stats.binomtest(first, n, 0.5).pvalue if n else 1.0
+    assert stats.mcnemar_test(first, second) == pytest.approx(wanted)
+
+
+def test_corrections() -> None:
+    p_values = [0.01, 0.04, 0.03, 0.5]
+    assert stats.holm(p_values) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    wanted = scipy.stats.false_discovery_control(p_values)
+    assert stats.benjamini_hochberg(p_values) == pytest.approx(wanted.tolist())
+
+
+def test_kappa_equals_scikit_learn() -> None:
+    generator = numpy.random.default_rng(3)
+    first = generator.integers(0, 3, 50).tolist()
+    second = [a if generator.random() < 0.7 else (a + 1) % 3 for a in first]
+    assert stats.cohen_kappa(first, second) == pytest.approx(cohen_kappa_score(first, second))
+    assert stats.cohen_kappa(["a"], ["a"]) is None
+    assert stats.cohen_kappa([], []) is None
+
+
+def test_pass_at_k_by_hand() -> None:
+    # 3 of 5 passed: at 1 the rate; at 2 one less the chance of two failures, 2/5 · 1/4
+    assert stats.pass_at_k([(5, 3)], 1) == pytest.approx(0.6)
+    assert stats.pass_at_k([(5, 3)], 2) == pytest.approx(1 - 2 / 5 * 1 / 4)
+    assert stats.pass_at_k([(5, 3), (5, 0)], 5) == 0.5
+    with pytest.raises(InvalidInput, match="needs 6 repeats"):
+        stats.pass_at_k([(5, 3)], 6)
+
+
+def test_effect_size_is_the_mean_in_deviations() -> None:
+    differences = normal(50, 0.5, 1)
+    wanted = numpy.mean(differences) / numpy.std(differences, ddof=1)
+    assert stats.paired_effect_size(differences) == pytest.approx(wanted)
+    assert stats.paired_effect_size([0.1, 0.1]) is None
+
+
+def test_sample_size_is_that_of_the_t_test() -> None:
+    # Known: d = 0.5 needs 34 pairs for 80 % power at 5 %, d = 0.2 needs 199 (G*Power).
+    assert stats.needed_sample_size(0.5, 1) == 34
+    assert stats.needed_sample_size(0.2, 1) == 199
+    assert stats.needed_sample_size(0, 1) is None
+
+
+@pytest.mark.parametrize("test", ["permutation", "mcnemar"])
+def test_false_positives_stay_below_five_percent(test: str) -> None:
+    generator = numpy.random.default_rng(7)
+    rounds, alarms = 600, 0
+    for _ in range(rounds):
+        if test == "permutation":
+            differences = (generator.exponential(1, 30) - generator.exponential(1, 30)).tolist()
+            p_value = stats.permutation_test(differences, resamples=999)
+        else:
+            ups = int(generator.binomial(20, 0.5))
+            p_value = stats.mcnemar_test(ups, 20 - ups)
+        alarms += p_value <= 0.05
+    # 5 % and three standard errors of 600 rounds
+    assert alarms / rounds <= 0.05 + 3 * (0.05 * 0.95 / rounds) ** 0.5
+
+
+def test_power_is_as_planned() -> None:
+    n = stats.needed_sample_size(0.5, 1)
+    assert n is not None
+    generator = numpy.random.default_rng(8)
+    rounds = 500
+    found = sum(
+        stats.permutation_test(generator.normal(0.5, 1, n).tolist(), resamples=999) <= 0.05
+        for _ in range(rounds)
+    )
+    assert found / rounds == pytest.approx(0.8, abs=0.06)
+
+
+def test_intervals_cover_what_they_promise() -> None:
+    generator = numpy.random.default_rng(9)
+    rounds, covered = 400, 0
+    for _ in range(rounds):
+        low, high = stats.bootstrap_interval(generator.normal(1, 1, 50).tolist(), resamples=999)
+        covered += low <= 1 <= high
+    assert covered / rounds == pytest.approx(0.95, abs=0.035)
