@@ -15,6 +15,7 @@ _HOME = {
     "Score": "pellucid.evals.score",
     "Span": "pellucid.client.tracing.span",
     "aevaluate": "pellucid.evals.evaluate",
+    "autolog": "pellucid.integrations",
     "compare": "pellucid.evals.compare",
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
@@ -36,6 +37,7 @@ _HOME = {
 """Public name → the module that defines it."""
 
 _MODULES: dict[str, str] = {
+    "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
     "scorers": "pellucid.evals.scorers",
 }
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from pellucid.evals.gate import gate as gate
     from pellucid.evals.judges.judge import make_judge as make_judge
     from pellucid.evals.score import Score as Score
+    from pellucid.integrations import autolog as autolog
+    from pellucid.integrations import openai as openai
 
 
 def __getattr__(name: str) -> Any:
