@@ -7,6 +7,7 @@ Stores are synchronous and safe to call from several threads. Each port has one 
 from collections.abc import Sequence
 from typing import Protocol
 
+from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
@@ -64,6 +65,17 @@ class RunStore(Protocol):
 
     def count(self, *, experiment: str | None, query: str) -> int:
         """Count the runs that match a query."""
+        ...
+
+    def find_ids(self, leaf: Compare | Has) -> list[str]:
+        """Return the ids of the runs that one comparison of a run field holds for, sorted.
+
+        It is what `core.query.resolve.replace_run_fields` asks.
+        """
+        ...
+
+    def is_param(self, name: str) -> bool:
+        """Tell whether any run has a param of this name."""
         ...
 
     def list_counts(self) -> list[RunCount]:

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pellucid.core.errors import Conflict, InvalidInput, NotFound
+from pellucid.core.errors import Conflict, InvalidInput, NotFound, QuerySyntaxError
 from pellucid.core.ids import new_id
+from pellucid.core.query.fields import RUNS
+from pellucid.core.query.parser import parse
+from pellucid.core.query.tree import Compare
 from pellucid.core.run import (
     CRASHED_AFTER_NS,
     ArtifactWrite,
@@ -273,6 +276,71 @@ class RunStoreContract:
         for order in ("nonsense", "metric.a up", "metric.a desc desc", "number;", "x.y", ","):
             with pytest.raises(InvalidInput):
                 found(runs, order=order)
+
+    def test_runs_are_found_by_anything(self, runs: RunStore, clock: SetClock) -> None:
+        five = [*params(k=5, model="GPT-4o", deep={"a": 1}), *params(flag=True, text="10")]
+        write_all(
+            runs,
+            start(
+                A,
+                name=Stamped(value="Straße 100%", time_ns=NOW),
+                params=five,
+                metrics=metrics(accuracy=0.81, cost=0.005),
+                tags=[TagWrite(name="idea", value="rerank", time_ns=NOW)],
+                end=RunEnd(time_ns=NOW + 9, status=RunStatus.FINISHED),
+            ),
+            start(B, at=-3600 * SECOND, params=params(k=7, model="gpt"), metrics=metrics(cost=1)),
+        )
+        runs.write([start(C, "other", at=5)], heard_ns=[NOW - 2 * CRASHED_AFTER_NS])
+        runs.write_scores([score("s1", 0.9), score("s0", 0.1, at=-1)])
+        everything = [C, A, B]
+        for query, ids in {
+            "": everything,
+            "metric.accuracy>0.8 param.k:5": [A],
+            "metric.accuracy>0.81": [],
+            "metric.cost<0.01": [A],
+            "score.correctness>0.5 metric.cost<0.01": [A],
+            "score.correctness<0.5": [],
+            "param.k:5": [A],
+            "param.k>=5": [A, B],
+            "param.k:(5, 7)": [A, B],
+            "param.k!=5": [C, B],
+            "-param.k:5": [C, B],
+            "param.k:5.0": [A],
+            "param.model:gpt": [B],
+            "param.model:gpt*": [A, B],
+            "param.model=GPT-4o": [A],
+            "param.model=gpt-4o": [],
+            "param.flag:true": [A],
+            "param.text>9": [A],
+            "has:param.k": [A, B],
+            "NOT has:param.k": [C],
+            "tag.idea:RERANK": [A],
+            "tag.idea:rerank OR param.k:7": [A, B],
+            "status:finished": [A],
+            "status:running": [B],
+            "status:crashed": [C],
+            "number:2": [B],
+            "number>1": [B],
+            "name:STRASSE*": [A],
+            'name:"straße 100%"': [A],
+            'name="straße 100%"': [],
+            "since:30m": [C, A],
+            "until:30m": [B],
+            "has:name": [A],
+            "snapshot.branch:main": [],
+        }.items():
+            assert found(runs, query) == ids, query
+            assert runs.count(experiment=None, query=query) == len(ids)
+        leaf = parse("param.k>5", RUNS).root
+        assert isinstance(leaf, Compare)
+        assert runs.find_ids(leaf) == [B]
+        assert (runs.is_param("k"), runs.is_param("z")) == (True, False)
+        page = runs.search(experiment="other", query="", order="", limit=9, cursor=None)
+        assert [run.id for run in page.runs] == [C]
+        for query in ("metric.accuracy>", "nonsense:1", "number:x", "some words", "span(kind:LLM)"):
+            with pytest.raises(QuerySyntaxError):
+                found(runs, query)
 
     def test_pages_follow_each_other_in_any_order(self, runs: RunStore) -> None:
         ids = [f"{number:032x}" for number in range(1, 24)]

@@ -293,6 +293,8 @@ def _merge_run(row: Row, write: RunWrite, heard_ns: int) -> None:
                 stamped.time_ns, stamped.value, held_ns, row[value_column]
             ):
                 row[value_column], row[time_column] = stamped.value, stamped.time_ns
+                if field == "name":
+                    row["name_folded"] = fold(stamped.value or "")
     if write.start is not None:
         _merge_start(row, write.start)
     if write.end is not None:

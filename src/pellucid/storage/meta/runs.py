@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from pellucid.core.clock import Clock
 from pellucid.core.clock import now_ns as system_clock
+from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
@@ -20,7 +21,7 @@ from pellucid.core.run import (
 from pellucid.core.score import Score
 from pellucid.storage.meta import run_reads, run_scores, run_search
 from pellucid.storage.meta import tables as t
-from pellucid.storage.meta.compile import compile_query
+from pellucid.storage.meta.compile import compile_node, compile_query
 from pellucid.storage.meta.engine import MetaDatabase
 from pellucid.storage.meta.run_writes import RunWriter
 
@@ -72,6 +73,19 @@ class SqlRunStore:
         condition = compile_query(query, now_ns=self._clock())
         with self._database.read() as connection:
             return run_search.count(connection, condition=condition, experiment=experiment)
+
+    def find_ids(self, leaf: Compare | Has) -> list[str]:
+        """Return the ids of the runs that one comparison holds for, sorted."""
+        condition = compile_node(leaf, now_ns=self._clock())
+        statement = sa.select(t.runs.c.id).where(run_reads.live_runs, condition)
+        with self._database.read() as connection:
+            return list(connection.execute(statement.order_by(t.runs.c.id)).scalars())
+
+    def is_param(self, name: str) -> bool:
+        """Tell whether any run has a param of this name."""
+        statement = sa.select(t.params.c.name).where(t.params.c.name == name).limit(1)
+        with self._database.read() as connection:
+            return connection.scalar(statement) is not None
 
     def list_counts(self) -> list[RunCount]:
         """List the experiments that have runs, the most recent first."""

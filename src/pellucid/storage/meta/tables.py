@@ -26,6 +26,7 @@ runs = sa.Table(
     sa.Column("experiment_key", sa.Integer, sa.ForeignKey("experiments.key"), nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("name", sa.Text),
+    sa.Column("name_folded", sa.Text),
     sa.Column("name_ns", sa.BigInteger),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("status_ns", sa.BigInteger, nullable=False),
