@@ -56,9 +56,9 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
     input_messages, output_messages = _messages(draft, events)
     if kind is SpanKind.LLM and "output_images" in claims and not text_of(output_messages):
         kind = SpanKind.IMAGE
-    tool_call = _tool_call(draft, kind)
     span_input = _content(get, "in", kind, input_messages)
     span_output = _content(get, "out", kind, output_messages)
+    tool_call = _tool_call(draft, kind, span_input, span_output)
     if tool_call is not None and kind is SpanKind.TOOL:
         span_input = tool_call.arguments if span_input is None else span_input
         span_output = tool_call.result if span_output is None else span_output
@@ -168,12 +168,11 @@ def _content(get: _Get, side: str, kind: SpanKind, messages: list[Message]) -> A
     return text or tool_calls_of(messages) or body
 
 
-def _tool_call(draft: Draft, kind: SpanKind) -> ToolCall | None:
+def _tool_call(draft: Draft, kind: SpanKind, given: Any, answered: Any) -> ToolCall | None:
     get = draft.claims.get
     name, identity = get("tool.name"), get("tool.id")
     arguments, result = get("tool.arguments"), get("tool.result")
     if kind is SpanKind.TOOL:
-        given, answered = get("input", get("body_in")), get("output", get("body_out"))
         if arguments is None:
             arguments = given if given is not None else get("tool.parameters")
         return ToolCall(
@@ -188,13 +187,12 @@ def _tool_call(draft: Draft, kind: SpanKind) -> ToolCall | None:
 
 
 def _documents(get: _Get, kind: SpanKind, output: Any) -> list[Document]:
-    claimed: list[Document] | None = get("documents")
-    if claimed is None and kind in _RETURN_DOCUMENTS and type(output) in (list, dict):
-        found = documents_of(output)
-        if found and type(output) is list and type(output[0]) is str:
-            return []  # texts that may be anything: the output shows them
-        return found or []
-    return claimed or []
+    claimed: list[Document] = get("documents") or []
+    if claimed or kind not in _RETURN_DOCUMENTS or type(output) not in (list, dict):
+        return claimed
+    if type(output) is list and output and type(output[0]) is str:
+        return []  # texts that may be anything: the output shows them
+    return documents_of(output) or []
 
 
 def _tokens(draft: Draft) -> Tokens:

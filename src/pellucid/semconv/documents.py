@@ -40,7 +40,7 @@ def document_of(item: Any) -> Document | None:
         return Document(text=item)
     if type(item) is list and len(item) == 2 and type(item[0]) is dict:
         item = {**item[0], "score": item[1]}  # (document, score)
-    if type(item) is not dict:
+    if type(item) is not dict or "role" in item:  # a chat message is none
         return None
     node = item.get("node")
     if type(node) is dict:  # LlamaIndex: a node with its score

@@ -156,6 +156,7 @@ def _member(group: str, members: dict[str, Reader], index: int, rest: str) -> Ru
 
 
 _TEXT = "message_content.text"
+_PLAIN_ROLES = frozenset({"system", "user", "assistant"})
 
 
 def _read_dimensions(value: Any) -> Any:
@@ -176,7 +177,12 @@ def _by_index(flats: list[Flat]) -> list[dict[Any, Any]]:
 
 
 def _message(group: dict[Any, Any], role: str) -> Message:
-    item: dict[str, Any] = {"role": group.get("role", role)}
+    said = group.get("role", role)
+    content = group.get("content")
+    if type(content) is str and len(group) == 2 and said in _PLAIN_ROLES:  # most of them
+        parts = [Part(type="text", content=content)] if content else []
+        return Message(role=said, parts=parts)
+    item: dict[str, Any] = {"role": said}
     for key in ("name", "tool_call_id", "finish_reason", "content"):
         if key in group:
             item[key] = group[key]

@@ -9,6 +9,8 @@ and joins its group, which an assembler turns into claims. What no rule reads st
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pellucid.core.span import Attributes, DecodedSpan
 from pellucid.semconv.values import Reader
 
@@ -24,7 +26,7 @@ class Rule(NamedTuple):
     path: Path = ()
 
 
-class Flat(NamedTuple):
+class Flat(msgspec.Struct, frozen=True, gc=False):
     """One attribute of a flattened group."""
 
     rank: int
