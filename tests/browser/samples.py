@@ -38,12 +38,14 @@ class Sample:
         events: list[dict[str, Any]] | None = None,
         dropped: int = 0,
         message: str = "",
-        **attributes: Any,
+        attributes: dict[str, Any] | None = None,
+        **named: Any,
     ) -> str:
         """Add a span `at_ms` after the trace's start; `__` in an attribute's name is a dot."""
         span_id = f"{next(_numbers):016x}"
-        named = {key.replace("__", "."): value for key, value in attributes.items()}
-        named |= {"pellucid.kind": kind, "pellucid.experiment": self._experiment}
+        every = {key.replace("__", "."): value for key, value in named.items()}
+        every |= attributes or {}
+        every |= {"pellucid.kind": kind, "pellucid.experiment": self._experiment}
         start = self.start_ns + int(at_ms * MS)
         self.spans.append(
             {
@@ -54,7 +56,7 @@ class Sample:
                 "startTimeUnixNano": str(start),
                 "endTimeUnixNano": str(start + int(ms * MS)),
                 "status": {"code": status, "message": message},
-                "attributes": [_attribute(key, value) for key, value in named.items()],
+                "attributes": [_attribute(key, value) for key, value in every.items()],
                 "events": events or [],
                 "droppedAttributesCount": dropped,
             }
@@ -388,7 +390,8 @@ def hostile_trace() -> Sample:
     sample = Sample(experiment="hostile <b>", age_s=20)
     markdown = (
         f"**bold** {HOSTILE}\n\n[click](javascript:window.pwned=1) [x](data:text/html,<script>)\n\n"
-        "![i](https://example.com/x.png)\n\n| a | b |\n|---|---|\n| <svg onload=window.pwned=1> | 2 |"
+        "![i](https://example.com/x.png)\n\n| a | b |\n|---|---|\n"
+        "| <svg onload=window.pwned=1> | 2 |"
     )
     root = sample.add(
         f"root {HOSTILE}",
@@ -399,7 +402,7 @@ def hostile_trace() -> Sample:
         pellucid__output=markdown,
         pellucid__tags={HOSTILE: HOSTILE, "plain": ""},
         gen_ai__conversation__id=HOSTILE,
-        **{HOSTILE.replace(".", "__"): HOSTILE},
+        attributes={HOSTILE: HOSTILE},
     )
     sample.add(
         f"llm {HOSTILE}",

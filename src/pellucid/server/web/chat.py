@@ -1,7 +1,7 @@
 """Messages as a span's panel shows them; a tool's call and its result are paired by id."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -64,9 +64,20 @@ def view_messages(inputs: Iterable[Message], outputs: Iterable[Message]) -> list
         for part in message.parts
         if part.type == "tool_call" and part.id and part.name
     }
-    return [_view(message, names, is_output=False) for message in before] + [
-        _view(message, names, is_output=True) for message in after
-    ]
+    views = [_view(message, names, is_output=False) for message in before]
+    return _join_results(views) + [_view(message, names, is_output=True) for message in after]
+
+
+def _join_results(views: list[MessageView]) -> list[MessageView]:
+    """Join the results that one tool returned in a row."""
+    joined: list[MessageView] = []
+    for view in views:
+        last = joined[-1] if joined else None
+        if last and view.role == last.role == "tool" and view.name == last.name:
+            joined[-1] = replace(last, parts=[*last.parts, *view.parts])
+        else:
+            joined.append(view)
+    return joined
 
 
 def view_arguments(arguments: Any) -> list[Argument]:

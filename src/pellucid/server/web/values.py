@@ -12,7 +12,6 @@ from pellucid.server.web.format import format_size
 TEXT_LIMIT = 20_000
 """Characters of one text that a page shows; the rest is one click away."""
 JSON_LIMIT = 200_000
-LONG_TEXT = 900
 LONG_LINES = 12
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+")
 _DIGEST = re.compile(r"[0-9a-f]{32,128}")
@@ -28,10 +27,9 @@ class TextView:
     words: int
     cut: bool
 
-    @property
-    def is_long(self) -> bool:
-        """Whether it starts folded."""
-        return len(self.text) > LONG_TEXT or self.text.count("\n") >= LONG_LINES
+    def is_longer_than(self, characters: int) -> bool:
+        """Whether it starts folded where so many characters are shown at once."""
+        return len(self.text) > characters or self.text.count("\n") >= LONG_LINES
 
     @property
     def amount(self) -> str:

@@ -10,6 +10,7 @@ from pellucid.core.errors import NotFound
 from pellucid.core.span import SpanKind, Status, StoredSpan
 from pellucid.core.trace import TraceSummary, Waterfall
 from pellucid.server.services.traces import TraceService
+from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import short_id
 from pellucid.server.web.page import Fragment, Page, Place, doc
 from pellucid.server.web.pages.span import SpanPanel, build_panel
@@ -41,6 +42,7 @@ class TracePage(Page):
 
     trace: TraceSummary = doc("The trace's own fields and totals")
     first_token_ns: int | None = doc("From its start to the first token of its last answer")
+    failure: str | None = doc("What a failed trace failed of")
     failed: int = doc("Spans that failed")
     unfinished: int = doc("Spans that are running or were interrupted")
     kinds: list[tuple[str, int]] = doc("Kind → spans, the most frequent first")
@@ -75,6 +77,7 @@ async def show_trace(
         place=Place(section="traces", experiment=summary.experiment, slug=slug, rail=True),
         trace=summary,
         first_token_ns=first_token(columns),
+        failure=await _read_failure(traces, summary, columns, stored),
         failed=columns.statuses.count(Status.ERROR.value),
         unfinished=sum(status in _UNFINISHED for status in columns.statuses),
         kinds=Counter(columns.kinds).most_common(),
@@ -102,14 +105,19 @@ async def show_facts(traces: TraceService, trace_id: str) -> Response[str]:
 def first_span(columns: Waterfall) -> str:
     """Return the span that a trace opens at: the origin of its failure, else its root.
 
-    The origin is the deepest failed span, the earliest of these. A failure that the trace
-    survived does not take the page away from the answer.
+    A failure that the trace survived does not take the page away from the answer, except in a
+    large trace, where nobody would find it.
     """
     if columns.statuses[0] != Status.ERROR.value and len(columns.span_ids) <= READ_WHOLE:
         return columns.span_ids[0]
+    return failed_span(columns) or columns.span_ids[0]
+
+
+def failed_span(columns: Waterfall) -> str | None:
+    """Return the origin of a failure: the deepest failed span, the earliest of these."""
     failed = [row for row, status in enumerate(columns.statuses) if status == Status.ERROR.value]
     if not failed:
-        return columns.span_ids[0]
+        return None
     return columns.span_ids[min(failed, key=lambda row: (-columns.depths[row], row))]
 
 
@@ -121,6 +129,23 @@ def first_token(columns: Waterfall) -> int | None:
         if ttft is not None
     ]
     return max(streamed)[1] if streamed else None
+
+
+async def _read_failure(
+    traces: TraceService, summary: TraceSummary, columns: Waterfall, selected: StoredSpan
+) -> str | None:
+    """Say what a failed trace failed of, and in which span."""
+    origin = failed_span(columns)
+    if summary.status is not Status.ERROR or origin is None:
+        return None
+    span = selected.span
+    if span.span_id != origin:
+        span = (await traces.get_span(summary.trace_id, origin)).span
+    faults = list_faults(span)
+    if not faults:
+        return None
+    kind = "" if faults[0].type == "Error" else f"{faults[0].type}: "
+    return f"{kind}{faults[0].message} (in {span.name})"
 
 
 async def _read_facts(traces: TraceService, trace_id: str) -> TraceFacts:

@@ -3,8 +3,7 @@
 (() => {
   try {
     const theme = localStorage.getItem("pellucid.theme");
-    if (theme === "light" || theme === "dark")
-      document.documentElement.dataset.theme = theme;
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
   } catch {
     // Storage may be forbidden; the system's theme is then right.
   }

@@ -20,8 +20,7 @@ class Await extends HTMLElement {
       const response = await fetch("/api/v1/traces?limit=1");
       if (!response.ok) return;
       const { traces } = await response.json();
-      if (traces.length)
-        location.assign(`/traces/${encodeURIComponent(traces[0].trace_id)}`);
+      if (traces.length) location.assign(`/traces/${encodeURIComponent(traces[0].trace_id)}`);
     } catch {
       // The server may be restarting; the next look tells.
     }

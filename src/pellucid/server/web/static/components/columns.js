@@ -34,13 +34,10 @@ const loading = new Map();
 export function loadColumns(src, { fresh = false } = {}) {
   const known = loading.get(src);
   if (known && !fresh) return known;
-  const answer = fetch(src, { headers: { Accept: "application/json" } }).then(
-    async (response) => {
-      if (!response.ok)
-        throw new Error(`${response.status} ${response.statusText}`);
-      return /** @type {Promise<Columns>} */ (response.json());
-    },
-  );
+  const answer = fetch(src, { headers: { Accept: "application/json" } }).then(async (response) => {
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return /** @type {Promise<Columns>} */ (response.json());
+  });
   loading.set(src, answer);
   answer.catch(() => loading.delete(src));
   return answer;
@@ -77,8 +74,7 @@ export class Tree {
     }
     for (let row = this.size - 1; row >= 0; row--) {
       const parent = parents[row];
-      if (parent >= 0 && this.ends[row] > this.ends[parent])
-        this.ends[parent] = this.ends[row];
+      if (parent >= 0 && this.ends[row] > this.ends[parent]) this.ends[parent] = this.ends[row];
     }
     for (const row of last.values()) this.isLast[row] = 1;
   }
@@ -96,8 +92,7 @@ export class Tree {
     /** @type {number[]} */
     const found = [];
     const end = row < 0 ? this.size : this.ends[row];
-    for (let child = row + 1; child < end; child = this.ends[child])
-      found.push(child);
+    for (let child = row + 1; child < end; child = this.ends[child]) found.push(child);
     return found;
   }
 
@@ -130,9 +125,7 @@ function criticalPath(tree) {
       continue;
     }
     let moment = end;
-    for (const child of tree
-      .children(row)
-      .sort((a, b) => tree.endOf(b) - tree.endOf(a))) {
+    for (const child of tree.children(row).sort((a, b) => tree.endOf(b) - tree.endOf(a))) {
       const began = tree.columns.starts[child];
       const isLast = moment === end;
       if (began >= moment || (tree.endOf(child) > moment && !isLast)) continue;

@@ -40,9 +40,7 @@ export function toast(text) {
 
 document.addEventListener("click", async (event) => {
   const target = /** @type {Element} */ (event.target);
-  const button = target.closest(
-    "[data-copy],[data-copy-from],[data-copy-link]",
-  );
+  const button = target.closest("[data-copy],[data-copy-from],[data-copy-link]");
   if (!(button instanceof HTMLElement)) return;
   event.preventDefault();
   const label = button.getAttribute("aria-label");
@@ -56,8 +54,7 @@ document.addEventListener("click", async (event) => {
   if (mark) setIcon(mark, "check");
   if (label) button.setAttribute("aria-label", "Copied");
   setTimeout(() => {
-    if (mark)
-      setIcon(mark, button.hasAttribute("data-copy-link") ? "link" : "copy");
+    if (mark) setIcon(mark, button.hasAttribute("data-copy-link") ? "link" : "copy");
     if (label) button.setAttribute("aria-label", label);
   }, SHOWN_MS);
 });

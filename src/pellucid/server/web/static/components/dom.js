@@ -29,9 +29,7 @@ export function html(tag, attributes = {}, ...children) {
  * @returns {SVGElementTagNameMap[K]}
  */
 export function svg(tag, attributes = {}, ...children) {
-  const node = /** @type {SVGElementTagNameMap[K]} */ (
-    document.createElementNS(SVG, tag)
-  );
+  const node = /** @type {SVGElementTagNameMap[K]} */ (document.createElementNS(SVG, tag));
   set(node, attributes);
   node.append(...children);
   return node;
@@ -68,8 +66,7 @@ export function icon(name) {
 export function setIcon(node, name) {
   const address = `${icons}#${name}`;
   const use = node.querySelector("use");
-  if (use && use.getAttribute("href") !== address)
-    use.setAttribute("href", address);
+  if (use && use.getAttribute("href") !== address) use.setAttribute("href", address);
 }
 
 /**
@@ -93,8 +90,7 @@ export function isTyping(event) {
     (target.isContentEditable ||
       target instanceof HTMLTextAreaElement ||
       target instanceof HTMLSelectElement ||
-      (target instanceof HTMLInputElement &&
-        !["checkbox", "radio"].includes(target.type)))
+      (target instanceof HTMLInputElement && !["checkbox", "radio"].includes(target.type)))
   );
 }
 

@@ -1,20 +1,7 @@
 // @ts-check
 // Figures and times as people read them; `web/format.py` says the same on the server.
 
-const MONTHS = [
-  "Jan",
-  "Feb",
-  "Mar",
-  "Apr",
-  "May",
-  "Jun",
-  "Jul",
-  "Aug",
-  "Sep",
-  "Oct",
-  "Nov",
-  "Dec",
-];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
  * Write a duration with its unit: `4 µs`, `560 ms`, `41.8 s`, `2m 05s`.
@@ -28,8 +15,7 @@ export function formatDuration(ns) {
   const s = ns / 1e9;
   if (s < 99.95) return `${s.toFixed(1)} s`;
   const whole = Math.round(s);
-  if (whole < 3600)
-    return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
   if (whole < 86_400) {
     return `${Math.floor(whole / 3600)}h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")}m`;
   }
@@ -45,8 +31,7 @@ export function formatAge(atMs, nowMs) {
   const s = Math.floor((nowMs - atMs) / 1000);
   if (s < 0) return s > -60 ? "now" : formatDate(atMs);
   if (s < 60) return `${s}s`;
-  if (s < 600)
-    return `${Math.floor(s / 60)}m ${String(s % 60).padStart(2, "0")}s`;
+  if (s < 600) return `${Math.floor(s / 60)}m ${String(s % 60).padStart(2, "0")}s`;
   if (s < 3600) return `${Math.floor(s / 60)}m`;
   if (s < 86_400) return `${Math.floor(s / 3600)}h`;
   return formatDate(atMs);

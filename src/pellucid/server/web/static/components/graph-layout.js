@@ -1,6 +1,6 @@
 // @ts-check
 // Who called whom, from a trace's columns: repeated steps become one node, and a node's place
-// follows from its depth (right) and its order (down).
+// follows from its depth (right) and its order (down), level with its first child.
 
 /** @typedef {import("./columns.js").Tree} Tree */
 
@@ -127,8 +127,8 @@ export function place(nodes) {
       return;
     }
     for (const child of node.children) put(child, depth + 1);
-    node.y =
-      (node.children[0].y + node.children[node.children.length - 1].y) / 2;
+    if (node.children.length > 1) bottom += BOX.gapY;
+    node.y = (node.children[0].y + node.children[node.children.length - 1].y) / 2;
   };
   for (const node of nodes) if (!node.parent) put(node, 0);
   return { width: right, height: bottom };
@@ -151,9 +151,7 @@ export function findHandoffs(tree, nodes) {
     let turn = 0;
     for (let at = 1; at < turns.length; at++) {
       const [from, to] = [turns[at - 1].node, turns[at].node];
-      const overlaps =
-        tree.endOf(turns[at - 1].row) >
-        tree.columns.starts[turns[at].row] + 1e6;
+      const overlaps = tree.endOf(turns[at - 1].row) > tree.columns.starts[turns[at].row] + 1e6;
       if (from === to || overlaps) continue;
       turn++;
       const known = found.find((one) => one.from === from && one.to === to);

@@ -13,6 +13,8 @@ import { openSpan } from "./span-panel.js";
 
 const PAD = 28;
 const LETTERS = 22;
+const TRUNK = 18;
+const BEND = 8;
 
 class Graph extends HTMLElement {
   /** @type {Map<GraphNode, SVGGElement>} */
@@ -25,8 +27,7 @@ class Graph extends HTMLElement {
     this.#selected = this.getAttribute("selected") ?? "";
     if (!this.hidden) this.#load();
     document.addEventListener("pl-view", (event) => {
-      if (/** @type {CustomEvent} */ (event).detail.view === "graph")
-        this.#load();
+      if (/** @type {CustomEvent} */ (event).detail.view === "graph") this.#load();
     });
     document.addEventListener("pl-select", (event) => {
       this.#selected = /** @type {CustomEvent} */ (event).detail.span;
@@ -43,11 +44,7 @@ class Graph extends HTMLElement {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.replaceChildren(
-        html(
-          "p",
-          { class: "wf-note" },
-          `The graph could not be loaded: ${reason}.`,
-        ),
+        html("p", { class: "wf-note" }, `The graph could not be loaded: ${reason}.`),
       );
     }
   }
@@ -70,7 +67,7 @@ class Graph extends HTMLElement {
       },
       arrowhead(),
       ...nodes.filter((node) => node.parent).map(call),
-      ...handoffs.flatMap((handoff) => hand(handoff)),
+      ...handoffs.flatMap(hand),
     );
     this.#drawn.clear();
     for (const node of nodes) {
@@ -88,17 +85,14 @@ class Graph extends HTMLElement {
       `${plural(tree.size, "span")} in ${plural(nodes.length, "step")}`,
       html("span", {}, "line = called, dark on the critical path"),
     );
-    if (handoffs.length)
-      key.append(html("span", {}, "dashed = handed over, in this order"));
+    if (handoffs.length) key.append(html("span", {}, "dashed = handed over, in this order"));
     this.replaceChildren(key, drawing);
     this.#mark();
   }
 
   /** @param {GraphNode} node */
   #open(node) {
-    const ids = node.rows.map(
-      (row) => /** @type {Tree} */ (this.#tree).columns.span_ids[row],
-    );
+    const ids = node.rows.map((row) => /** @type {Tree} */ (this.#tree).columns.span_ids[row]);
     openSpan(ids[(ids.indexOf(this.#selected) + 1) % ids.length], {
       from: this,
     });
@@ -107,10 +101,7 @@ class Graph extends HTMLElement {
   #mark() {
     const row = this.#tree?.rowOf.get(this.#selected);
     for (const [node, box] of this.#drawn) {
-      box.setAttribute(
-        "aria-selected",
-        String(row !== undefined && node.rows.includes(row)),
-      );
+      box.setAttribute("aria-selected", String(row !== undefined && node.rows.includes(row)));
     }
   }
 }
@@ -129,44 +120,47 @@ function arrowhead() {
   return svg("defs", {}, head);
 }
 
-/** @param {GraphNode} node */
+/**
+ * The line from a caller: right, down a trunk that its calls share, right again.
+ * @param {GraphNode} node
+ */
 function call(node) {
   const parent = /** @type {GraphNode} */ (node.parent);
   const x0 = parent.x + BOX.width;
   const y0 = parent.y + BOX.height / 2;
   const y1 = node.y + BOX.height / 2;
-  const middle = (x0 + node.x) / 2;
-  return svg("path", {
-    class: "ge",
-    d: `M${x0} ${y0}C${middle} ${y0} ${middle} ${y1} ${node.x} ${y1}`,
-    "data-path": node.onPath,
-  });
+  const trunk = x0 + TRUNK;
+  const d =
+    y1 === y0
+      ? `M${x0} ${y0}H${node.x}`
+      : `M${x0} ${y0}H${trunk - BEND}Q${trunk} ${y0} ${trunk} ${y0 + BEND}V${y1 - BEND}Q${trunk} ${y1} ${trunk + BEND} ${y1}H${node.x}`;
+  return svg("path", { class: "ge", d, "data-path": node.onPath });
 }
 
-/** @param {import("./graph-layout.js").Handoff} handoff */
+/**
+ * The dashed line of a hand-off, left of the agents; back up it stays closer to them.
+ * @param {import("./graph-layout.js").Handoff} handoff
+ */
 function hand({ from, to, turns }) {
   const down = to.y > from.y;
-  const y0 = from.y + BOX.height / 2 + (down ? 10 : -10);
-  const y1 = to.y + BOX.height / 2 + (down ? -10 : 10);
-  const bulge =
-    Math.min(24 + Math.abs(to.y - from.y) / 12, BOX.gapX - 10) *
-    (down ? 0.8 : 1);
-  const label = turns.length > 4 ? `×${turns.length}` : turns.join(", ");
+  const y0 = from.y + BOX.height / 2 + (down ? 8 : -8);
+  const y1 = to.y + BOX.height / 2 + (down ? -8 : 8);
+  const bulge = down ? 40 : 24;
+  const at = down ? 0.4 : 0.6;
+  const x = from.x - 3 * at * (1 - at) * bulge;
+  const y = y0 + (y1 - y0) * at * at * (3 - 2 * at);
+  const label = turns.length > 2 ? `×${turns.length}` : turns.join(",");
   return [
     svg("path", {
       class: "gh",
-      d: `M${from.x} ${y0}C${from.x - bulge} ${y0} ${to.x - bulge} ${y1} ${to.x} ${y1}`,
+      d: `M${from.x} ${y0}C${from.x - bulge} ${y0} ${to.x - bulge} ${y1} ${to.x - 1} ${y1}`,
       "marker-end": "url(#arrow)",
     }),
     svg(
-      "text",
-      {
-        class: "gl",
-        x: from.x - bulge * 0.75 - 4,
-        y: (y0 + y1) / 2 + 4,
-        "text-anchor": "end",
-      },
-      label,
+      "g",
+      { class: "gl" },
+      svg("circle", { cx: x, cy: y, r: label.length > 1 ? 10 : 8 }),
+      svg("text", { x, y: y + 3.5 }, label),
     ),
   ];
 }
@@ -206,11 +200,7 @@ function draw(node, tree) {
       height: BOX.height - 18,
       rx: 1.5,
     }),
-    svg(
-      "text",
-      { class: "t1", x: 20, y: 17 },
-      cut(node.name, LETTERS - times.length) + times,
-    ),
+    svg("text", { class: "t1", x: 20, y: 17 }, cut(node.name, LETTERS - times.length) + times),
     svg("text", { x: 20, y: 31 }, facts.join(" · ")),
   );
   flag(group, "data-path", node.onPath);

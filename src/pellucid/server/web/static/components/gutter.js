@@ -29,8 +29,7 @@ function attach(gutter) {
     gutter.setPointerCapture(event.pointerId);
     const box = split.getBoundingClientRect();
     /** @param {PointerEvent} moved */
-    const move = (moved) =>
-      show(((box.right - moved.clientX) / box.width) * 100);
+    const move = (moved) => show(((box.right - moved.clientX) / box.width) * 100);
     gutter.addEventListener("pointermove", move);
     gutter.addEventListener(
       "pointerup",

@@ -28,9 +28,7 @@ function parse(text) {
        * @param {{ source?: string }} [context]
        */
       (_key, value, context) =>
-        typeof value === "number" && context?.source
-          ? new Figure(context.source)
-          : value
+        typeof value === "number" && context?.source ? new Figure(context.source) : value
     ),
   );
 }
@@ -65,11 +63,7 @@ function entry(key, value, depth) {
   const items = Object.entries(value);
   const count = `${items.length.toLocaleString("en")} ${isList ? "item" : "key"}${items.length === 1 ? "" : "s"}`;
   const size = items.length ? ` ${count} ` : "";
-  const summary = html(
-    "span",
-    { class: "jc" },
-    isList ? `[${size}]` : `{${size}}`,
-  );
+  const summary = html("span", { class: "jc" }, isList ? `[${size}]` : `{${size}}`);
   if (!items.length) return html("div", {}, ...label, summary);
   const details = html("details", {}, html("summary", {}, ...label, summary));
   const fill = () => {
@@ -92,15 +86,10 @@ function entry(key, value, depth) {
  */
 function grow(node, items, from, depth) {
   const until = Math.min(from + SLICE, items.length);
-  for (const [key, value] of items.slice(from, until))
-    node.append(entry(key, value, depth));
+  for (const [key, value] of items.slice(from, until)) node.append(entry(key, value, depth));
   if (until === items.length) return;
   const left = Math.min(items.length - until, SLICE);
-  const more = html(
-    "button",
-    { class: "jm", type: "button" },
-    `Show ${left} more`,
-  );
+  const more = html("button", { class: "jm", type: "button" }, `Show ${left} more`);
   more.addEventListener("click", () => {
     more.parentElement?.remove();
     grow(node, items, until, depth);
@@ -110,15 +99,9 @@ function grow(node, items, from, depth) {
 
 /** @param {unknown} value */
 function leaf(value) {
-  if (value instanceof Figure)
-    return html("span", { class: "jl" }, value.source);
-  if (typeof value !== "string")
-    return html("span", { class: "jl" }, String(value));
-  const text = html(
-    "span",
-    { class: "js jv" },
-    JSON.stringify(clamp(value)).replace(/\\n/g, "\n"),
-  );
+  if (value instanceof Figure) return html("span", { class: "jl" }, value.source);
+  if (typeof value !== "string") return html("span", { class: "jl" }, String(value));
+  const text = html("span", { class: "js jv" }, JSON.stringify(clamp(value)).replace(/\\n/g, "\n"));
   if (value.length <= LONG) return text;
   const more = html(
     "button",

@@ -42,9 +42,7 @@ let chordUntil = 0;
 
 /** @param {KeyboardEvent} event */
 function chord(event) {
-  const link = document.querySelector(
-    `[data-go="${CSS.escape(event.key.toLowerCase())}"]`,
-  );
+  const link = document.querySelector(`[data-go="${CSS.escape(event.key.toLowerCase())}"]`);
   chordUntil = 0;
   if (!(link instanceof HTMLAnchorElement)) return false;
   location.assign(link.href);
@@ -72,10 +70,7 @@ function single(event) {
   }
   const view = document.querySelector("pl-waterfall");
   return Boolean(
-    view &&
-    /** @type {{ pressed?: (event: KeyboardEvent) => boolean }} */ (
-      view
-    ).pressed?.(event),
+    view && /** @type {{ pressed?: (event: KeyboardEvent) => boolean }} */ (view).pressed?.(event),
   );
 }
 
@@ -103,7 +98,5 @@ document.addEventListener("click", (event) => {
 const setting = document.querySelector("[data-single-keys]");
 if (setting instanceof HTMLInputElement) {
   setting.checked = read(SETTING) !== "off";
-  setting.addEventListener("change", () =>
-    store(SETTING, setting.checked ? "on" : "off"),
-  );
+  setting.addEventListener("change", () => store(SETTING, setting.checked ? "on" : "off"));
 }

@@ -14,11 +14,7 @@ const SETTING = "pellucid.live";
 const button = document.querySelector("[data-live]");
 const body = document.querySelector("[data-live-rows]");
 const list = document.getElementById("list");
-if (
-  button instanceof HTMLElement &&
-  body instanceof HTMLTableSectionElement &&
-  list
-) {
+if (button instanceof HTMLElement && body instanceof HTMLTableSectionElement && list) {
   start(button, body, list);
 }
 
@@ -43,9 +39,7 @@ function start(button, body, list) {
   async function look() {
     if (!document.hidden) {
       try {
-        const response = await fetch(
-          /** @type {string} */ (body.dataset.liveRows),
-        );
+        const response = await fetch(/** @type {string} */ (body.dataset.liveRows));
         if (response.ok) take(await response.text());
         button.title = response.ok
           ? "Show new traces as they arrive (L)"
@@ -63,19 +57,14 @@ function start(button, body, list) {
       `<table><tbody>${text}</tbody></table>`,
       "text/html",
     );
-    const rows = [...table.querySelectorAll("tr")].map((row) =>
-      document.adoptNode(row),
-    );
+    const rows = [...table.querySelectorAll("tr")].map((row) => document.adoptNode(row));
     /** @type {HTMLElement[]} */
     const added = [];
     for (const row of rows) {
       const known = document.getElementById(row.id);
       if (!known) added.push(row);
       else if (content(known) !== content(row)) {
-        row.setAttribute(
-          "aria-selected",
-          known.getAttribute("aria-selected") ?? "false",
-        );
+        row.setAttribute("aria-selected", known.getAttribute("aria-selected") ?? "false");
         known.replaceWith(row);
       }
     }
@@ -88,8 +77,7 @@ function start(button, body, list) {
   function insert(rows) {
     for (const row of rows) row.setAttribute("data-new", "");
     body.prepend(...rows);
-    while (body.rows.length > MOST_ROWS)
-      body.rows[body.rows.length - 1].remove();
+    while (body.rows.length > MOST_ROWS) body.rows[body.rows.length - 1].remove();
     list.querySelector(".empty")?.remove();
   }
 

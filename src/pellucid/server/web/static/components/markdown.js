@@ -6,8 +6,7 @@ import { html } from "./dom.js";
 
 const INLINE =
   /(`+)(.+?)\1|\*\*(\S(?:.*?\S)?)\*\*|__(\S(?:.*?\S)?)__|(?<![\w*])\*(\S(?:[^*]*\S)?)\*(?![\w*])|(?<![\w_])_(\S(?:[^_]*\S)?)_(?![\w_])|!?\[([^\]\n]*)\]\((\S+?)(?:\s+"[^"]*")?\)|(https?:\/\/[^\s<>()]+[^\s<>().,;:!?'"])/s;
-const BLOCK =
-  /^(#{1,6}\s|>\s?|[-*+]\s+\S|\d{1,9}[.)]\s+\S|```|~~~|\|.*\||(?:[-*_]\s*){3,}$)/m;
+const BLOCK = /^(#{1,6}\s|>\s?|[-*+]\s+\S|\d{1,9}[.)]\s+\S|```|~~~|\|.*\||(?:[-*_]\s*){3,}$)/m;
 const MOST = 60_000;
 
 /**
@@ -15,10 +14,7 @@ const MOST = 60_000;
  * @param {string} text
  */
 export function looksLikeMarkdown(text) {
-  return (
-    text.length <= MOST &&
-    (BLOCK.test(text) || /\*\*\S|`\S|\]\(https?:/.test(text))
-  );
+  return text.length <= MOST && (BLOCK.test(text) || /\*\*\S|`\S|\]\(https?:/.test(text));
 }
 
 /**
@@ -59,23 +55,16 @@ function block(lines, at) {
   if (fence) return code(lines, at, fence[1]);
   const heading = /^(#{1,6})\s+(.*?)\s*#*$/.exec(line);
   if (heading) {
-    const level = /** @type {"h3" | "h4" | "h5"} */ (
-      `h${Math.min(heading[1].length + 2, 5)}`
-    );
+    const level = /** @type {"h3" | "h4" | "h5"} */ (`h${Math.min(heading[1].length + 2, 5)}`);
     return [html(level, {}, ...inline(heading[2])), at + 1];
   }
   if (/^(?:[-*_]\s*){3,}$/.test(line)) return [html("hr"), at + 1];
   if (/^\s*>/.test(line)) {
     const end = until(lines, at, (one) => !/^\s*>/.test(one));
-    const inner = lines
-      .slice(at, end)
-      .map((one) => one.replace(/^\s*>\s?/, ""));
+    const inner = lines.slice(at, end).map((one) => one.replace(/^\s*>\s?/, ""));
     return [html("blockquote", {}, ...blocks(inner)), end];
   }
-  if (
-    /^\s*\|.*\|\s*$/.test(line) &&
-    /^\s*\|[\s:|-]+\|\s*$/.test(lines[at + 1] ?? "")
-  ) {
+  if (/^\s*\|.*\|\s*$/.test(line) && /^\s*\|[\s:|-]+\|\s*$/.test(lines[at + 1] ?? "")) {
     return table(lines, at);
   }
   if (/^\s*(?:[-*+]|\d{1,9}[.)])\s+/.test(line)) return list(lines, at);
@@ -117,22 +106,12 @@ function code(lines, at, fence) {
  */
 function table(lines, at) {
   const end = until(lines, at, (one) => !/^\s*\|.*\|\s*$/.test(one));
-  const cells = (/** @type {string} */ line) =>
-    line.trim().slice(1, -1).split("|");
+  const cells = (/** @type {string} */ line) => line.trim().slice(1, -1).split("|");
   const row = (/** @type {string} */ line, /** @type {"th" | "td"} */ tag) =>
-    html(
-      "tr",
-      {},
-      ...cells(line).map((cell) => html(tag, {}, ...inline(cell.trim()))),
-    );
+    html("tr", {}, ...cells(line).map((cell) => html(tag, {}, ...inline(cell.trim()))));
   const body = lines.slice(at + 2, end).map((line) => row(line, "td"));
   return [
-    html(
-      "table",
-      {},
-      html("thead", {}, row(lines[at], "th")),
-      html("tbody", {}, ...body),
-    ),
+    html("table", {}, html("thead", {}, row(lines[at], "th")), html("tbody", {}, ...body)),
     end,
   ];
 }
@@ -150,26 +129,13 @@ function list(lines, at) {
   const node = first[2] ? html("ol", { start: first[2] }) : html("ul");
   while (at < lines.length) {
     const item = marker.exec(lines[at]);
-    if (
-      !item ||
-      item[1].length !== indent ||
-      Boolean(item[2]) !== Boolean(first[2])
-    )
-      break;
+    if (!item || item[1].length !== indent || Boolean(item[2]) !== Boolean(first[2])) break;
     const end = until(lines, at + 1, (one) => {
       const next = /^\s*/.exec(one)?.[0].length ?? 0;
-      return (
-        one.trim() === "" ||
-        (next <= indent && (marker.test(one) || BLOCK.test(one)))
-      );
+      return one.trim() === "" || (next <= indent && (marker.test(one) || BLOCK.test(one)));
     });
-    const inner = [
-      lines[at].slice(item[0].length),
-      ...lines.slice(at + 1, end),
-    ];
-    const nested = inner
-      .slice(1)
-      .map((one) => one.slice(Math.min(item[0].length, indentOf(one))));
+    const inner = [lines[at].slice(item[0].length), ...lines.slice(at + 1, end)];
+    const nested = inner.slice(1).map((one) => one.slice(Math.min(item[0].length, indentOf(one))));
     const children = nested.length ? blocks(nested) : [];
     node.append(html("li", {}, ...inline(inner[0]), ...children));
     at = end;
@@ -202,8 +168,7 @@ function inline(text) {
 
 /** @param {RegExpExecArray} match */
 function mark(match) {
-  const [whole, , codeText, strong, strongToo, em, emToo, label, target, bare] =
-    match;
+  const [whole, , codeText, strong, strongToo, em, emToo, label, target, bare] = match;
   if (codeText !== undefined) return html("code", {}, codeText.trim());
   const bold = strong ?? strongToo;
   if (bold !== undefined) return html("strong", {}, ...inline(bold));

@@ -36,13 +36,10 @@ class Palette extends HTMLElement {
       const item = /** @type {Element} */ (event.target).closest("[data-at]");
       if (item instanceof HTMLElement) this.#open(Number(item.dataset.at));
     });
-    new MutationObserver(() => this.dialog?.open && this.#opened()).observe(
-      this.dialog,
-      {
-        attributes: true,
-        attributeFilter: ["open"],
-      },
-    );
+    new MutationObserver(() => this.dialog?.open && this.#opened()).observe(this.dialog, {
+      attributes: true,
+      attributeFilter: ["open"],
+    });
   }
 
   #opened() {
@@ -93,8 +90,7 @@ class Palette extends HTMLElement {
           .sort((a, b) => b.rank - a.rank)
           .map(({ place }) => place)
       : this.#places.filter(
-          ({ group }, at, all) =>
-            all.slice(0, at).filter((one) => one.group === group).length < 8,
+          ({ group }, at, all) => all.slice(0, at).filter((one) => one.group === group).length < 8,
         );
     if (id) {
       this.#shown.unshift({
@@ -115,9 +111,7 @@ class Palette extends HTMLElement {
     let group = "";
     this.#shown.forEach((place, at) => {
       if (place.group !== group)
-        items.push(
-          html("li", { class: "label", role: "presentation" }, place.group),
-        );
+        items.push(html("li", { class: "label", role: "presentation" }, place.group));
       group = place.group;
       const glyph = place.kind
         ? html("span", { class: "k", "data-k": place.kind }, icon(place.icon))
@@ -139,11 +133,7 @@ class Palette extends HTMLElement {
     });
     if (!items.length)
       items.push(
-        html(
-          "li",
-          { class: "none" },
-          "Nothing by that name. A trace id opens its trace.",
-        ),
+        html("li", { class: "none" }, "Nothing by that name. A trace id opens its trace."),
       );
     this.list?.replaceChildren(...items);
     this.input?.setAttribute(
@@ -159,9 +149,7 @@ class Palette extends HTMLElement {
       event.preventDefault();
       this.#at = (this.#at + step + this.#shown.length) % this.#shown.length;
       this.#draw();
-      this.list
-        ?.querySelector("[aria-selected=true]")
-        ?.scrollIntoView({ block: "nearest" });
+      this.list?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter") {
       event.preventDefault();
       this.#open(this.#at, event.ctrlKey || event.metaKey);
@@ -188,18 +176,13 @@ function commands() {
   const pages = [...document.querySelectorAll(".side a.nav")].map((link) => ({
     group: "Pages",
     label: link.getAttribute("title") ?? "",
-    icon:
-      link.querySelector("use")?.getAttribute("href")?.split("#")[1] ?? "link",
-    keys: ["G", (link.getAttribute("data-go") ?? "").toUpperCase()].filter(
-      Boolean,
-    ),
+    icon: link.querySelector("use")?.getAttribute("href")?.split("#")[1] ?? "link",
+    keys: ["G", (link.getAttribute("data-go") ?? "").toUpperCase()].filter(Boolean),
     href: /** @type {HTMLAnchorElement} */ (link).href,
   }));
   /** @type {(selector: string) => () => void} */
   const press = (selector) => () =>
-    /** @type {HTMLElement | null} */ (
-      document.querySelector(selector)
-    )?.click();
+    /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
   pages.push(
     {
       group: "Commands",
@@ -242,9 +225,7 @@ function rank(place, words) {
  */
 function regroup(places) {
   const groups = [...new Set(places.map(({ group }) => group))];
-  return groups.flatMap((group) =>
-    places.filter((place) => place.group === group),
-  );
+  return groups.flatMap((group) => places.filter((place) => place.group === group));
 }
 
 /** @param {string} address */

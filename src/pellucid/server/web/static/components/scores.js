@@ -17,18 +17,11 @@ document.addEventListener("click", (event) => {
       html("span", { class: "badge" }, chip.dataset.source ?? ""),
       html("b", { class: "end" }, value),
     ),
-    html(
-      "p",
-      { class: "mut" },
-      chip.dataset.rationale || "No rationale was given.",
-    ),
+    html("p", { class: "mut" }, chip.dataset.rationale || "No rationale was given."),
   );
   pop.showPopover();
   const box = chip.getBoundingClientRect();
-  const left = Math.max(
-    8,
-    Math.min(box.left, innerWidth - pop.offsetWidth - 16),
-  );
+  const left = Math.max(8, Math.min(box.left, innerWidth - pop.offsetWidth - 16));
   const below = box.bottom + 6 + pop.offsetHeight < innerHeight;
   pop.style.left = `${left}px`;
   pop.style.top = `${below ? box.bottom + 6 : box.top - 6 - pop.offsetHeight}px`;

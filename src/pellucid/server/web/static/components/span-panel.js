@@ -16,8 +16,7 @@ let wantedSpan = "";
 let wantedTab = new URL(location.href).searchParams.get("tab") ?? "";
 
 const fetchSoon = debounce(() => {
-  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window))
-    .htmx;
+  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
   const tab = wantedTab ? `?tab=${encodeURIComponent(wantedTab)}` : "";
   htmx?.ajax("GET", `/traces/${trace}/spans/${wantedSpan}${tab}`, {
     source: "#span",
@@ -35,11 +34,8 @@ export function openSpan(span, { from, tab } = {}) {
   if (!panel || !trace) return;
   if (tab) wantedTab = tab;
   const known = panel.querySelector("#span-body");
-  const isShown =
-    known instanceof HTMLElement && known.dataset.span === span && !wantedSpan;
-  document.dispatchEvent(
-    new CustomEvent("pl-select", { detail: { span, from } }),
-  );
+  const isShown = known instanceof HTMLElement && known.dataset.span === span && !wantedSpan;
+  document.dispatchEvent(new CustomEvent("pl-select", { detail: { span, from } }));
   keepAddress(span);
   if (isShown && !tab) return;
   wantedSpan = span;
@@ -64,31 +60,21 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
     if (!panel?.hasAttribute("aria-busy")) return;
     panel.removeAttribute("aria-busy");
     const body = panel.querySelector("#span-body");
-    if (body)
-      body.textContent =
-        "This span could not be loaded. Is the server still running?";
+    if (body) body.textContent = "This span could not be loaded. Is the server still running?";
   });
 }
 
 document.addEventListener("click", (event) => {
   const target = /** @type {Element} */ (event.target);
   const link = target.closest("[data-span]");
-  if (
-    link instanceof HTMLAnchorElement &&
-    link.dataset.span &&
-    !hasModifier(event)
-  ) {
+  if (link instanceof HTMLAnchorElement && link.dataset.span && !hasModifier(event)) {
     event.preventDefault();
     openSpan(link.dataset.span, { tab: link.dataset.tab });
     return;
   }
   const tab = target.closest(".tab[data-tab]");
   const body = panel?.querySelector("#span-body");
-  if (
-    tab instanceof HTMLElement &&
-    body instanceof HTMLElement &&
-    panel?.contains(tab)
-  ) {
+  if (tab instanceof HTMLElement && body instanceof HTMLElement && panel?.contains(tab)) {
     wantedTab = tab.dataset.tab ?? "";
     keepAddress(body.dataset.span ?? "");
   }
@@ -101,13 +87,7 @@ function hasModifier(event) {
 
 document.addEventListener("keydown", (event) => {
   if (!panel || isTyping(event) || !singleKeysAllowed()) return;
-  if (
-    event.ctrlKey ||
-    event.metaKey ||
-    event.altKey ||
-    !/^[1-6]$/.test(event.key)
-  )
-    return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !/^[1-6]$/.test(event.key)) return;
   const tab = panel.querySelectorAll(".tab")[Number(event.key) - 1];
   if (tab instanceof HTMLElement) tab.click();
 });

@@ -7,15 +7,11 @@ import { singleKeysAllowed } from "./keys.js";
 const NEIGHBOURS = "pellucid.traces";
 
 function rows() {
-  return /** @type {HTMLElement[]} */ ([
-    ...document.querySelectorAll("table[data-rows] tbody tr"),
-  ]);
+  return /** @type {HTMLElement[]} */ ([...document.querySelectorAll("table[data-rows] tbody tr")]);
 }
 
 export function selectedRow() {
-  return (
-    rows().find((row) => row.getAttribute("aria-selected") === "true") ?? null
-  );
+  return rows().find((row) => row.getAttribute("aria-selected") === "true") ?? null;
 }
 
 /** @param {HTMLElement | undefined} row */
@@ -53,10 +49,7 @@ function remember() {
  */
 function neighbour(step) {
   const split = document.querySelector("[data-trace]");
-  const id =
-    split instanceof HTMLElement && split.matches(".split")
-      ? split.dataset.trace
-      : "";
+  const id = split instanceof HTMLElement && split.matches(".split") ? split.dataset.trace : "";
   try {
     /** @type {string[]} */
     const ids = JSON.parse(sessionStorage.getItem(NEIGHBOURS) ?? "[]");
@@ -71,8 +64,7 @@ for (const button of document.querySelectorAll("[data-neighbour]")) {
   if (!(button instanceof HTMLElement)) continue;
   const id = neighbour(Number(button.dataset.neighbour));
   button.hidden = !id;
-  if (id)
-    button.addEventListener("click", () => location.assign(`/traces/${id}`));
+  if (id) button.addEventListener("click", () => location.assign(`/traces/${id}`));
 }
 
 document.addEventListener("click", (event) => {
@@ -83,8 +75,7 @@ document.addEventListener("click", (event) => {
   if (target.closest("a,button,input,label") || String(getSelection())) return;
   const link = linkOf(row);
   if (!link) return;
-  if (event.ctrlKey || event.metaKey)
-    window.open(link.href, "_blank", "noopener");
+  if (event.ctrlKey || event.metaKey) window.open(link.href, "_blank", "noopener");
   else location.assign(link.href);
 });
 
@@ -94,22 +85,13 @@ document.addEventListener("keydown", (event) => {
   const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   const all = rows();
   if (!all.length) {
-    const id =
-      event.key === "j"
-        ? neighbour(1)
-        : event.key === "k"
-          ? neighbour(-1)
-          : undefined;
+    const id = event.key === "j" ? neighbour(1) : event.key === "k" ? neighbour(-1) : undefined;
     if (id) location.assign(`/traces/${id}`);
     return;
   }
   const current = selectedRow();
   if (step) {
-    const at = current
-      ? all.indexOf(current) + step
-      : step > 0
-        ? 0
-        : all.length - 1;
+    const at = current ? all.indexOf(current) + step : step > 0 ? 0 : all.length - 1;
     selectRow(all[Math.min(Math.max(at, 0), all.length - 1)]);
   } else if (
     event.key === "Enter" &&

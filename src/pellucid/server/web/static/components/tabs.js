@@ -4,17 +4,13 @@
 /** @param {HTMLElement} tab */
 function choose(tab) {
   const list = tab.closest("[role=tablist]");
-  const panel = document.getElementById(
-    tab.getAttribute("aria-controls") ?? "",
-  );
+  const panel = document.getElementById(tab.getAttribute("aria-controls") ?? "");
   if (!list || !panel || tab instanceof HTMLAnchorElement) return;
   for (const other of list.querySelectorAll("[role=tab]")) {
     const isChosen = other === tab;
     other.setAttribute("aria-selected", String(isChosen));
     /** @type {HTMLElement} */ (other).tabIndex = isChosen ? 0 : -1;
-    const shown = document.getElementById(
-      other.getAttribute("aria-controls") ?? "",
-    );
+    const shown = document.getElementById(other.getAttribute("aria-controls") ?? "");
     if (shown) shown.hidden = !isChosen;
   }
 }

@@ -11,8 +11,7 @@ class Text extends HTMLElement {
     this.dataset.ready = "";
     this.addEventListener("click", (event) => this.#unclamp(event));
     const source = body.textContent ?? "";
-    if (!this.hasAttribute("data-markdown") || !looksLikeMarkdown(source))
-      return;
+    if (!this.hasAttribute("data-markdown") || !looksLikeMarkdown(source)) return;
     const rendered = renderMarkdown(source);
     body.classList.add("md");
     body.replaceChildren(rendered);
@@ -24,11 +23,7 @@ class Text extends HTMLElement {
    * @param {string} source
    */
   #offerSource(body, source) {
-    const toggle = html(
-      "button",
-      { class: "btn ghost xs raw", type: "button" },
-      "Source",
-    );
+    const toggle = html("button", { class: "btn ghost xs raw", type: "button" }, "Source");
     toggle.addEventListener("click", () => {
       const isSource = body.classList.toggle("md") === false;
       body.replaceChildren(isSource ? source : renderMarkdown(source));
@@ -41,9 +36,7 @@ class Text extends HTMLElement {
 
   /** @param {MouseEvent} event */
   #unclamp(event) {
-    const button = /** @type {Element} */ (event.target).closest(
-      "[data-unclamp]",
-    );
+    const button = /** @type {Element} */ (event.target).closest("[data-unclamp]");
     if (!(button instanceof HTMLElement)) return;
     const open = this.toggleAttribute("data-open");
     button.setAttribute("aria-expanded", String(open));

@@ -13,13 +13,11 @@ function current() {
 }
 
 function label() {
-  for (const node of document.querySelectorAll("[data-theme-name]"))
-    node.textContent = current();
+  for (const node of document.querySelectorAll("[data-theme-name]")) node.textContent = current();
 }
 
 document.addEventListener("click", (event) => {
-  if (!(/** @type {Element} */ (event.target).closest("[data-theme-toggle]")))
-    return;
+  if (!(/** @type {Element} */ (event.target).closest("[data-theme-toggle]"))) return;
   const next = ORDER[(ORDER.indexOf(current()) + 1) % ORDER.length];
   if (next === "system") delete root.dataset.theme;
   else root.dataset.theme = next;

@@ -52,10 +52,7 @@ export class TimeAxis {
    * @param {number} [at]
    */
   zoom(factor, at = 0.5) {
-    const span = Math.min(
-      Math.max(this.spanNs * factor, this.totalNs * DEEPEST, 10),
-      this.totalNs,
-    );
+    const span = Math.min(Math.max(this.spanNs * factor, this.totalNs * DEEPEST, 10), this.totalNs);
     const centre = this.from + this.spanNs * at;
     this.#show(centre - span * at, span);
   }
@@ -105,13 +102,7 @@ export class TimeAxis {
       ticks.push(tick);
     }
     labels.replaceChildren(...ticks);
-    rows.style.setProperty(
-      "--tick",
-      `${((step / this.spanNs) * 100).toFixed(4)}%`,
-    );
-    rows.style.setProperty(
-      "--tick0",
-      `${(this.ratio(first) * 100).toFixed(4)}%`,
-    );
+    rows.style.setProperty("--tick", `${((step / this.spanNs) * 100).toFixed(4)}%`);
+    rows.style.setProperty("--tick0", `${(this.ratio(first) * 100).toFixed(4)}%`);
   }
 }

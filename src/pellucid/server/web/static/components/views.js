@@ -25,8 +25,7 @@ function show(view) {
 
 document.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("[data-view]");
-  if (button instanceof HTMLElement && button.dataset.view)
-    show(button.dataset.view);
+  if (button instanceof HTMLElement && button.dataset.view) show(button.dataset.view);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -17,10 +17,7 @@ const WIDE_DEPTH = 10;
  * @param {number} depth
  */
 function indent(depth) {
-  return (
-    Math.min(depth, WIDE_DEPTH) * STEP +
-    Math.max(depth - WIDE_DEPTH, 0) * NARROW_STEP
-  );
+  return Math.min(depth, WIDE_DEPTH) * STEP + Math.max(depth - WIDE_DEPTH, 0) * NARROW_STEP;
 }
 
 /**
@@ -35,11 +32,7 @@ function indent(depth) {
 export class Row {
   constructor() {
     this.guides = svg("path");
-    this.guideBox = svg(
-      "svg",
-      { class: "gd", "aria-hidden": "true" },
-      this.guides,
-    );
+    this.guideBox = svg("svg", { class: "gd", "aria-hidden": "true" }, this.guides);
     this.twist = html(
       "button",
       { class: "tw", type: "button", tabindex: -1 },
@@ -49,11 +42,7 @@ export class Row {
     this.kind = html("span", { class: "k" }, this.glyph);
     this.name = html("span", { class: "nm" });
     this.detail = html("span", { class: "ds" });
-    this.alarm = html(
-      "span",
-      { class: "al", title: "Error" },
-      icon("triangle-alert"),
-    );
+    this.alarm = html("span", { class: "al", title: "Error" }, icon("triangle-alert"));
     this.wait = html("i", { class: "ft" });
     this.bar = html("span", { class: "wf-bar" }, this.wait);
     this.time = html("span", { class: "wf-d" });
@@ -110,9 +99,7 @@ export class Row {
     this.name.textContent = columns.names[row] || "unnamed span";
     const detail = describe(tree, row, state.folded);
     this.detail.textContent = detail;
-    node.title = detail
-      ? `${columns.names[row]} · ${detail}`
-      : columns.names[row];
+    node.title = detail ? `${columns.names[row]} · ${detail}` : columns.names[row];
     node.setAttribute("aria-label", this.#label(tree, row, look.label));
     flag(this.twist, "hidden", !branch);
     flag(this.alarm, "hidden", status !== "error");
@@ -145,8 +132,7 @@ export class Row {
       const x = indent(depth - 1) + 6.5;
       path = `M${x} 0V${tree.isLast[row] ? 12 : 40}M${x} 12H${width + (tree.hasChildren(row) ? 0 : 11)}`;
       for (let at = parents[row]; at > 0; at = parents[at]) {
-        if (depths[at] > 0 && !tree.isLast[at])
-          path += `M${indent(depths[at] - 1) + 6.5} 0V40`;
+        if (depths[at] > 0 && !tree.isLast[at]) path += `M${indent(depths[at] - 1) + 6.5} 0V40`;
       }
     }
     this.guideBox.setAttribute("width", String(width));
@@ -172,20 +158,13 @@ export class Row {
     flag(this.wait, "hidden", !ttft || !durations[row]);
     if (ttft && w > 0) {
       const first = Math.min(axis.ratio(starts[row] + ttft), 1);
-      this.wait.style.setProperty(
-        "--f",
-        Math.max((first - x) / w, 0).toFixed(4),
-      );
+      this.wait.style.setProperty("--f", Math.max((first - x) / w, 0).toFixed(4));
     }
     const label = formatDuration(durations[row]);
-    this.time.textContent =
-      until < 0 ? `‹ ${label}` : from > 1 ? `${label} ›` : label;
+    this.time.textContent = until < 0 ? `‹ ${label}` : from > 1 ? `${label} ›` : label;
     const left = x + w > 0.9 && x > 0.14 && visible && w < 0.995;
     this.time.classList.toggle("l", left && x > 1 - x - w);
-    this.time.style.setProperty(
-      "--x",
-      (visible ? x : until < 0 ? 0 : 1).toFixed(5),
-    );
+    this.time.style.setProperty("--x", (visible ? x : until < 0 ? 0 : 1).toFixed(5));
     this.time.style.setProperty("--w", visible ? w.toFixed(5) : "0");
   }
 }
@@ -215,4 +194,13 @@ function tidy(detail) {
   if (!/^\s*[[{]/.test(detail)) return detail;
   const values = detail.replace(/"(?:[^"\\]|\\.)*"\s*:\s*/g, "").replace(/[{}[\]"]/g, "");
   return values.trim() || detail;
+}
+
+/** Rows in the shape of the result, for while it loads. */
+export function skeletonRows() {
+  return [0, 1, 2, 2, 1, 2, 2, 2, 1, 2].map((depth) => {
+    const row = html("div", { class: "skel-row" }, html("span", { class: "skel" }));
+    row.style.setProperty("--d", String(depth));
+    return row;
+  });
 }

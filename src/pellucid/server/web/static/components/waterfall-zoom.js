@@ -28,14 +28,8 @@ export function attachZoom(waterfall, rows) {
       if (!box) return;
       const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
       if (event.ctrlKey || event.metaKey) {
-        const at = Math.min(
-          Math.max((event.clientX - box.left) / box.width, 0),
-          1,
-        );
-        axis.zoom(
-          Math.exp(Math.max(Math.min(event.deltaY, 60), -60) / 150),
-          at,
-        );
+        const at = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+        axis.zoom(Math.exp(Math.max(Math.min(event.deltaY, 60), -60) / 150), at);
       } else if ((sideways || event.shiftKey) && axis.isZoomed) {
         axis.pan((sideways ? event.deltaX : event.deltaY) / box.width);
       } else return;
@@ -62,10 +56,6 @@ export function attachZoom(waterfall, rows) {
       waterfall.schedule();
     };
     addEventListener("pointermove", move);
-    addEventListener(
-      "pointerup",
-      () => removeEventListener("pointermove", move),
-      { once: true },
-    );
+    addEventListener("pointerup", () => removeEventListener("pointermove", move), { once: true });
   });
 }

@@ -6,8 +6,9 @@ import { flag, html, isTyping } from "./dom.js";
 import { formatDuration, plural } from "./format.js";
 import { singleKeysAllowed } from "./keys.js";
 import { openSpan } from "./span-panel.js";
+import { SpanSearch } from "./span-search.js";
 import { TimeAxis } from "./time-axis.js";
-import { Row } from "./waterfall-row.js";
+import { Row, skeletonRows } from "./waterfall-row.js";
 import { attachZoom } from "./waterfall-zoom.js";
 
 const FOLD_ABOVE = 300;
@@ -27,7 +28,7 @@ export class Waterfall extends HTMLElement {
   /** @type {Row[]} */
   #pool = [];
   #selected = "";
-  #words = "";
+  #search = new SpanSearch();
   #frame = 0;
   #rowHeight = 24;
   #timer = 0;
@@ -57,7 +58,7 @@ export class Waterfall extends HTMLElement {
 
   /** Fetch the columns, and again every two seconds while a span is running. */
   async load(fresh = false) {
-    const waiting = setTimeout(() => this.#showSkeleton(), 150);
+    const waiting = setTimeout(() => this.rows?.replaceChildren(...skeletonRows()), 150);
     try {
       const columns = await loadColumns(this.getAttribute("src") ?? "", {
         fresh,
@@ -94,25 +95,16 @@ export class Waterfall extends HTMLElement {
   /** @param {string} selector */
   #part(selector) {
     const part = this.querySelector(selector);
-    if (!(part instanceof HTMLElement))
-      throw new Error(`pl-waterfall lacks ${selector}`);
+    if (!(part instanceof HTMLElement)) throw new Error(`pl-waterfall lacks ${selector}`);
     return part;
   }
 
   #listen() {
-    this.#part("[data-critical]").addEventListener("change", () =>
-      this.#markPath(),
-    );
-    this.#part("[data-next-error]").addEventListener("click", () =>
-      this.nextError(),
-    );
-    this.#part("[data-fold-all]").addEventListener("click", () =>
-      this.#foldAll(),
-    );
+    this.#part("[data-critical]").addEventListener("change", () => this.#markPath());
+    this.#part("[data-next-error]").addEventListener("click", () => this.nextError());
+    this.#part("[data-fold-all]").addEventListener("click", () => this.#foldAll());
     this.#part("[data-find]").addEventListener("input", (event) => {
-      this.#words = /** @type {HTMLInputElement} */ (event.target).value
-        .trim()
-        .toLowerCase();
+      this.#search.start(/** @type {HTMLInputElement} */ (event.target).value, this.tree);
       this.#find(0);
     });
     document.addEventListener("pl-select", (event) => {
@@ -133,28 +125,10 @@ export class Waterfall extends HTMLElement {
     if (!this.tree) return;
     const { errors, pathNs } = this.tree;
     this.#part("[data-critical-time]").textContent = formatDuration(pathNs);
-    this.#part("[data-error-count]").textContent = plural(
-      errors.length,
-      "error",
-    );
+    this.#part("[data-error-count]").textContent = plural(errors.length, "error");
     flag(this.#part("[data-next-error]"), "hidden", errors.length === 0);
     const count = this.querySelector(".wf-axis > span");
     if (count) count.textContent = plural(this.tree.size, "span");
-  }
-
-  #showSkeleton() {
-    const widths = [0, 1, 2, 2, 1, 2, 2, 2, 1, 2];
-    this.rows?.replaceChildren(
-      ...widths.map((depth) => {
-        const row = html(
-          "div",
-          { class: "skel-row" },
-          html("span", { class: "skel" }),
-        );
-        row.style.setProperty("--d", String(depth));
-        return row;
-      }),
-    );
   }
 
   #foldAtFirst() {
@@ -162,8 +136,7 @@ export class Waterfall extends HTMLElement {
     if (!tree || tree.size <= FOLD_ABOVE) return;
     const { depths, span_ids } = tree.columns;
     for (let row = 0; row < tree.size; row++) {
-      if (depths[row] >= FOLD_BELOW_DEPTH && tree.hasChildren(row))
-        this.#folded.add(span_ids[row]);
+      if (depths[row] >= FOLD_BELOW_DEPTH && tree.hasChildren(row)) this.#folded.add(span_ids[row]);
     }
   }
 
@@ -174,12 +147,9 @@ export class Waterfall extends HTMLElement {
     this.#shown = [];
     for (let row = 0; row < tree.size;) {
       this.#shown.push(row);
-      row = this.#folded.has(tree.columns.span_ids[row])
-        ? tree.ends[row]
-        : row + 1;
+      row = this.#folded.has(tree.columns.span_ids[row]) ? tree.ends[row] : row + 1;
     }
-    this.#rowHeight =
-      parseFloat(getComputedStyle(this).getPropertyValue("--span-row")) || 24;
+    this.#rowHeight = parseFloat(getComputedStyle(this).getPropertyValue("--span-row")) || 24;
     this.rows.style.height = `${this.#shown.length * this.#rowHeight}px`;
     this.schedule();
   }
@@ -196,10 +166,7 @@ export class Waterfall extends HTMLElement {
     this.axis.draw(ticks, rows);
     flag(scroller, "data-zoomed", this.axis.isZoomed);
     const height = this.#rowHeight;
-    const first = Math.max(
-      Math.floor(scroller.scrollTop / height) - OVERSCAN,
-      0,
-    );
+    const first = Math.max(Math.floor(scroller.scrollTop / height) - OVERSCAN, 0);
     const visible = Math.ceil(scroller.clientHeight / height) + 2 * OVERSCAN;
     const window = this.#shown.slice(first, first + visible);
     if (!this.#pool.length) rows.replaceChildren();
@@ -216,7 +183,7 @@ export class Waterfall extends HTMLElement {
       const state = {
         selected: id === this.#selected,
         folded: this.#folded.has(id),
-        match: this.#words !== "" && this.#matches(row),
+        match: this.#search.matches(row),
         top: (first + index) * height,
       };
       view.fill(tree, row, state, this.axis);
@@ -231,8 +198,7 @@ export class Waterfall extends HTMLElement {
    */
   #keepFocus(rows, scroller) {
     const current = this.#pool.find(
-      ({ node }) =>
-        !node.hidden && node.getAttribute("aria-selected") === "true",
+      ({ node }) => !node.hidden && node.getAttribute("aria-selected") === "true",
     );
     scroller.tabIndex = current ? -1 : 0;
     const active = document.activeElement;
@@ -246,11 +212,7 @@ export class Waterfall extends HTMLElement {
     const { tree } = this;
     if (!tree) return;
     let changed = false;
-    for (
-      let at = tree.columns.parents[row];
-      at >= 0;
-      at = tree.columns.parents[at]
-    ) {
+    for (let at = tree.columns.parents[row]; at >= 0; at = tree.columns.parents[at]) {
       changed = this.#folded.delete(tree.columns.span_ids[at]) || changed;
     }
     if (changed) this.#refresh();
@@ -264,13 +226,10 @@ export class Waterfall extends HTMLElement {
     if (!scroller || index < 0) return;
     const top = index * this.#rowHeight;
     const view = scroller.clientHeight - AXIS;
-    if (top < scroller.scrollTop)
-      scroller.scrollTop = Math.max(top - this.#rowHeight, 0);
+    if (top < scroller.scrollTop) scroller.scrollTop = Math.max(top - this.#rowHeight, 0);
     else if (top + this.#rowHeight * 2 > scroller.scrollTop + view) {
       const far = top > scroller.scrollTop + view * 1.5;
-      scroller.scrollTop = far
-        ? top - view / 2
-        : top + this.#rowHeight * 2 - view;
+      scroller.scrollTop = far ? top - view / 2 : top + this.#rowHeight * 2 - view;
     }
     this.schedule();
   }
@@ -305,12 +264,7 @@ export class Waterfall extends HTMLElement {
     if (fold) this.#folded.add(id);
     else this.#folded.delete(id);
     const selected = this.tree.rowOf.get(this.#selected);
-    if (
-      fold &&
-      selected !== undefined &&
-      selected > row &&
-      selected < this.tree.ends[row]
-    ) {
+    if (fold && selected !== undefined && selected > row && selected < this.tree.ends[row]) {
       this.select(row);
     }
     this.#refresh();
@@ -335,11 +289,9 @@ export class Waterfall extends HTMLElement {
   #click(event) {
     const target = /** @type {Element} */ (event.target);
     const node = target.closest(".wf-row");
-    if (!(node instanceof HTMLElement) || node.dataset.row === undefined)
-      return;
+    if (!(node instanceof HTMLElement) || node.dataset.row === undefined) return;
     const row = Number(node.dataset.row);
-    if (target.closest(".tw"))
-      this.#fold(row, node.getAttribute("aria-expanded") === "true");
+    if (target.closest(".tw")) this.#fold(row, node.getAttribute("aria-expanded") === "true");
     else this.select(row);
     node.focus({ preventScroll: true });
   }
@@ -350,12 +302,8 @@ export class Waterfall extends HTMLElement {
     if (!tree || event.ctrlKey || event.metaKey || event.altKey) return;
     const row = tree.rowOf.get(this.#selected) ?? 0;
     const at = Math.max(this.#shown.indexOf(row), 0);
-    const page = Math.max(
-      Math.floor((this.scroller?.clientHeight ?? 0) / this.#rowHeight) - 2,
-      1,
-    );
-    const open =
-      tree.hasChildren(row) && !this.#folded.has(tree.columns.span_ids[row]);
+    const page = Math.max(Math.floor((this.scroller?.clientHeight ?? 0) / this.#rowHeight) - 2, 1);
+    const open = tree.hasChildren(row) && !this.#folded.has(tree.columns.span_ids[row]);
     /** @type {Record<string, () => void>} */
     const moves = {
       ArrowDown: () => this.#go(at + 1),
@@ -366,9 +314,7 @@ export class Waterfall extends HTMLElement {
       End: () => this.#go(this.#shown.length - 1),
       ArrowRight: () => (open ? this.#go(at + 1) : this.#fold(row, false)),
       ArrowLeft: () =>
-        open
-          ? this.#fold(row, true)
-          : this.select(Math.max(tree.columns.parents[row], 0)),
+        open ? this.#fold(row, true) : this.select(Math.max(tree.columns.parents[row], 0)),
       Enter: () => document.getElementById("span-body")?.focus(),
     };
     const move = moves[event.key];
@@ -379,66 +325,34 @@ export class Waterfall extends HTMLElement {
 
   /** @param {number} index */
   #go(index) {
-    const row =
-      this.#shown[Math.min(Math.max(index, 0), this.#shown.length - 1)];
+    const row = this.#shown[Math.min(Math.max(index, 0), this.#shown.length - 1)];
     if (row !== undefined) this.select(row);
   }
 
-  /** @param {number} row */
-  #matches(row) {
-    const { names, details, models, agents, kinds, statuses } =
-      /** @type {Tree} */ (this.tree).columns;
-    const said = [
-      names[row],
-      details[row],
-      models[row],
-      agents[row],
-      kinds[row],
-      statuses[row],
-    ];
-    return said.join("\n").toLowerCase().includes(this.#words);
-  }
-
   /**
-   * Mark what matches and go to the next match; a step of 0 stays where a match already is.
-   * @param {number} step
+   * Mark what matches and go to a match: the next (1), the one before (-1), or this or the next (0).
+   * @param {-1 | 0 | 1} step
    */
   #find(step) {
     const { tree } = this;
     if (!tree || !this.scroller) return;
-    flag(this.scroller, "data-finding", this.#words !== "");
-    const found = this.#part("[data-found]");
-    found.textContent = "";
+    flag(this.scroller, "data-finding", this.#search.isOn);
+    const { row, label } = this.#search.go(step, tree.rowOf.get(this.#selected) ?? 0);
+    this.#part("[data-found]").textContent = label;
+    if (row !== undefined) this.select(row);
     this.schedule();
-    if (!this.#words) return;
-    const rows = [...tree.columns.span_ids.keys()].filter((row) =>
-      this.#matches(row),
-    );
-    const current = tree.rowOf.get(this.#selected) ?? 0;
-    const next =
-      step < 0
-        ? (rows.findLast((row) => row < current) ?? rows[rows.length - 1])
-        : (rows.find((row) => (step ? row > current : row >= current)) ??
-          rows[0]);
-    if (next === undefined) {
-      found.textContent = "none";
-      return;
-    }
-    found.textContent = `${rows.indexOf(next) + 1} of ${rows.length.toLocaleString("en")}`;
-    this.select(next);
   }
 
   /** @param {KeyboardEvent} event */
   #findKeys(event) {
     const field = event.target;
-    if (!(field instanceof HTMLInputElement) || !field.matches("[data-find]"))
-      return;
+    if (!(field instanceof HTMLInputElement) || !field.matches("[data-find]")) return;
     if (event.key === "Enter") this.#find(event.shiftKey ? -1 : 1);
-    if (event.key === "Escape") {
-      field.value = this.#words = "";
-      this.#find(0);
-      this.scroller?.focus();
-    }
+    if (event.key !== "Escape") return;
+    field.value = "";
+    this.#search.start("", this.tree);
+    this.#find(0);
+    this.scroller?.focus();
   }
 
   /**
