@@ -80,6 +80,8 @@ def view_value(label: str, value: Any, raw_url: str) -> ValueView:
         if parsed is None:
             return ValueView(label=label, text=view_text(value), json=None, raw_url=raw_url)
         value = parsed
+    if not isinstance(value, dict | list | tuple):
+        return ValueView(label=label, text=view_text(json_line(value)), json=None, raw_url=raw_url)
     encoded = json_text(value)
     if len(encoded) > JSON_LIMIT:
         return ValueView(label=label, text=view_text(encoded), json=None, raw_url=raw_url)

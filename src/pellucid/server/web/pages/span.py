@@ -117,10 +117,7 @@ def build_panel(
         faults=list_faults(span),
         messages=view_messages(span.input_messages, span.output_messages),
         chips=_chips(span),
-        values=[
-            view_value("Input", span.input, f"{base}/values/input"),
-            view_value("Output", span.output, f"{base}/values/output"),
-        ],
+        values=_values(span, base),
         call=view_arguments(call.arguments) if call and call.arguments is not None else None,
         call_result=(
             view_value("Result", call.result, f"{base}/values/result")
@@ -146,6 +143,17 @@ def build_panel(
         scores=own_scores,
         base_url=base,
     )
+
+
+def _values(span: Span, base: str) -> list[ValueView]:
+    """Show input and output, unless the tool call above says the same."""
+    call = span.tool_call
+    values = []
+    if call is None or (span.input is not None and span.input != call.arguments):
+        values.append(view_value("Input", span.input, f"{base}/values/input"))
+    if call is None or (span.output is not None and span.output != call.result):
+        values.append(view_value("Output", span.output, f"{base}/values/output"))
+    return values
 
 
 def _tabs(stored: StoredSpan, scores: list[Score]) -> list[Tab]:

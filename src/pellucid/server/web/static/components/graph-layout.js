@@ -128,7 +128,7 @@ export function place(nodes) {
     }
     for (const child of node.children) put(child, depth + 1);
     if (node.children.length > 1) bottom += BOX.gapY;
-    node.y = (node.children[0].y + node.children[node.children.length - 1].y) / 2;
+    node.y = node.children[0].y;
   };
   for (const node of nodes) if (!node.parent) put(node, 0);
   return { width: right, height: bottom };
