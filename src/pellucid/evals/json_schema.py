@@ -220,9 +220,18 @@ def _equal(first: Any, second: Any) -> bool:
 
 
 def _canonical(value: Any) -> bytes:
+    return msgspec.json.encode(_whole(value), order="sorted")
+
+
+def _whole(value: Any) -> Any:
+    """In JSON Schema 1.0 and 1 are one number."""
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return msgspec.json.encode(value, order="sorted")
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
 
 
 def _shown(value: Any) -> str:

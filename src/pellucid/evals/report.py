@@ -102,7 +102,7 @@ class ExampleResult(msgspec.Struct, kw_only=True, omit_defaults=True):
             for repeat in self.repeats
             if (number := as_number(repeat.scores.get(name))) is not None
         ]
-        return sum(values) / len(values) if values else None
+        return math.fsum(values) / len(values) if values else None
 
 
 class ScorerInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -151,7 +151,7 @@ class ScoreSummary:
     @cached_property
     def example_means(self) -> list[float]:
         """One mean an example that has a value."""
-        return [sum(group) / len(group) for group in self._groups]
+        return [math.fsum(group) / len(group) for group in self._groups]
 
     @property
     def mean(self) -> float | None:

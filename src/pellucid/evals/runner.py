@@ -20,8 +20,8 @@ from pellucid.evals.calling import ThreadPool, call_task, within
 from pellucid.evals.data import Given
 from pellucid.evals.documents import as_documents, documents_of
 from pellucid.evals.journal import Answers
-from pellucid.evals.judges.models import shared_http_client
 from pellucid.evals.limits import BudgetSpent, Limits, with_retries
+from pellucid.evals.models import shared_http_client
 from pellucid.evals.observe import Watched, inside_run, root_span
 from pellucid.evals.progress import Progress
 from pellucid.evals.report import ExampleResult, Repeat, ScoreResult

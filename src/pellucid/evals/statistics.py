@@ -59,8 +59,8 @@ def bootstrap_interval(
     numpy = _numpy()
     data = numpy.asarray(values, dtype=float)
     mean = float(data.mean())
-    if float(data.min()) == float(data.max()):
-        return Interval(mean, mean)
+    if float(data.max() - data.min()) <= 1e-12 * float(numpy.abs(data).max()):
+        return Interval(mean, mean)  # equal, but for rounding
     means = _resampled_means(numpy, data, resamples, seed)
     below = (means < mean).mean() + (means == mean).mean() / 2
     bias = _NORMAL.inv_cdf(min(max(float(below), 1e-9), 1 - 1e-9))

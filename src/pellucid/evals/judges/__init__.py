@@ -17,8 +17,8 @@ from pellucid.evals.judges.lists import (
     groundedness,
     redundancy,
 )
-from pellucid.evals.judges.models import LiteLLMModel, Model, ModelFailed, OpenAIModel
 from pellucid.evals.judges.pairwise import Pairwise, Preference, pairwise, prefer
+from pellucid.evals.models import LiteLLMModel, Model, ModelFailed, OpenAIModel
 
 __all__ = [
     "Agreement",

@@ -12,7 +12,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.score import ScoreValue
 from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.judge import Judge
-from pellucid.evals.judges.models import shared_http_client
+from pellucid.evals.models import shared_http_client
 from pellucid.evals.score import Score
 from pellucid.evals.statistics import Interval, cohen_kappa, mcnemar_test, wilson_interval
 

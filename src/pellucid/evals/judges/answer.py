@@ -159,4 +159,4 @@ def _renamed(answer: Any, wanted: str) -> dict[str, Any]:
         return answer
     reason = next((str(answer[key]) for key in _REASONS if key in answer), "")
     value = next((answer[key] for key in (wanted, *_VALUES) if key in answer), None)
-    return {"rationale": reason, wanted: value}
+    return {"rationale": reason} if value is None else {"rationale": reason, wanted: value}

@@ -10,7 +10,7 @@ from pellucid.core.errors import PellucidError
 from pellucid.core.span import SpanKind, Tokens
 from pellucid.evals import journal, limits
 from pellucid.evals.json_schema import violations
-from pellucid.evals.judges.models import ChatMessage, Completion, Model
+from pellucid.evals.models import ChatMessage, Completion, Model
 from pellucid.evals.observe import child_span
 from pellucid.evals.prices import estimated_cost
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.judge import Judge
-from pellucid.evals.judges.models import DEFAULT_MODEL
 from pellucid.evals.judges.template import load_template
+from pellucid.evals.models import DEFAULT_MODEL
 
 
 def correctness(model: Any = DEFAULT_MODEL, *, name: str = "correctness") -> Judge:

@@ -9,7 +9,6 @@ from pellucid.core.score import ScoreSource, ScoreValue
 from pellucid.evals.calling import run_blocking
 from pellucid.evals.judges.answer import Answer, ChoiceAnswer, ScaleAnswer, SchemaAnswer
 from pellucid.evals.judges.asking import ask
-from pellucid.evals.judges.models import DEFAULT_MODEL, Model, as_model
 from pellucid.evals.judges.template import (
     ANSWER_FORMAT,
     EXAMPLES,
@@ -17,6 +16,7 @@ from pellucid.evals.judges.template import (
     fill,
     optional_fields_of,
 )
+from pellucid.evals.models import DEFAULT_MODEL, Model, as_model
 from pellucid.evals.score import Score
 from pellucid.evals.scorer import Asked, Scorer
 

@@ -9,8 +9,8 @@ from pellucid.evals.documents import as_documents
 from pellucid.evals.judges.answer import SchemaAnswer
 from pellucid.evals.judges.asking import JudgeFailed, ask
 from pellucid.evals.judges.judge import Judge
-from pellucid.evals.judges.models import DEFAULT_MODEL
 from pellucid.evals.judges.template import Template, load_template
+from pellucid.evals.models import DEFAULT_MODEL
 from pellucid.evals.score import Score
 from pellucid.evals.scorer import Asked
 

@@ -11,8 +11,8 @@ from pellucid.evals.calling import run_blocking
 from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.asking import ask
 from pellucid.evals.judges.judge import Judge
-from pellucid.evals.judges.models import DEFAULT_MODEL, shared_http_client
 from pellucid.evals.judges.template import load_template
+from pellucid.evals.models import DEFAULT_MODEL, shared_http_client
 from pellucid.evals.report import Report
 from pellucid.evals.score import Score
 from pellucid.evals.scorer import Asked

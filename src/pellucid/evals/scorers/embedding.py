@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pellucid.core.errors import InvalidInput
-from pellucid.evals.judges.embedders import as_embedder
+from pellucid.evals.embedders import as_embedder
 from pellucid.evals.score import Score
 from pellucid.evals.scorer import Scorer
 from pellucid.evals.scorers.output import answer_of, as_text

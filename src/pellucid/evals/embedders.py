@@ -8,7 +8,7 @@ from pellucid.core.dataset import digest
 from pellucid.core.errors import InvalidInput
 from pellucid.evals import journal, limits
 from pellucid.evals.calling import ThreadPool, is_async
-from pellucid.evals.judges.models import OpenAIModel
+from pellucid.evals.models import OpenAIModel
 
 _THREADS = ThreadPool()
 

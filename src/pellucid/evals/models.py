@@ -1,4 +1,4 @@
-"""The models that judges ask: OpenAI-compatible endpoints, any callable, LiteLLM."""
+"""The models that judges and scorers ask: OpenAI-compatible endpoints, any callable, LiteLLM."""
 
 import importlib
 import importlib.util
@@ -241,8 +241,8 @@ def as_model(model: Any) -> Model:
 @asynccontextmanager
 async def http_client() -> AsyncIterator[httpx.AsyncClient]:
     """Give the client of the enclosing `shared_http_client`, or one for this call alone."""
-    if (shared := _CLIENT.get()) is not None:
-        yield shared
+    if (shared := _SHARED.get()) is not None:
+        yield shared.client()
         return
     async with _new_client() as client:
         yield client
@@ -251,12 +251,29 @@ async def http_client() -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def shared_http_client() -> AsyncIterator[None]:
     """Let all calls inside share connections."""
-    async with _new_client() as client:
-        token = _CLIENT.set(client)
-        try:
-            yield
-        finally:
-            _CLIENT.reset(token)
+    shared = _Shared()
+    token = _SHARED.set(shared)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+        await shared.close()
+
+
+class _Shared:
+    """A client that is made when first asked for: reading the certificates takes 30 ms."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    def client(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = _new_client()
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
 
 
 def _new_client() -> httpx.AsyncClient:
@@ -265,7 +282,7 @@ def _new_client() -> httpx.AsyncClient:
     )
 
 
-_CLIENT: ContextVar[httpx.AsyncClient | None] = ContextVar("pellucid_judge_http", default=None)
+_SHARED: ContextVar[_Shared | None] = ContextVar("pellucid_judge_http", default=None)
 _THREADS = ThreadPool()
 
 
