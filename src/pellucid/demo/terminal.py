@@ -12,7 +12,7 @@ import pellucid
 from pellucid.demo.agent import QUESTION, Plan, Watcher
 from pellucid.demo.run import SCRIPTED
 
-_RESULT_LENGTH = 60
+_SHOWN = 42
 
 
 class TerminalWatcher(Watcher):
@@ -46,33 +46,45 @@ class TerminalWatcher(Watcher):
         """Show a query and its best paragraph."""
         best = documents[0] if documents else None
         found = f"{best.id} ({best.score:.2f})" if best and best.score else "nothing"
-        self._step("search", f"{escape(query)} [dim]→[/] {found}")
+        self._step("search", f"{escape(_short(query))} [dim]→[/] {found}")
 
     def called(self, name: str, arguments: str, result: str) -> None:
         """Show a tool call and what came of it."""
         shown = ", ".join(str(value) for value in json.loads(arguments).values())
-        line = result.splitlines()[0] if result else ""
-        if len(line) > _RESULT_LENGTH:
-            line = f"{line[:_RESULT_LENGTH]}…"
-        self._step(name, f"{escape(shown)} [dim]→[/] [bold]{escape(line)}[/]")
+        line = result.partition("\n")[0]
+        self._step(name, f"{escape(_short(shown))} [dim]→[/] [bold]{escape(_short(line))}[/]")
 
     def wrote(self, piece: str) -> None:
         """Add a piece to the answer."""
-        if self._live is None:
+        if not self._text:
             self._console.print()
+        self._text += piece
+        if not self._console.is_terminal:
+            return
+        if self._live is None:
             self._live = Live(console=self._console, refresh_per_second=12)
             self._live.start()
-        self._text += piece
-        self._live.update(Panel(Markdown(self._text), title="Answer", border_style="green"))
+        self._live.update(self._answer())
 
     def finished(self) -> None:
         """Leave the answer standing as it is."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+        elif self._text:
+            self._console.print(self._answer())
+        self._text = ""
+
+    def _answer(self) -> Panel:
+        return Panel(Markdown(self._text), title="Answer", border_style="green")
 
     def _step(self, name: str, text: str) -> None:
-        self._console.print(f"[cyan]●[/] [bold]{name:<20}[/] {text}", highlight=False)
+        line = f"[cyan]●[/] [bold]{name:<20}[/] {text}"
+        self._console.print(line, highlight=False, no_wrap=True, overflow="ellipsis")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1].rstrip()}…"
 
 
 def _count(number: int, noun: str, ending: str) -> str:
