@@ -33,8 +33,11 @@ _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
 _PROGRESS_S = 0.5
 _LONGEST_CLOSE_S = 5.0
+_LONGEST_IMPORT_S = 5.0
 
 _deliverers: "weakref.WeakSet[Deliverer]" = weakref.WeakSet()
+_loading = threading.Lock()
+"""Held while the thread imports: a fork in the middle of it would leave the child a half module."""
 
 
 class Deliverer:
@@ -73,12 +76,16 @@ class Deliverer:
         self._reset()
         _deliverers.add(self)
 
-    def submit(self, delivery: Delivery) -> None:
-        """Take one request; it is sent soon, or written to the spool at once."""
+    def submit(self, delivery: Delivery, *, durable: bool = False) -> None:
+        """Take one request; it is sent soon, or written to the spool at once.
+
+        With `durable` it is on disk when this returns, and sent from there.
+        """
         with self._changed:
             fits = self._waiting_bytes + len(delivery.body) <= self._memory_limit_bytes
             behind = self._ordered and self._own_backlog
-            if fits and not behind and self._retry_at is None and not self._closed:
+            at_once = durable or behind or self._closed
+            if fits and not at_once and self._retry_at is None:
                 self._waiting.append(delivery)
                 self._waiting_bytes += len(delivery.body)
                 self._start_thread()
@@ -119,18 +126,20 @@ class Deliverer:
             self._closing = True
             self._changed.notify_all()
             done = self._done_count
-            while (self._waiting or self._in_flight) and self._retry_at is None:
+            # A server that answers may as well have what workers left in the spool.
+            self._backlog = done > 0 or self._own_backlog
+            while self._has_work() and self._retry_at is None:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._thread is None:
                     break
                 self._changed.wait(left)
-                if self._done_count != done:
+                if self._done_count != done and self._waiting:
                     done = self._done_count
                     longest = start + max(timeout_s, _LONGEST_CLOSE_S)
                     deadline = min(max(deadline, time.monotonic() + _PROGRESS_S), longest)
             self._closed = True
             if self._in_flight or self._waiting:
-                self._tell_away(None)
+                self._tell_late()
             if self._in_flight:
                 self._keep(self._in_flight)
             self._keep_waiting()
@@ -169,6 +178,9 @@ class Deliverer:
             return self._tries > tries
         return not self._waiting and not self._own_backlog
 
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._in_flight or self._draining or self._backlog)
+
     def _start_thread(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="pellucid-delivery", daemon=True)
@@ -202,8 +214,12 @@ class Deliverer:
             else:
                 self._drain()
         except Exception:
-            # The thread must live: what failed is in the spool or in the log.
+            # The thread must live, and what it held must not be lost.
             _log.exception("Delivery to %s failed", self.url)
+            self._note_away(None)
+            if delivery is not None:
+                with self._changed:
+                    self._keep(delivery)
         with self._changed:
             self._in_flight = None
             self._draining = False
@@ -214,7 +230,7 @@ class Deliverer:
     def _await_work(self) -> str | None:
         """Wait for something to do: "send", "drain", or None to end."""
         while True:
-            if self._closed or (self._closing and not self._waiting):
+            if self._closed or (self._closing and not self._has_work()):
                 return None
             now = time.monotonic()
             if self._retry_at is not None:
@@ -260,7 +276,7 @@ class Deliverer:
 
         def stop() -> bool:
             fresh = bool(self._waiting) and not self._ordered
-            return self._closing or (fresh and delivered >= _DRAIN_STEP_FILES)
+            return self._closed or (fresh and delivered >= _DRAIN_STEP_FILES)
 
         kept_count = self._kept_count
         report = self.spool.drain(post, stop=stop)
@@ -270,6 +286,8 @@ class Deliverer:
                 say_once("rejected", self._rejected_text())
             if report.busy and self._retry_at is not None:
                 self._come_back_later(0.0)
+            elif report.busy and self._closing:
+                self._backlog = False
             elif report.busy:
                 self._changed.wait(_BUSY_FOLDER_S)
             elif not report.kept and kept_count == self._kept_count:
@@ -300,9 +318,11 @@ class Deliverer:
 
     def _connect(self) -> "Connection":
         if self._connection is None:
-            # What is only needed to send is loaded where it is sent, not by `import pellucid`.
-            from pellucid.client.http import Connection
+            with _loading:
+                # What is only needed to send is loaded where it is sent, not by `import pellucid`.
+                import encodings.idna  # noqa: F401 - the first look-up of a host imports it
 
+                from pellucid.client.http import Connection
             self._connection = Connection(self.url, api_key=self._api_key)
         return self._connection
 
@@ -376,6 +396,13 @@ class Deliverer:
             text = f"{self.url} answered {status}; {where}. Is it a Pellucid server?"
         say_once(f"away {self.url} {status}", text)
 
+    def _tell_late(self) -> None:
+        say_once(
+            f"late {self.url}",
+            f"{self.url} did not answer in time; traces are kept in {self.spool.folder} "
+            "and sent later.",
+        )
+
 
 def _seconds(text: str | None) -> float:
     """Read a Retry-After; a date or nonsense counts as none."""
@@ -385,10 +412,29 @@ def _seconds(text: str | None) -> float:
         return 0.0
 
 
-def _forget_parent() -> None:
+_fork_waited = False
+
+
+def _before_fork() -> None:
+    global _fork_waited
+    _fork_waited = _loading.acquire(timeout=_LONGEST_IMPORT_S)
+
+
+def _after_fork_in_parent() -> None:
+    if _fork_waited:
+        _loading.release()
+
+
+def _after_fork_in_child() -> None:
+    global _loading
+    _loading = threading.Lock()
     for deliverer in list(_deliverers):
         deliverer.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parent)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -6,6 +6,7 @@ sending behind that (`client.delivery`), so a slow server never slows the progra
 
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -35,6 +36,7 @@ QUEUE_SPANS = 16_384
 """Beyond this many waiting spans a caller encodes a batch itself, rather than lose one."""
 PENDING_AFTER_S = 1.0
 PENDING_AGAIN_S = 30.0
+WORKER_EXIT_S = 0.5
 _LINGER_S = 0.02
 _PAUSE_S = 0.2
 _SCAN_S = 0.5
@@ -54,6 +56,8 @@ class Pipeline:
     """Whether the thread sleeps until a span ends."""
     _idle: bool
     """Whether it sleeps until a span starts or ends."""
+    _may_be_killed: bool
+    """Whether this is a worker that is terminated, not ended: then each local root is spooled."""
     _envelopes: dict[Any, tuple[Any, bytes, bytes]]
     """By identity of the resource, which is held here so that the identity stays its own."""
 
@@ -71,6 +75,8 @@ class Pipeline:
         if self._idle:
             self._idle = False
             self._wake.set()
+        elif self._thread is None:
+            self._start_thread()
 
     def ended(self, span: ReadableSpan, span_id: int) -> None:
         """Take a span that has ended."""
@@ -86,6 +92,8 @@ class Pipeline:
         waiting = len(queue)
         if waiting >= BATCH_SPANS or self._thread is None:
             self._hurry(waiting)
+        if self._may_be_killed and not (span.parent and span.parent.span_id in self._open):
+            self._encode_all()
 
     def flush(self, timeout_s: float) -> bool:
         """Send what has ended; return whether the server has it all."""
@@ -117,6 +125,7 @@ class Pipeline:
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._waiting = self._idle = False
+        self._may_be_killed = False
         self._last_work = 0.0
         self._envelopes = {}
 
@@ -139,6 +148,15 @@ class Pipeline:
                 except RuntimeError:
                     return  # The interpreter is ending: close() encodes what waits.
                 self._thread = thread
+                self._watch_worker()
+
+    def _watch_worker(self) -> None:
+        """Hook into the end of a `multiprocessing` worker, where no atexit handler runs."""
+        util = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, self.close, args=(WORKER_EXIT_S,), exitpriority=10)
+            self._may_be_killed = process.current_process().daemon
 
     def _run(self) -> None:
         while not self._closed:
@@ -176,7 +194,7 @@ class Pipeline:
                     spans.append(self._queue.popleft())
             except IndexError:
                 pass
-            batch = _Batch(self._deliverer, self._envelope)
+            batch = _Batch(self._deliverer, self._envelope, durable=self._may_be_killed)
             for span in spans:
                 try:
                     batch.add(span, encode_span(span, redact=self._redact))
@@ -237,8 +255,11 @@ class Pipeline:
 
 
 class _Batch:
-    def __init__(self, deliverer: Deliverer, envelope: Any, *, keep: bool = True) -> None:
+    def __init__(
+        self, deliverer: Deliverer, envelope: Any, *, keep: bool = True, durable: bool = False
+    ) -> None:
         self._deliverer = deliverer
+        self._durable = durable
         self._envelope = envelope
         self._keep = keep
         self._groups: dict[bytes, ResourceGroup] = {}
@@ -268,7 +289,8 @@ class _Batch:
             body = compress(body)
             headers["content-encoding"] = "gzip"
         self._groups, self._spans, self._bytes = {}, 0, 0
-        self._deliverer.submit(Delivery("/v1/traces", headers, body, keep=self._keep))
+        delivery = Delivery("/v1/traces", headers, body, keep=self._keep)
+        self._deliverer.submit(delivery, durable=self._durable)
 
 
 def _guarded(redact: Redact) -> Redact:
