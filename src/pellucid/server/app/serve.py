@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ import uvicorn
 GRACE_S = 30
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+_COLLECT_AFTER = (100_000, 20, 50)
 
 
 class PortTaken(OSError):
@@ -66,9 +68,18 @@ def serve(app: Any, listeners: Sequence[socket.socket], on_ready: Callable[[], N
         backlog=BACKLOG,
     )
     server = _Server(config, on_ready)
+    _spare_the_collector()
     server.run(sockets=list(listeners))
     if not server.started:
         raise RuntimeError("The server did not start; its log says why.")
+
+
+def _spare_the_collector() -> None:
+    # Decoded spans are many and without cycles; walking them costs as much as normalising them.
+    # What was imported stays for good: freezing it keeps it out of every later walk.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class _Server(uvicorn.Server):
