@@ -4,6 +4,9 @@ from typing import Any
 
 from pellucid.server.web.assets import serve_asset
 from pellucid.server.web.pages import home, login, span, trace, traces
+from pellucid.server.web.pages.error import with_pages
+
+__all__ = ["route_handlers", "with_pages"]
 
 route_handlers: list[Any] = [
     serve_asset,
