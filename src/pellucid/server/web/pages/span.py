@@ -81,6 +81,7 @@ class SpanPanel(Fragment):
     span: Span = doc("The span, merged")
     stored: StoredSpan = doc("The same with what its trace says about it")
     share: float | None = doc("Its duration as a part of the trace's, 0 to 1")
+    speed: float | None = doc("Tokens out per second after the first, of a model call")
     tab: str = doc("The tab that is open")
     tabs: list[Tab] = doc("All tabs, in order")
     faults: list[FaultView] = doc("What went wrong")
@@ -112,6 +113,7 @@ def build_panel(
         span=span,
         stored=stored,
         share=span.duration_ns / trace_duration_ns if trace_duration_ns else None,
+        speed=_speed(span),
         tab=_pick_tab(span, tab, tabs),
         tabs=tabs,
         faults=list_faults(span),
@@ -143,6 +145,13 @@ def build_panel(
         scores=own_scores,
         base_url=base,
     )
+
+
+def _speed(span: Span) -> float | None:
+    seconds = (span.duration_ns - (span.ttft_ns or 0)) / 1e9
+    if span.kind is not SpanKind.LLM or not span.tokens.output or seconds < 0.001:
+        return None
+    return span.tokens.output / seconds
 
 
 def _values(span: Span, base: str) -> list[ValueView]:

@@ -1,19 +1,16 @@
 """The trace list: one row a trace, newest first, filtered by one query."""
 
 from dataclasses import dataclass
-from typing import Annotated
 from urllib.parse import urlencode
 
-from litestar import Response, get
-from litestar.params import Parameter
+from litestar import Request, Response, get
+from litestar.datastructures import State
 
 from pellucid.core.errors import QuerySyntaxError
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.page import Fragment, Page, Place, doc
 
-Query = Annotated[str, Parameter(query="query")]
-"""The framework keeps the name `query` to itself."""
 ROWS = 50
 SCORE_COLUMNS = 3
 
@@ -58,9 +55,13 @@ class TracesPage(Page):
 
 @get("/experiments/{slug:str}/traces", include_in_schema=False)
 async def list_traces(
-    traces: TraceService, slug: str, text: Query = "", cursor: str | None = None
+    request: Request[object, object, State],
+    traces: TraceService,
+    slug: str,
+    cursor: str | None = None,
 ) -> Response[str]:
     """Show one page of an experiment's traces."""
+    text = _query(request)
     experiment = await traces.get_experiment(slug)
     base = f"/experiments/{slug}/traces"
     fault = None
@@ -87,8 +88,11 @@ async def list_traces(
 
 
 @get("/experiments/{slug:str}/traces/rows", include_in_schema=False)
-async def list_rows(traces: TraceService, slug: str, text: Query = "") -> Response[str]:
+async def list_rows(
+    request: Request[object, object, State], traces: TraceService, slug: str
+) -> Response[str]:
     """Answer with the newest rows as a fragment."""
+    text = _query(request)
     experiment = await traces.get_experiment(slug)
     page = await traces.list_traces(experiment=experiment.name, query=text, limit=ROWS)
     return TraceRows(
@@ -96,6 +100,11 @@ async def list_rows(traces: TraceService, slug: str, text: Query = "") -> Respon
         score_names=pick_scores(page.traces),
         longest_ns=_longest(page.traces),
     ).respond()
+
+
+def _query(request: Request[object, object, State]) -> str:
+    """Return the query of an address; the framework keeps an argument named `query` to itself."""
+    return str(request.query_params.get("query", "")).strip()
 
 
 def pick_scores(traces: list[TraceSummary]) -> list[str]:
