@@ -67,6 +67,8 @@ def attribute_of(value: Any, budget: Budget | None = None) -> Any:
         return write_value(text) if text[:1] in ("{", "[", '"') else text
     if kind is bool or kind is int or (kind is float and math.isfinite(value)):
         return value
+    if kind is dict and _is_flat(value):
+        return json_text(value)
     simple = simplify(value, budget)
     if type(simple) is str:
         return write_value(simple)
@@ -87,6 +89,22 @@ def simplify(value: Any, budget: Budget | None = None) -> Any:
         return _Simplifier(budget or Budget()).value(value, 0)
     except Exception as error:  # the caller's program matters more than one captured value
         return f"<{_type_name(value)}: {type(error).__name__} while it was read>"
+
+
+def _is_flat(value: dict[Any, Any]) -> bool:
+    """Tell whether a dict is small and plain enough to be JSON as it is: most calls' arguments."""
+    if len(value) > 32:
+        return False
+    for key, item in value.items():
+        kind = type(item)
+        if kind is str:
+            if len(item) > 65_536:
+                return False
+        elif kind is not int and kind is not bool and item is not None:
+            return False
+        if type(key) is not str or masked(key, item):
+            return False
+    return True
 
 
 class _Simplifier:
@@ -113,6 +131,8 @@ class _Simplifier:
         self._open.add(id(value))
         try:
             return self._structure(value, kind, depth)
+        except Exception as error:  # one bad value must not hide its neighbours
+            return f"<{_type_name(value)}: {type(error).__name__} while it was read>"
         finally:
             self._open.discard(id(value))
 
@@ -301,11 +321,12 @@ def _is_data(item: Any) -> bool:
 
 def _instance_dict(value: Any) -> dict[str, Any] | None:
     """Return an instance's `__dict__` without asking the class, which may lie."""
-    try:
-        held = object.__getattribute__(value, "__dict__")
-    except (AttributeError, TypeError):
-        return None
-    return held if type(held) is dict else None
+    for base in type(value).__mro__:
+        descriptor = base.__dict__.get("__dict__")
+        if type(descriptor) is types.GetSetDescriptorType:
+            held = descriptor.__get__(value)
+            return held if type(held) is dict else None
+    return None
 
 
 def _slot(value: Any, kind: type, name: str) -> Any:

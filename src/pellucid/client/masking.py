@@ -30,6 +30,9 @@ _TOKEN_OWNERS = frozenset(
 )
 
 
+_NO_SECRETS = frozenset({bool, int, float})
+
+
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Tell whether a value under this name is a secret.
@@ -48,4 +51,4 @@ def is_secret_name(name: str) -> bool:
 
 def masked(name: str, value: Any) -> bool:
     """Tell whether a value is to be replaced by `MASK`: numbers and nothing are no secrets."""
-    return value is not None and type(value) not in (bool, int, float) and is_secret_name(name)
+    return is_secret_name(name) and value is not None and type(value) not in _NO_SECRETS

@@ -116,6 +116,16 @@ def set_default(**changes: Any) -> None:
     _process = Ambient(**{**values, **changes})
 
 
+def clear_run() -> None:
+    """Have the later spans of this context belong to no run, whatever was attached since it."""
+    held = current()
+    values = {
+        name: getattr(held, name)
+        for name in ("experiment", "session_id", "user_id", "tags", "metadata")
+    }
+    otel_context.attach(otel_context.set_value(_KEY, Ambient(**values)))
+
+
 def current_run_id() -> str | None:
     """Return the id of the run that spans started here belong to."""
     return current().run_id

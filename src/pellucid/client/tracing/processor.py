@@ -26,9 +26,8 @@ class PellucidSpanProcessor(SpanProcessor):
         pipeline = self.pipeline
         if pipeline is None:
             return
-        inherited = context.current(parent_context).attributes
-        if inherited:
-            span.set_attributes(inherited)
+        for name, value in context.current(parent_context).attributes.items():
+            span.set_attribute(name, value)
         ids = span.get_span_context()
         if self._is_sampled(ids.trace_id, ids.trace_flags):
             pipeline.opened(span, ids.span_id)
