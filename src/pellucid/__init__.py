@@ -37,6 +37,7 @@ _HOME = {
 """Public name → the module that defines it."""
 
 _MODULES: dict[str, str] = {
+    "autogen": "pellucid.integrations.autogen",
     "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
     "scorers": "pellucid.evals.scorers",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from pellucid.evals.gate import gate as gate
     from pellucid.evals.judges.judge import make_judge as make_judge
     from pellucid.evals.score import Score as Score
+    from pellucid.integrations import autogen as autogen
     from pellucid.integrations import autolog as autolog
     from pellucid.integrations import openai as openai
 

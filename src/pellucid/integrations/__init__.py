@@ -4,7 +4,9 @@ import importlib
 import logging
 from types import ModuleType
 
-FRAMEWORKS = ("openai",)
+from pellucid.client.instrument import Integration
+
+FRAMEWORKS = ("openai", "autogen")
 """The modules of this package, the SDKs that others call through first."""
 
 _log = logging.getLogger("pellucid")
@@ -22,13 +24,17 @@ def autolog(*, disable: bool = False) -> list[str]:
 
 def _switch(name: str, *, disable: bool) -> bool:
     try:
-        integration = _module(name).INTEGRATION
-        if integration.active and not disable:
-            return True  # keep the options that its own autolog was given
-        return bool(integration.switch(disable=disable))
+        switched = [_switch_one(one, disable=disable) for one in _module(name).INTEGRATIONS]
+        return any(switched)
     except Exception:
         _log.warning("Pellucid cannot trace %s", name, exc_info=True)
         return False
+
+
+def _switch_one(integration: Integration, *, disable: bool) -> bool:
+    if integration.active and not disable:
+        return True  # keep the options that its own autolog was given
+    return integration.switch(disable=disable)
 
 
 def _module(name: str) -> ModuleType:

@@ -61,6 +61,7 @@ def install() -> Undo:
 
 
 INTEGRATION = Integration("OpenAI", supported=SUPPORTED, module="openai", install=install)
+INTEGRATIONS = (INTEGRATION,)
 
 
 class _Call:

@@ -1,0 +1,14 @@
+"""Trace AutoGen in its living lines, each in its file."""
+
+from pellucid.integrations.autogen import ag2
+
+INTEGRATIONS = (ag2.INTEGRATION,)
+
+
+def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
+    """Trace every AutoGen line that is installed; `disable=True` undoes it.
+
+    `capture_content=False` leaves out what agents and tools were given and said.
+    """
+    for integration in INTEGRATIONS:
+        integration.switch(disable=disable, capture_content=capture_content)

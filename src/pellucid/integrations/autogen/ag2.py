@@ -1,0 +1,335 @@
+"""Trace ag2 before 1.0, the line with `initiate_chat`: chats, turns, speakers, tools, code.
+
+What an agent asks of an OpenAI model is a span of the OpenAI SDK's integration, below the agent's
+turn; other providers' clients are traced here.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from pellucid.client.encoding import simplify
+from pellucid.client.instrument import Integration, current, open_span
+from pellucid.client.patching import Patch, Undo, patch_all, when_imported
+from pellucid.client.tracing.span import Span
+from pellucid.core.span import SpanKind
+from pellucid.semconv import attributes as names
+from pellucid.semconv.messages import encode_messages, messages_of
+from pellucid.semconv.openai_wire import find_endpoint, read_request, read_response
+
+SUPPORTED = "ag2>=0.9,<1"
+
+_AGENT = "autogen.agentchat.conversable_agent:ConversableAgent"
+_GROUP = "autogen.agentchat.groupchat:GroupChat"
+_OTHER_CLIENTS = {
+    "anthropic": "AnthropicClient",
+    "bedrock": "BedrockClient",
+    "cerebras": "CerebrasClient",
+    "cohere": "CohereClient",
+    "gemini": "GeminiClient",
+    "groq": "GroqClient",
+    "mistral": "MistralAIClient",
+    "ollama": "OllamaClient",
+    "together": "TogetherClient",
+}
+_EXECUTORS = (
+    "autogen.coding.local_commandline_code_executor:LocalCommandLineCodeExecutor",
+    "autogen.coding.docker_commandline_code_executor:DockerCommandLineCodeExecutor",
+    "autogen.coding.jupyter.jupyter_code_executor:JupyterCodeExecutor",
+)
+_inside: ContextVar[bool] = ContextVar("pellucid-ag2-inside", default=False)
+"""Whether the agents at work are helpers that ag2 made for itself, as to select a speaker."""
+
+
+def install() -> Undo:
+    """Patch ag2 until the returned undo runs."""
+    undo = patch_all(
+        Patch(f"{_AGENT}.initiate_chat", _sync(_chat)),
+        Patch(f"{_AGENT}.a_initiate_chat", _async(_chat)),
+        Patch(f"{_AGENT}.generate_reply", _sync(_turn)),
+        Patch(f"{_AGENT}.a_generate_reply", _async(_turn)),
+        Patch(f"{_AGENT}.execute_function", _sync(_tool)),
+        Patch(f"{_AGENT}.a_execute_function", _async(_tool)),
+        Patch(f"{_AGENT}.execute_code_blocks", _sync(_code)),
+        Patch(f"{_GROUP}.select_speaker", _sync(_speaker)),
+        Patch(f"{_GROUP}.a_select_speaker", _async(_speaker), required=False),
+    )
+    for target in _EXECUTORS:
+        _later(undo, target.partition(":")[0], Patch(f"{target}.execute_code_blocks", _sync(_code)))
+    for provider, name in _OTHER_CLIENTS.items():
+        module = f"autogen.oai.{provider}"
+        call = functools.partial(_model, provider)
+        _later(undo, module, Patch(f"{module}:{name}.create", _sync(call), required=False))
+    return undo
+
+
+INTEGRATION = Integration("ag2", supported=SUPPORTED, module="autogen", install=install)
+
+
+def _later(undo: Undo, module: str, patch: Patch) -> None:
+    undo.add(when_imported(module, lambda: undo.add(patch.apply())))
+
+
+class _Stage:
+    """One wrapped call: the span to open, and what its result says."""
+
+    def __init__(
+        self,
+        span: Span,
+        result: Callable[[Span, Any], None] | None = None,
+        *,
+        helpers: bool = False,
+    ) -> None:
+        self.span = span
+        self._result = result
+        self._helpers = helpers
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A block in which the span is current, failed by what leaves the block, ended after."""
+        token = _inside.set(True) if self._helpers else None
+        try:
+            with current(self.span):
+                yield
+        except BaseException as error:
+            self.span.__exit__(type(error), error, None)
+            raise
+        finally:
+            if token is not None:
+                _inside.reset(token)
+        self.span.end()
+
+    def show(self, result: Any) -> None:
+        """Show the result, as far as content is captured."""
+        if self._result is not None:
+            self._result(self.span, result)
+
+
+Begin = Callable[[Any, tuple[Any, ...], dict[str, Any]], _Stage | None]
+
+
+def _sync(begin: Begin) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            stage = begin(self, args, kwargs) if INTEGRATION.active else None
+            if stage is None:
+                return original(self, *args, **kwargs)
+            with stage.running():
+                result = original(self, *args, **kwargs)
+                stage.show(result)
+            return result
+
+        return wrapper
+
+    return wrap
+
+
+def _async(begin: Begin) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            stage = begin(self, args, kwargs) if INTEGRATION.active else None
+            if stage is None:
+                return await original(self, *args, **kwargs)
+            with stage.running():
+                result = await original(self, *args, **kwargs)
+                stage.show(result)
+            return result
+
+        return wrapper
+
+    return wrap
+
+
+def _captures() -> bool:
+    return bool(INTEGRATION.options.get("capture_content", True))
+
+
+def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+    if _inside.get():
+        return None
+    recipient = args[0] if args else kwargs.get("recipient")
+    group = getattr(recipient, "groupchat", None)
+    title = f"initiate_chat {_name(sender)} → {_name(recipient)}"
+    span = open_span(title, SpanKind.CHAIN)
+    if group is not None:
+        span.set_attribute("ag2.group", [_name(agent) for agent in group.agents])
+    message = args[7] if len(args) > 7 else kwargs.get("message")
+    if _captures() and message is not None and not callable(message):
+        span.set_input(message.get("content") if isinstance(message, dict) else message)
+
+    def show(span: Span, result: Any) -> None:
+        history = getattr(result, "chat_history", None) or []
+        span.set_attribute("ag2.cost", getattr(result, "cost", None))
+        span.set_attribute("ag2.turns", len(history))
+        if not _captures():
+            return
+        if history:
+            if message is None or callable(message):
+                span.set_input(history[0].get("content"))
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(history))
+        summary = getattr(result, "summary", None)
+        if isinstance(summary, dict):
+            summary = summary.get("content") or summary
+        span.set_output(summary or (history[-1].get("content") if history else None))
+        if getattr(result, "human_input", None):
+            span.set_attribute("ag2.human_input", result.human_input)
+
+    return _Stage(span, show)
+
+
+def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+    name = _name(agent)
+    if _inside.get() or name.startswith("_"):
+        return None
+    sender = args[1] if len(args) > 1 else kwargs.get("sender")
+    messages = args[0] if args else kwargs.get("messages")
+    if messages is None and sender is not None:
+        messages = agent.chat_messages.get(sender)
+    span = open_span(name, SpanKind.AGENT, attributes={names.AGENT_NAME: name})
+    if sender is not None:
+        span.set_attribute("ag2.sender", _name(sender))
+    description = getattr(agent, "description", None)
+    if description:
+        span.set_attribute("gen_ai.agent.description", description)
+    if _captures() and messages:
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(messages))
+        span.set_input(_content(messages[-1]))
+
+    def show(span: Span, reply: Any) -> None:
+        if reply is None or not _captures():
+            return
+        said = reply if isinstance(reply, dict) else {"content": reply}
+        said = {"role": "assistant", **said, "name": name}
+        span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages([said]))
+        span.set_output(_content(said))
+
+    return _Stage(span, show)
+
+
+def _tool(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+    call = args[0] if args else kwargs.get("func_call")
+    if not isinstance(call, dict):
+        return None
+    name = str(call.get("name", ""))
+    call_id = args[1] if len(args) > 1 else kwargs.get("call_id")
+    span = open_span(name, SpanKind.TOOL)
+    arguments = _parsed(call.get("arguments"))
+    shown = arguments if _captures() else None
+    span.set_tool_call(name, shown, id=call_id)
+    if shown is not None:
+        span.set_input(shown)
+
+    def show(span: Span, result: Any) -> None:
+        succeeded, answer = result
+        content = answer.get("content") if isinstance(answer, dict) else answer
+        if _captures():
+            span.set_tool_call(name, result=content)
+            span.set_output(content)
+        if not succeeded:
+            # ag2 turns the exception into this text and lets the agent answer it.
+            text = str(content).removeprefix("Error: ")
+            span.add_event("exception", {"exception.type": "Error", "exception.message": text})
+            span.set_error(text)
+
+    return _Stage(span, show)
+
+
+def _code(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+    blocks = args[0] if args else kwargs.get("code_blocks", [])
+    code = [
+        {"language": block[0], "code": block[1]}
+        if isinstance(block, tuple | list)
+        else {"language": getattr(block, "language", ""), "code": getattr(block, "code", "")}
+        for block in blocks
+    ]
+    span = open_span("execute code", SpanKind.TOOL)
+    span.set_tool_call("execute code", {"blocks": code} if _captures() else None)
+    if _captures():
+        span.set_input(code[0]["code"] if len(code) == 1 else code)
+
+    def show(span: Span, result: Any) -> None:
+        if isinstance(result, tuple):
+            status, output = result[0], result[1]
+        else:
+            status, output = getattr(result, "exit_code", 0), getattr(result, "output", None)
+        span.set_attribute("ag2.exit_code", status)
+        if _captures():
+            span.set_tool_call("execute code", result={"exit_code": status, "output": output})
+            span.set_output(output)
+        if status:
+            text = f"exit code {status}"
+            span.add_event("exception", {"exception.type": "Error", "exception.message": text})
+            span.set_error(text)
+
+    return _Stage(span, show)
+
+
+def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+    last = args[0] if args else kwargs.get("last_speaker")
+    span = open_span("select speaker", SpanKind.CHAIN)
+    method = group.speaker_selection_method
+    span.set_attribute("ag2.selection_method", method if isinstance(method, str) else "function")
+    span.set_input(
+        {"last_speaker": _name(last), "candidates": [_name(agent) for agent in group.agents]}
+    )
+
+    def show(span: Span, chosen: Any) -> None:
+        span.set_output(_name(chosen) if hasattr(chosen, "name") else chosen)
+
+    return _Stage(span, show, helpers=True)
+
+
+def _model(
+    provider: str, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> _Stage | None:
+    params = args[0] if args else kwargs.get("params")
+    endpoint = find_endpoint("/chat/completions")
+    if not isinstance(params, dict) or endpoint is None:
+        return None
+    request = read_request(endpoint, simplify(params))
+    span = open_span(f"chat {request.model}", SpanKind.LLM)
+    span.set_model(request.model, provider, **request.parameters)
+    if _captures() and request.messages:
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(request.messages))
+
+    def show(span: Span, result: Any) -> None:
+        dump = getattr(result, "model_dump", None)
+        if dump is None:
+            return
+        response = read_response(endpoint, dump(mode="json", exclude_unset=True, warnings=False))
+        span.set_usage(response.tokens.input, response.tokens.output)
+        if response.finish_reasons:
+            span.otel_span.set_attribute(names.FINISH_REASONS, response.finish_reasons)
+        if _captures() and response.messages:
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(response.messages))
+
+    return _Stage(span, show)
+
+
+def _name(agent: Any) -> str:
+    return str(getattr(agent, "name", agent))
+
+
+def _content(message: Any) -> Any:
+    if not isinstance(message, dict):
+        return message
+    return message.get("content") or message.get("tool_calls") or message.get("tool_responses")
+
+
+def _messages(messages: list[Any]) -> str:
+    found = messages_of(simplify(list(messages)))
+    return encode_messages(found) if found else "[]"
+
+
+def _parsed(arguments: Any) -> Any:
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments

@@ -1,0 +1,166 @@
+"""ag2 before 1.0: two-agent chats, tools, group chats, nested chats, code, async, failures."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid.core.span import SpanKind, Status
+from pellucid.demo.model_server import Call, Rule, ScriptedModelServer
+from pellucid.integrations import autolog
+from pellucid.testing.conformance import Recording, shown
+
+autogen: Any = pytest.importorskip("autogen", reason="ag2 < 1 is in environment a")
+pytestmark = pytest.mark.filterwarnings("default")
+
+SCRIPT = [
+    Rule("Writer", system="role play", user="Read the"),
+    Rule(Call("add", {"a": 2, "b": 3}), offers="add", when=lambda r: r.answered_tool is None),
+    Rule(lambda request: f"The sum is {request.last.text}. TERMINATE", tool="add"),
+    Rule("```python\nprint(6 * 7)\n```", user="Compute"),
+    Rule("Noted. TERMINATE", user="exitcode"),
+    Rule("A draft. TERMINATE"),
+]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedModelServer]:
+    with ScriptedModelServer(script=SCRIPT) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def config(server: ScriptedModelServer) -> Any:
+    return {
+        "config_list": [{"model": "gpt-4o", "base_url": server.base_url, "api_key": "k"}],
+        "cache_seed": None,
+        "temperature": 0.1,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _traced(recording: Recording) -> Iterator[None]:
+    assert "autogen" in autolog()
+    yield
+    autolog(disable=True)
+
+
+def assistant(config: Any, name: str = "assistant", **more: Any) -> Any:
+    return autogen.AssistantAgent(name, llm_config=config, **more)
+
+
+def user(**more: Any) -> Any:
+    more = {"human_input_mode": "NEVER", "code_execution_config": False, **more}
+    more.setdefault("is_termination_msg", lambda m: "TERMINATE" in (m.get("content") or ""))
+    return autogen.UserProxyAgent("user", **more)
+
+
+def test_a_chat_of_two_with_a_tool(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    helper, caller = assistant(config), user()
+
+    def add(a: int, b: int) -> int:
+        with pellucid.span("inside the tool"):
+            return a + b
+
+    autogen.register_function(add, caller=helper, executor=caller, description="Add.")
+    result = caller.initiate_chat(helper, message="What is 2 and 3?", max_turns=4)
+    assert "The sum is 5" in result.summary
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="What is 2 and 3?", output="The sum is 5")
+    recording.check_owner("assistant")
+    tool = recording.check_tool("add", arguments={"a": 2, "b": 3}, result="5")
+    assert recording.named("inside the tool").parent_id == tool.span_id
+    recording.check_no_failure()
+    assert recording.root.name == "initiate_chat user → assistant"
+
+
+def test_a_tool_that_fails(config: Any, server: ScriptedModelServer, recording: Recording) -> None:
+    helper, caller = assistant(config), user()
+
+    def add(a: int, b: int) -> int:
+        raise ValueError("no adding today")
+
+    autogen.register_function(add, caller=helper, executor=caller, description="Add.")
+    caller.initiate_chat(helper, message="What is 2 and 3?", max_turns=3)
+    (failed,) = recording.of_kind(SpanKind.TOOL)
+    recording.check_failure(failed)
+    assert "no adding today" in failed.status_message
+    assert recording.root.status is Status.OK
+
+
+def test_a_group_chat_shows_who_was_chosen_from_whom(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    writer = assistant(config, "Writer")
+    critic = assistant(config, "Critic")
+    group = autogen.GroupChat(agents=[writer, critic], messages=[], max_round=3)
+    manager = autogen.GroupChatManager(groupchat=group, llm_config=config)
+    user().initiate_chat(manager, message="Write a line.", max_turns=1)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_owner("Writer", "chat_manager")
+    chosen = [span for span in recording.spans if span.name == "select speaker"]
+    assert chosen
+    assert "Critic" in shown(chosen[0].input)
+    assert chosen[0].output == "Writer"
+    agents = {span.name for span in recording.of_kind(SpanKind.AGENT)}
+    assert agents <= {"user", "chat_manager", "Writer", "Critic"}
+
+
+def test_nested_chats_are_below_the_turn_that_holds_them(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    outer, inner = assistant(config, "outer"), assistant(config, "inner")
+    outer.register_nested_chats(
+        [{"recipient": inner, "message": "Think.", "max_turns": 1, "summary_method": "last_msg"}],
+        trigger=lambda sender: sender.name == "user",
+    )
+    user().initiate_chat(outer, message="Go.", max_turns=1)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    nested = recording.named("initiate_chat outer → inner")
+    assert recording.ancestors(nested)[0].name == "outer"
+
+
+def test_code_is_shown_with_what_it_printed(
+    config: Any, server: ScriptedModelServer, recording: Recording, tmp_path: Any
+) -> None:
+    from autogen.coding import LocalCommandLineCodeExecutor
+
+    executor = LocalCommandLineCodeExecutor(work_dir=tmp_path)
+    runner = user(code_execution_config={"executor": executor})
+    runner.initiate_chat(assistant(config), message="Compute it.", max_turns=2)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    code = recording.check_tool("execute code", result="42")
+    assert "print(6 * 7)" in shown(code.input)
+
+
+async def test_async_chats(config: Any, server: ScriptedModelServer, recording: Recording) -> None:
+    helper, caller = assistant(config), user()
+
+    async def add(a: int, b: int) -> int:
+        with pellucid.span("inside the tool"):
+            return a + b
+
+    autogen.register_function(add, caller=helper, executor=caller, description="Add.")
+    await caller.a_initiate_chat(helper, message="What is 2 and 3?", max_turns=3)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    tool = recording.check_tool("add", arguments={"a": 2, "b": 3})
+    assert recording.named("inside the tool").parent_id == tool.span_id
+    recording.check_owner("assistant")
+
+
+def test_a_model_that_fails_fails_what_waited_for_it(config: Any, recording: Recording) -> None:
+    config["config_list"][0]["base_url"] = "http://127.0.0.1:9/v1"
+    config["config_list"][0]["max_retries"] = 0
+    with pytest.raises(Exception, match="onnection"):
+        user().initiate_chat(assistant(config), message="Hello", max_turns=1)
+    (failed,) = recording.of_kind(SpanKind.LLM)
+    recording.check_failure(failed)
+    assert recording.root.status is Status.ERROR
