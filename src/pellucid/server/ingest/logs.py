@@ -8,21 +8,14 @@ from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no types
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogProto
 
-from pellucid.core.errors import InvalidInput
 from pellucid.core.span import Attributes, LogRecord, Scope
 from pellucid.semconv.digest import DIGEST_BYTES
 from pellucid.server.ingest import frames, otlp_json
+from pellucid.server.ingest.frames import attributes_of, value_of
 from pellucid.server.ingest.otlp_json import MAX_DEPTH, Json, get
-from pellucid.server.ingest.protobuf import (
-    attributes_of,
-    lenient_resource,
-    lenient_scope,
-    scope_of,
-    value_of,
-)
+from pellucid.server.ingest.protobuf import parse_damaged, read_resource, read_scope
 from pellucid.server.ingest.spans import Refused, check_span_id, check_time, check_trace_id
 from pellucid.server.services.batch import Batch, Fault
 
@@ -33,31 +26,11 @@ _SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 def decode_protobuf(body: bytes, header: str | None) -> Batch:
     """Decode an ExportLogsServiceRequest. Raises InvalidInput if the bytes are no such message."""
     batch = Batch(size_bytes=len(body))
-    try:
-        request = ExportLogsServiceRequest.FromString(body)
-    except DecodeError:
-        return _decode_by_frames(body, batch)
-    for r, resource_logs in enumerate(request.resource_logs):
-        resource = attributes_of(resource_logs.resource.attributes)
-        for s, scope_logs in enumerate(resource_logs.scope_logs):
-            scope = scope_of(scope_logs.scope)
-            for i, proto in enumerate(scope_logs.log_records):
-                _add_proto(proto, resource, scope, (r, s, i), batch)
-    return _told(batch)
-
-
-def _decode_by_frames(body: bytes, batch: Batch) -> Batch:
-    try:
-        request = frames.parse("Request", body)
-    except DecodeError:
-        raise InvalidInput(
-            "The body is not an OTLP ExportLogsServiceRequest in protobuf, or it is cut short "
-            f"({len(body)} bytes arrived). Nothing of it was stored."
-        ) from None
+    request = parse_damaged(body, "ExportLogsServiceRequest")
     for r, outer in enumerate(request.resources):
-        resource = lenient_resource(outer.resource, batch)
+        resource = read_resource(outer.resource, batch)
         for s, middle in enumerate(outer.scopes):
-            scope = lenient_scope(middle.scope, batch)
+            scope = read_scope(middle.scope, batch)
             for i, data in enumerate(middle.items):
                 try:
                     proto = LogProto.FromString(data)

@@ -7,7 +7,7 @@ from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import InvalidInput, Unavailable
 from pellucid.core.ports import ArtifactStore, SpanStore
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
-from pellucid.semconv.attachments import cut
+from pellucid.semconv.attachments import CutAttachment, cut, cut_log
 from pellucid.semconv.digest import attribute_count, digest_of
 from pellucid.server.services.batch import Batch, describe
 from pellucid.server.services.group_commit import GroupCommit, Write, new_future
@@ -21,6 +21,7 @@ RETRY_AFTER_S = 1.0
 class _Prepared(NamedTuple):
     batch: Batch
     arrivals: list[Arrival]
+    logs: list[LogRecord]
 
 
 Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
@@ -77,7 +78,7 @@ class IngestService:
         try:
             prepared = await self._threads.run(self._prepare, decode)
             batch = prepared.batch
-            write = Write(arrivals=prepared.arrivals, logs=batch.logs, done=new_future())
+            write = Write(arrivals=prepared.arrivals, logs=prepared.logs, done=new_future())
             if len(write):
                 self._commits.put(write)
         finally:
@@ -96,13 +97,13 @@ class IngestService:
     def _prepare(self, decode: Callable[[], Batch]) -> "_Prepared":
         batch = decode()
         seen_ns = self._clock()
-        return _Prepared(batch, [self._arrival(span, seen_ns) for span in batch.spans])
+        arrivals = [self._arrival(span, seen_ns) for span in batch.spans]
+        return _Prepared(batch, arrivals, [self._record(record) for record in batch.logs])
 
     def _arrival(self, decoded: DecodedSpan, seen_ns: int) -> Arrival:
         digest = digest_of(decoded)
         kept = cut(decoded)
-        for attachment in kept.attachments:
-            self._artifacts.put(attachment.data)
+        self._keep(kept.attachments)
         return Arrival(
             decoded=kept.decoded,
             span=self._normalise(kept.decoded, ()),
@@ -111,3 +112,12 @@ class IngestService:
             seen_ns=seen_ns,
             normaliser=self._normaliser,
         )
+
+    def _record(self, record: LogRecord) -> LogRecord:
+        kept = cut_log(record)
+        self._keep(kept.attachments)
+        return kept.record
+
+    def _keep(self, attachments: Sequence[CutAttachment]) -> None:
+        for attachment in attachments:
+            self._artifacts.put(attachment.data)
