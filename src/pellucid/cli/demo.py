@@ -50,8 +50,11 @@ def demo(once: bool, data_dir: Path, port: int, model: str | None) -> None:
     _require_packages()
     from rich.console import Console
 
+    from pellucid.demo.provider import require_credentials
     from pellucid.demo.server_process import own_server, port_is_free
 
+    if model is not None:
+        require_credentials(model)
     console = Console(highlight=False)
     folder = data_dir.absolute()
     if not port_is_free(port):
@@ -61,11 +64,10 @@ def demo(once: bool, data_dir: Path, port: int, model: str | None) -> None:
         try:
             with own_server(folder, port) as server:
                 console.print(f"Pellucid is at {server.url}, over {folder}", soft_wrap=True)
-                answer = _run_agent(console, server, folder, model)
                 if once:
-                    _check(console, server, answer)
+                    _check(console, server, _run_agent(console, server, folder, model))
                 else:
-                    _serve(console, server)
+                    _run_and_serve(console, server, folder, model)
         except _Stopped:
             if once:
                 raise PellucidError("Stopped before the check was done.") from None
@@ -111,7 +113,14 @@ def _check(console: "Console", server: "ServerProcess", answer: "Answer") -> Non
     console.print("Checked over HTTP: the trace, its spans, the picture and the pages are there.")
 
 
-def _serve(console: "Console", server: "ServerProcess") -> NoReturn:
+def _run_and_serve(
+    console: "Console", server: "ServerProcess", folder: Path, model: str | None
+) -> NoReturn:
+    """Serve whatever comes of the agent: a failed trace is worth a look as well."""
+    try:
+        _run_agent(console, server, folder, model)
+    except PellucidError as error:
+        console.print(error.message, style="red", markup=False)
     console.print("Open it in a browser. Ctrl-C stops the demo.")
     code = server.wait()
     raise PellucidError(f"The demo's server ended by itself, with exit code {code}.")

@@ -78,6 +78,7 @@ class Encyclopedia:
             hits = self._index.search(query, k, self._vector(query))
             documents = [self._document(hit) for hit in hits]
             span.set_documents(documents)
+            span.set_output([{"id": d.id, "score": d.score} for d in documents])
             return documents
 
     def cite(self, documents: list[pellucid.Document]) -> str:

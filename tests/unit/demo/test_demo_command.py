@@ -13,7 +13,7 @@ from rich.console import Console
 
 import pellucid
 from pellucid.cli import demo as command
-from pellucid.core.errors import MissingExtra
+from pellucid.core.errors import MissingExtra, PellucidError
 from pellucid.demo.agent import Plan
 from pellucid.demo.server_process import port_is_free
 from pellucid.demo.terminal import TerminalWatcher
@@ -78,3 +78,16 @@ def test_the_terminal_shows_every_step_and_no_markup_of_others() -> None:
         "About 8,568 discs.",
     ):
         assert text in shown
+
+
+def test_a_real_model_without_credentials_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    folder = tmp_path / "demo"
+    arguments = ["--model", "gpt-x", "--data-dir", str(folder)]
+    result = click.testing.CliRunner().invoke(command.demo, arguments)
+    assert isinstance(result.exception, PellucidError)
+    assert "OPENAI_API_KEY" in result.exception.message
+    assert not folder.exists()
