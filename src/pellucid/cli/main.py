@@ -20,6 +20,7 @@ class Lazy(NamedTuple):
 
 COMMANDS = {
     "demo": Lazy("pellucid.cli.demo:demo", "Trace a demo agent and show it."),
+    "gate": Lazy("pellucid.cli.gate:gate", "Check an evaluation against rules, for CI."),
     "traces": Lazy("pellucid.cli.traces:traces", "List, show and delete traces."),
     "up": Lazy("pellucid.cli.up:up", "Start the server over a data folder."),
 }

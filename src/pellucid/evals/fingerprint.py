@@ -127,4 +127,5 @@ def describe(function: Callable[..., Any] | None) -> str:
         return "table"
     if isinstance(function, functools.partial):
         return describe(function.func)
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).rpartition("<locals>.")[2]
