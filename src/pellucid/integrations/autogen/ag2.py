@@ -163,7 +163,8 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage 
         span.set_input(message.get("content") if isinstance(message, dict) else message)
 
     def show(span: Span, result: Any) -> None:
-        history = getattr(result, "chat_history", None) or []
+        # A group's own history holds what its members said to each other too.
+        history = getattr(group, "messages", None) or getattr(result, "chat_history", None) or []
         span.set_attribute("ag2.cost", getattr(result, "cost", None))
         span.set_attribute("ag2.turns", len(history))
         if not _captures():
@@ -172,7 +173,7 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage 
             if message is None or callable(message):
                 span.set_input(history[0].get("content"))
             span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(history))
-        summary = getattr(result, "summary", None)
+        summary = getattr(result, "summary", None) if group is None else None
         if isinstance(summary, dict):
             summary = summary.get("content") or summary
         span.set_output(summary or (history[-1].get("content") if history else None))
