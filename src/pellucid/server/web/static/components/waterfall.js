@@ -363,6 +363,7 @@ export class Waterfall extends HTMLElement {
   pressed(event) {
     if (isTyping(event) || !singleKeysAllowed()) return false;
     if (event.key.startsWith("Arrow") && event.target === document.body) {
+      this.scroller?.focus({ preventScroll: true });
       this.#walk(event);
       return true;
     }

@@ -1,0 +1,92 @@
+"""A real server with sample traces, and pages that fail a test when the browser complains."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from pellucid.testing.live import LiveServer
+from pellucid.testing.sample_site import Site
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+_CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+            if _CHROMIUM is None:
+                reason = "no Chromium is installed; install it with: apt-get install chromium"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a server with sample traces, which tests only read."""
+    server = LiveServer(tmp_path_factory.mktemp("site")).start()
+    try:
+        filled = Site(server)
+        filled.fill()
+        yield filled
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return one Chromium for all tests."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=_CHROMIUM, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Return a fresh profile, light, 1440 wide."""
+    fresh = browser.new_context(
+        color_scheme="light", viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+    )
+    fresh.set_default_timeout(10_000)
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """Return a page; a console error, an exception or a policy violation fails the test."""
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(f"{message.type}: {message.text} {message.location}")
+
+    opened = context.new_page()
+    opened.on("console", hear)
+    opened.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
+    opened.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+    opened.add_init_script(
+        "document.addEventListener('securitypolicyviolation', (event) => "
+        "console.error('policy', event.violatedDirective, event.blockedURI))"
+    )
+    yield opened
+    expected = getattr(opened, "expected_complaints", ())
+    left = [one for one in complaints if not any(text in one for text in expected)]
+    assert left == []
