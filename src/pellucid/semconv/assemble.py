@@ -26,6 +26,7 @@ from pellucid.core.span import (
     ToolCall,
 )
 from pellucid.semconv.attributes import KIND
+from pellucid.semconv.bodies import MODEL_CALLS
 from pellucid.semconv.documents import documents_of
 from pellucid.semconv.events import (
     error_message,
@@ -39,7 +40,6 @@ from pellucid.semconv.rules import Draft
 _Get = Callable[..., Any]
 
 _NO_TOKENS = Tokens()
-_MODEL_CALLS = frozenset({SpanKind.LLM, SpanKind.IMAGE})
 _RETURN_DOCUMENTS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER})
 
 
@@ -159,7 +159,7 @@ def _content(get: _Get, side: str, kind: SpanKind, messages: list[Message]) -> A
         return explicit
     body = get(f"body_{side}")
     if body is not None and not (
-        messages and kind in _MODEL_CALLS and isinstance(body, dict | list)
+        messages and kind in MODEL_CALLS and isinstance(body, dict | list)
     ):
         return body
     if not messages:

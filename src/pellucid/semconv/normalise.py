@@ -8,16 +8,47 @@ parsed once in the life of a process and not once a span.
 from collections.abc import Callable, Sequence
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
-from pellucid.semconv import genai, openinference, ours
+from pellucid.semconv import (
+    ag2,
+    autogen,
+    genai,
+    langfuse,
+    langsmith,
+    litellm,
+    llamaindex,
+    logfire,
+    mlflow,
+    openinference,
+    openlit,
+    openllmetry,
+    ours,
+    vercel,
+)
 from pellucid.semconv.assemble import assemble
 from pellucid.semconv.attributes import KIND
+from pellucid.semconv.bodies import MODEL_CALLS, read_bodies
 from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
 from pellucid.semconv.values import UNREAD
 
 VERSION = 1
 """Raised whenever the same span would be understood better: stores keep it with every span."""
 
-DIALECTS: tuple[Dialect, ...] = (ours.DIALECT, genai.DIALECT, openinference.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    ours.DIALECT,
+    mlflow.DIALECT,
+    langsmith.DIALECT,
+    openllmetry.DIALECT,
+    langfuse.DIALECT,
+    vercel.DIALECT,
+    logfire.DIALECT,
+    openlit.DIALECT,
+    ag2.DIALECT,
+    litellm.DIALECT,
+    autogen.DIALECT,
+    llamaindex.DIALECT,
+    genai.DIALECT,
+    openinference.DIALECT,
+)
 """The first dialect that has a rule for a name decides what the name means."""
 
 _MAX_REMEMBERED = 20_000
@@ -57,6 +88,8 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
     if KIND not in decoded.attributes:
         for refine in _refiners_of(decoded):
             refine(draft)
+        if draft.claims.get("kind") in MODEL_CALLS:
+            read_bodies(draft)
     return assemble(draft, logs)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from pellucid.core.span import Document, Message, Part, SpanKind, Tool
 from pellucid.semconv.genai import read_system
-from pellucid.semconv.messages import bytes_part, media_part, message_of, messages_of, part_of
-from pellucid.semconv.rules import Dialect, Draft, Flat, Path, Rule, table
+from pellucid.semconv.messages import message_of, messages_of, read_content
+from pellucid.semconv.parts import bytes_part, media_part, part_of
+from pellucid.semconv.rules import Dialect, Draft, Flat, Rule, grouped, is_index, table
 from pellucid.semconv.tools import tool_of, tools_of
 from pellucid.semconv.values import (
     UNREAD,
     Reader,
-    decode_json,
     json_safe,
     read_any_text,
     read_count,
@@ -45,18 +45,9 @@ def _read_json_member(value: Any) -> Any:
     return json_safe(read_embedded(value))
 
 
-def _read_content(value: Any) -> Any:
-    """Read a message's text; a list of typed parts stands there as JSON text at times."""
-    if type(value) is str and value.startswith("[{"):
-        parts = decode_json(value)
-        if type(parts) is list and all(type(part) is dict and "type" in part for part in parts):
-            return parts
-    return read_any_text(value)
-
-
 _MESSAGE: dict[str, Reader] = {
     "role": read_text,
-    "content": _read_content,
+    "content": read_content,
     "name": read_text,
     "tool_call_id": read_label,
     "finish_reason": read_text,
@@ -115,14 +106,10 @@ def _match(name: str) -> Rule | None:
     for prefix, (group, members) in _GROUPS.items():
         if name.startswith(prefix):
             head, dot, rest = name[len(prefix) :].partition(".")
-            if not dot or not _is_index(head):
+            if not dot or not is_index(head):
                 return None
             return _member(group, members, int(head), rest)
     return None
-
-
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 7
 
 
 def _member(group: str, members: dict[str, Reader], index: int, rest: str) -> Rule | None:
@@ -135,7 +122,7 @@ def _member(group: str, members: dict[str, Reader], index: int, rest: str) -> Ru
         inner = rest[len("function.") :]
         return (
             Rule(group, read_value, RANK, (index, "function", int(inner)))
-            if _is_index(inner)
+            if is_index(inner)
             else None
         )
     if not rest.startswith("message."):
@@ -146,7 +133,7 @@ def _member(group: str, members: dict[str, Reader], index: int, rest: str) -> Ru
         return Rule(group, read, RANK, (index, rest))
     kind, _, tail = rest.partition(".")
     number, _, key = tail.partition(".")
-    if not _is_index(number):
+    if not is_index(number):
         return None
     if kind == "content" and not key:
         return Rule(group, read_any_text, RANK, (index, "contents", int(number), _TEXT))
@@ -161,19 +148,6 @@ _PLAIN_ROLES = frozenset({"system", "user", "assistant"})
 
 def _read_dimensions(value: Any) -> Any:
     return len(value) if isinstance(value, list | tuple) and value else UNREAD
-
-
-def _by_index(flats: list[Flat]) -> list[dict[Any, Any]]:
-    """Gather a group's members: one dict an index, in order; deeper paths nest."""
-    found: dict[int, dict[Any, Any]] = {}
-    for flat in flats:
-        index: Any = flat.path[0]
-        at = found.setdefault(index, {})
-        rest: Path = flat.path[1:]
-        for step in rest[:-1]:
-            at = at.setdefault(step, {})
-        at[rest[-1]] = flat.value
-    return [found[index] for index in sorted(found)]
 
 
 def _message(group: dict[Any, Any], role: str) -> Message:
@@ -262,7 +236,7 @@ def _content(members: dict[str, Any]) -> Part:
 
 def _messages(field: str, role: str) -> Any:
     def assemble(flats: list[Flat], draft: Draft) -> None:
-        draft.claim(field, [_message(group, role) for group in _by_index(flats)], RANK)
+        draft.claim(field, [_message(group, role) for group in grouped(flats)], RANK)
 
     return assemble
 
@@ -271,7 +245,7 @@ def _texts(field: str, role: str, key: str) -> Any:
     def assemble(flats: list[Flat], draft: Draft) -> None:
         found = [
             Message(role=role, parts=[Part(type="text", content=group[key])])
-            for group in _by_index(flats)
+            for group in grouped(flats)
         ]
         draft.claim(field, found, RANK + 1)
 
@@ -280,7 +254,7 @@ def _texts(field: str, role: str, key: str) -> Any:
 
 def _images(field: str) -> Any:
     def assemble(flats: list[Flat], draft: Draft) -> None:
-        urls = [group["image.url"] for group in _by_index(flats)]
+        urls = [group["image.url"] for group in grouped(flats)]
         draft.claim(field, [bytes_part(url, None, "image") for url in urls], RANK)
 
     return assemble
@@ -295,7 +269,7 @@ def _documents(field: str, rank: int) -> Any:
                 score=group.get("document.score"),
                 metadata=group.get("document.metadata", {}),
             )
-            for group in _by_index(flats)
+            for group in grouped(flats)
         ]
         draft.claim(field, [document for document in found if document != Document()], rank)
 
@@ -304,7 +278,7 @@ def _documents(field: str, rank: int) -> Any:
 
 def _tools(flats: list[Flat], draft: Draft) -> None:
     found: list[Tool] = []
-    for group in _by_index(flats):
+    for group in grouped(flats):
         schema = group.get("tool.json_schema", {})
         name, description = group.get("tool.name"), group.get("tool.description")
         tool = tool_of(schema) if name is None else None
@@ -316,7 +290,7 @@ def _tools(flats: list[Flat], draft: Draft) -> None:
 
 
 def _embeddings(flats: list[Flat], draft: Draft) -> None:
-    groups = _by_index(flats)
+    groups = grouped(flats)
     texts = [group["embedding.text"] for group in groups if "embedding.text" in group]
     if texts:
         draft.claim("body_in", texts[0] if len(texts) == 1 else texts, RANK + 900)

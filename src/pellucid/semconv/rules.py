@@ -16,6 +16,10 @@ from pellucid.semconv.values import Reader
 
 Path = tuple[str | int, ...]
 
+SESSION_KEYS = ("session_id", "thread_id", "conversation_id", "chat_id")
+USER_KEYS = ("user_id", "user")
+"""What frameworks call a session and a user in free metadata, the surest first."""
+
 
 class Rule(NamedTuple):
     """What one attribute name means."""
@@ -91,9 +95,32 @@ def table(rank: int, *rows: tuple[str, str, Reader]) -> dict[str, Rule]:
     return {name: Rule(field, read, rank + place) for place, (name, field, read) in enumerate(rows)}
 
 
-def indexed(name: str, prefix: str) -> tuple[int, str] | None:
-    """Split `prefix` + `7.rest` into (7, "rest"); None if the name is not so."""
-    number, _, rest = name[len(prefix) :].partition(".")
-    if number.isascii() and number.isdigit() and len(number) < 7:
-        return int(number), rest
-    return None
+def claim_from_metadata(draft: Draft, rank: int) -> None:
+    """Claim the session and the user that a framework's own metadata names."""
+    metadata = draft.claims.get("metadata")
+    if type(metadata) is dict:
+        for field, keys in (("session_id", SESSION_KEYS), ("user_id", USER_KEYS)):
+            for key in keys:
+                value = metadata.get(key)
+                if type(value) is str and value:
+                    draft.claim(field, value, rank)
+                    break
+
+
+def grouped(flats: Iterable[Flat]) -> list[dict[Any, Any]]:
+    """Gather a flattened group's members: one dict an index, in order; deeper paths nest."""
+    found: dict[Any, dict[Any, Any]] = {}
+    for flat in flats:
+        path = flat.path
+        at = found.get(path[0])
+        if at is None:
+            at = found[path[0]] = {}
+        for step in path[1:-1]:
+            at = at.setdefault(step, {})
+        at[path[-1]] = flat.value
+    return [found[index] for index in sorted(found)]
+
+
+def is_index(text: str) -> bool:
+    """Tell whether a step of a flattened name is an index."""
+    return text.isascii() and text.isdigit() and len(text) < 7

@@ -34,6 +34,25 @@ FLATTENED_NAMES = [
     "gen_ai.request.anything",
     "gen_ai.prompt.variable.name",
     "llm.input_messages.x.message.role",
+    "gen_ai.prompt.0.role",
+    "gen_ai.prompt.0.content",
+    "gen_ai.completion.0.tool_calls.0.arguments",
+    "llm.request.functions.0.name",
+    "traceloop.association.properties.thread_id",
+    "langsmith.metadata.thread_id",
+    "langsmith.metadata.x",
+    "langfuse.observation.metadata.finish_reason",
+    "langfuse.trace.metadata.x",
+    "ai.settings.maxRetries",
+    "ai.telemetry.metadata.userId",
+    "metadata.user_agent",
+    "temperature",
+    "invocation_params",
+    "model",
+    "cost",
+    "name",
+    "message",
+    "recipient_agent_type",
 ]
 JSON_TEXTS = [
     "{}",
@@ -96,7 +115,19 @@ events = st.lists(
     st.builds(
         SpanEvent,
         name=st.sampled_from(
-            ["exception", "gen_ai.user.message", "gen_ai.choice", "gen_ai.tool.message", "log"]
+            [
+                "exception",
+                "gen_ai.user.message",
+                "gen_ai.choice",
+                "gen_ai.tool.message",
+                "log",
+                "LLMChatStartEvent",
+                "LLMChatEndEvent",
+                "RetrievalEndEvent",
+                "QueryEndEvent",
+                "EmbeddingEndEvent",
+                "ai.stream.firstChunk",
+            ]
         ),
         time_ns=st.integers(0, 10**10),
         attributes=st.dictionaries(
@@ -111,6 +142,12 @@ events = st.lists(
                     "id",
                     "gen_ai.input.messages",
                     "gen_ai.event.content",
+                    "messages",
+                    "nodes",
+                    "chunks",
+                    "response.message.blocks",
+                    "response.response",
+                    "model_dict.model_name",
                 ]
             ),
             values,
@@ -130,7 +167,12 @@ def decoded_spans(draw: st.DrawFn) -> DecodedSpan:
         trace_id="1" * 32,
         span_id="2" * 16,
         parent_id=draw(st.sampled_from(["", "3" * 16])),
-        name=draw(st.sampled_from(["chat", "execute_tool search", ""]) | st.text(max_size=8)),
+        name=draw(
+            st.sampled_from(
+                ["chat", "execute_tool search", "execute_task x", "autogen process a_b", ""]
+            )
+            | st.text(max_size=8)
+        ),
         otel_kind=draw(st.integers(0, 5)),
         start_ns=start,
         end_ns=draw(st.integers(0, 2 * 10**10)),

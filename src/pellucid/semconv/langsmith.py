@@ -1,0 +1,128 @@
+"""LangSmith's OTel exporter: LangChain and LangGraph runs with GenAI names around whole bodies.
+
+Source: spans recorded from langsmith with LANGSMITH_OTEL_ONLY. `gen_ai.operation.name` says
+"embeddings" for a retriever, so the kind comes from `langsmith.span.kind`; what it calls
+`session_name` is a project.
+"""
+
+from typing import Any
+
+from pellucid.core.span import SpanKind
+from pellucid.semconv.genai import read_system
+from pellucid.semconv.parts import plain_answer
+from pellucid.semconv.rules import (
+    SESSION_KEYS,
+    USER_KEYS,
+    Dialect,
+    Draft,
+    Rule,
+    table,
+)
+from pellucid.semconv.values import (
+    UNREAD,
+    decode_json,
+    read_count,
+    read_label,
+    read_object,
+    read_text,
+    read_value,
+)
+
+RANK = 1100
+
+_KINDS = {
+    "llm": SpanKind.LLM,
+    "chain": SpanKind.CHAIN,
+    "tool": SpanKind.TOOL,
+    "retriever": SpanKind.RETRIEVER,
+    "embedding": SpanKind.EMBEDDING,
+    "prompt": SpanKind.CHAIN,
+    "parser": SpanKind.PARSER,
+}
+_METADATA = "langsmith.metadata."
+
+
+def _read_kind(value: Any) -> Any:
+    return _KINDS.get(value.lower(), UNREAD) if type(value) is str else UNREAD
+
+
+def _read_tags(value: Any) -> Any:
+    if type(value) is not str:
+        return UNREAD
+    tags = [tag.strip() for tag in value.split(",")]
+    return {tag: "" for tag in tags if tag} or UNREAD
+
+
+def _read_details(value: Any) -> Any:
+    """Read token details, which come as the text of a Python dict."""
+    if type(value) is str:
+        value = decode_json(value.replace("'", '"').replace("None", "null"))
+    return value if type(value) is dict else UNREAD
+
+
+def _match(name: str) -> Rule | None:
+    key = name[len(_METADATA) :]
+    if key in SESSION_KEYS:
+        return Rule("session_id", read_label, RANK + SESSION_KEYS.index(key))
+    if key in USER_KEYS:
+        return Rule("user_id", read_label, RANK + USER_KEYS.index(key))
+    if key.startswith(("LANGSMITH_", "LANGCHAIN_")):
+        return None
+    return Rule("metadata", read_value, RANK, (key,))
+
+
+def _refine(draft: Draft) -> None:
+    claims = draft.claims
+    for field in ("body_in", "body_out"):
+        body = claims.get(field)
+        if type(body) is dict and len(body) == 1 and draft.ranks[field] // 100 == RANK // 100:
+            claims[field] = body.get("input" if field == "body_in" else "output", body)
+    output = claims.get("body_out")
+    if (
+        claims.get("kind") is SpanKind.TOOL
+        and type(output) is dict
+        and output.get("type") == "tool"
+    ):
+        draft.claim("tool.result", plain_answer(output.get("content")), RANK)
+    for group in ("langsmith.usage", "langsmith.input_details", "langsmith.output_details"):
+        usage = claims.get(group)
+        if usage is not None:
+            _claim_usage(draft, usage)
+
+
+def _claim_usage(draft: Draft, usage: dict[str, Any]) -> None:
+    received, sent = usage.get("input_token_details"), usage.get("output_token_details")
+    received = received if type(received) is dict else usage
+    sent = sent if type(sent) is dict else usage
+    for holder, name, field in (
+        (usage, "input_tokens", "tokens.input"),
+        (usage, "output_tokens", "tokens.output"),
+        (received, "cache_read", "tokens.cache_read"),
+        (received, "cache_creation", "tokens.cache_write"),
+        (sent, "reasoning", "tokens.reasoning"),
+    ):
+        count = read_count(holder.get(name))
+        if count is not UNREAD:
+            draft.claim(field, count, RANK)
+
+
+DIALECT = Dialect(
+    name="langsmith",
+    rules=table(
+        RANK,
+        ("langsmith.span.kind", "kind", _read_kind),
+        ("gen_ai.prompt", "body_in", read_value),
+        ("gen_ai.completion", "body_out", read_value),
+        ("langsmith.span.tags", "tags", _read_tags),
+        ("langsmith.metadata.ls_model_name", "model", read_text),
+        ("langsmith.metadata.ls_provider", "provider", read_system),
+        ("langsmith.metadata.ls_invocation_params", "parameters", read_object),
+        ("langsmith.metadata.usage_metadata", "langsmith.usage", read_object),
+        ("gen_ai.usage.input_token_details", "langsmith.input_details", _read_details),
+        ("gen_ai.usage.output_token_details", "langsmith.output_details", _read_details),
+    ),
+    match=_match,
+    prefixes=(_METADATA,),
+    refine=_refine,
+    marks=("langsmith.span.kind",),
+)

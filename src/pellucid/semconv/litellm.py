@@ -1,0 +1,41 @@
+"""LiteLLM's own OTel callback: GenAI names, its costs, and its proxy's metadata.
+
+Source: spans recorded from LiteLLM.
+"""
+
+from typing import Any
+
+from pellucid.semconv.rules import Dialect, Draft, Flat, table
+from pellucid.semconv.values import read_reported_cost, read_text, read_value
+
+RANK = 1800
+
+_METADATA = "metadata."
+
+
+def _refine(draft: Draft) -> None:
+    flats: list[Flat] = []
+    for name in [name for name in draft.rest if name.startswith(_METADATA)]:
+        value = draft.rest[name]
+        if value not in ("", "[]", "{}", None):
+            flats.append(Flat(RANK, (name[len(_METADATA) :],), read_value(value)))
+            del draft.rest[name]
+    if flats:
+        draft.flats.setdefault("metadata", []).extend(flats)
+    routed: Any = draft.claims.get("litellm.model")
+    if routed is not None and "/" in routed:
+        provider, _, model = routed.partition("/")
+        draft.claim("provider", provider, RANK + 4900)
+        draft.claim("model", model, RANK + 4900)
+
+
+DIALECT = Dialect(
+    name="litellm",
+    rules=table(
+        RANK,
+        ("gen_ai.cost.total_cost", "cost", read_reported_cost),
+        ("litellm.provider.model", "litellm.model", read_text),
+    ),
+    refine=_refine,
+    scopes=("litellm",),
+)

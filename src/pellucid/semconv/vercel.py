@@ -1,0 +1,207 @@
+"""The Vercel AI SDK up to version 6 (`ai.*`); version 7 writes OTel GenAI names.
+
+Source: spans recorded from version 6. The outer span of a call (`ai.generateText`) repeats the
+usage of the model calls below it (`ai.generateText.doGenerate`).
+"""
+
+from typing import Any
+
+from pellucid.core.span import Document, Message, Part, SpanKind
+from pellucid.semconv.bodies import request_messages
+from pellucid.semconv.genai import read_parameter
+from pellucid.semconv.messages import read_messages
+from pellucid.semconv.parts import bytes_part, tool_call_part
+from pellucid.semconv.rules import SESSION_KEYS, USER_KEYS, Dialect, Draft, Flat, Rule, table
+from pellucid.semconv.tools import read_tools
+from pellucid.semconv.values import (
+    UNREAD,
+    encode_json,
+    read_any_text,
+    read_count,
+    read_embedded,
+    read_json_text,
+    read_label,
+    read_milliseconds,
+    read_number,
+    read_structure,
+    read_text,
+    read_value,
+)
+
+RANK = 1400
+
+_METADATA = "ai.telemetry.metadata."
+_SETTINGS = "ai.settings."
+_SESSIONS = {"sessionId": 0, "threadId": 1, "chatId": 2, "conversationId": 3}
+_USERS = {"userId": 0}
+
+
+def _read_operation(value: Any) -> Any:
+    if type(value) is not str or not value.startswith("ai."):
+        return UNREAD
+    steps = value.split(".")
+    if steps[1] == "toolCall":
+        return SpanKind.TOOL
+    if steps[1].startswith("embed"):
+        return SpanKind.EMBEDDING
+    if steps[1] == "rerank":
+        return SpanKind.RERANKER
+    return SpanKind.LLM if len(steps) > 2 else SpanKind.CHAIN
+
+
+def _read_provider(value: Any) -> Any:
+    """Read `openai.chat` as openai."""
+    return value.partition(".")[0].lower() if type(value) is str and value else UNREAD
+
+
+def _read_texts(value: Any) -> Any:
+    """Read a list of JSON texts."""
+    if type(value) is not list:
+        return read_structure(value)
+    return [read_json_text(item) for item in value] or UNREAD
+
+
+def _match(name: str) -> Rule | None:
+    if name.startswith(_SETTINGS):
+        return Rule("parameters", read_parameter, RANK, (name[len(_SETTINGS) :],))
+    key = name[len(_METADATA) :]
+    if key in _SESSIONS or key in SESSION_KEYS:
+        return Rule("session_id", read_label, RANK + _SESSIONS.get(key, 9))
+    if key in _USERS or key in USER_KEYS:
+        return Rule("user_id", read_label, RANK + _USERS.get(key, 9))
+    return Rule("metadata", read_value, RANK, (key,))
+
+
+def _refine(draft: Draft) -> None:
+    claims = draft.claims
+    _claim_answer(draft)
+    prompt = claims.get("body_in")
+    if "input_messages" not in claims and type(prompt) is dict:
+        draft.claim("input_messages", request_messages(prompt), RANK)
+    asked = claims.get("input_messages")
+    if type(prompt) is dict and set(prompt) <= {"system", "prompt"} and "prompt" in prompt:
+        claims["body_in"] = prompt["prompt"]
+    elif prompt is not None and asked:
+        del claims["body_in"]
+    if "vercel.embeddings" in claims:
+        sizes = claims["vercel.embeddings"]
+        first = sizes[0] if type(sizes[0]) is list else sizes
+        flat = Flat(RANK, ("dimensions",), len(first))
+        draft.flats.setdefault("parameters", []).append(flat)
+    if claims.get("kind") is SpanKind.RERANKER:
+        _claim_ranking(draft)
+
+
+def _claim_answer(draft: Draft) -> None:
+    get = draft.claims.get
+    parts: list[Part] = []
+    reasoning, text, produced = get("vercel.reasoning"), get("vercel.text"), get("vercel.object")
+    if type(reasoning) is str and reasoning:
+        parts.append(Part(type="reasoning", content=reasoning))
+    if text:
+        parts.append(Part(type="text", content=text))
+    if produced is not None:
+        written = produced if type(produced) is str else encode_json(produced)
+        parts.append(Part(type="text", content=written))
+        draft.claim("body_out", produced, RANK + 1)
+    calls = get("vercel.calls")
+    if type(calls) is list:
+        parts += [part for part in map(_call, calls) if part is not None]
+    files = get("vercel.files")
+    if type(files) is list:
+        parts += [part for part in map(_file, files) if part is not None]
+    if text:
+        draft.claim("body_out", text, RANK)
+    if parts:
+        message = Message(role="assistant", parts=parts, finish_reason=get("finish_reason"))
+        draft.claim("output_messages", [message], RANK)
+
+
+def _call(call: Any) -> Part | None:
+    if type(call) is not dict:
+        return None
+    named = {"id": call.get("toolCallId"), "name": call.get("toolName"), **call}
+    return tool_call_part(named)
+
+
+def _file(item: Any) -> Part | None:
+    item = read_embedded(item)
+    if type(item) is not dict:
+        return None
+    data = item.get("base64", item.get("data", item.get("url")))
+    media_type = item.get("mediaType", item.get("mimeType"))
+    if type(data) is not str:
+        return None
+    return bytes_part(data, media_type if type(media_type) is str else None)
+
+
+def _claim_ranking(draft: Draft) -> None:
+    documents = draft.claims.get("vercel.documents")
+    ranking = draft.claims.get("vercel.ranking")
+    texts = documents if type(documents) is list else []
+    given = [Document(text=item if type(item) is str else encode_json(item)) for item in texts]
+    if given:
+        draft.claim("input_documents", given, RANK)
+    found: list[Document] = []
+    for entry in ranking if type(ranking) is list else []:
+        entry = read_embedded(entry)
+        if type(entry) is not dict:
+            continue
+        index = read_count(entry.get("index", entry.get("originalIndex")))
+        score = read_number(entry.get("relevanceScore", entry.get("score")))
+        if index is not UNREAD and index < len(given):
+            found.append(Document(text=given[index].text, score=None if score is UNREAD else score))
+    if found:
+        draft.claim("documents", found, RANK)
+
+
+DIALECT = Dialect(
+    name="vercel",
+    rules={
+        **table(
+            RANK,
+            ("ai.operationId", "kind", _read_operation),
+            ("ai.model.id", "model", read_text),
+            ("ai.response.model", "model", read_text),
+            ("ai.model.provider", "provider", _read_provider),
+            ("ai.prompt.messages", "input_messages", read_messages),
+            ("ai.prompt", "body_in", read_json_text),
+            ("ai.value", "body_in", read_json_text),
+            ("ai.values", "body_in", _read_texts),
+            ("ai.prompt.tools", "tools", read_tools),
+            ("ai.response.text", "vercel.text", read_any_text),
+            ("ai.response.object", "vercel.object", read_json_text),
+            ("ai.response.toolCalls", "vercel.calls", read_structure),
+            ("ai.response.reasoning", "vercel.reasoning", read_any_text),
+            ("ai.response.files", "vercel.files", _read_texts),
+            ("ai.response.finishReason", "finish_reason", read_text),
+            ("ai.response.msToFirstChunk", "ttft", read_milliseconds),
+            ("ai.usage.inputTokens", "tokens.input", read_count),
+            ("ai.usage.promptTokens", "tokens.input", read_count),
+            ("ai.usage.tokens", "tokens.input", read_count),
+            ("ai.usage.outputTokens", "tokens.output", read_count),
+            ("ai.usage.completionTokens", "tokens.output", read_count),
+            ("ai.usage.inputTokenDetails.cacheReadTokens", "tokens.cache_read", read_count),
+            ("ai.usage.cachedInputTokens", "tokens.cache_read", read_count),
+            ("ai.usage.inputTokenDetails.cacheWriteTokens", "tokens.cache_write", read_count),
+            ("ai.usage.outputTokenDetails.reasoningTokens", "tokens.reasoning", read_count),
+            ("ai.usage.reasoningTokens", "tokens.reasoning", read_count),
+            ("ai.usage.totalTokens", "tokens.total", read_count),
+            ("ai.toolCall.name", "tool.name", read_text),
+            ("ai.toolCall.id", "tool.id", read_label),
+            ("ai.toolCall.args", "tool.arguments", read_json_text),
+            ("ai.toolCall.input", "tool.arguments", read_json_text),
+            ("ai.toolCall.result", "tool.result", read_json_text),
+            ("ai.toolCall.output", "tool.result", read_json_text),
+            ("ai.embedding", "vercel.embeddings", _read_texts),
+            ("ai.embeddings", "vercel.embeddings", _read_texts),
+            ("ai.documents", "vercel.documents", _read_texts),
+            ("ai.ranking", "vercel.ranking", _read_texts),
+        ),
+        "ai.prompt.toolChoice": Rule("parameters", read_json_text, RANK, ("toolChoice",)),
+    },
+    match=_match,
+    prefixes=(_METADATA, _SETTINGS),
+    refine=_refine,
+    marks=("ai.operationId",),
+)
