@@ -15,6 +15,7 @@ _HOME = {
     "Score": "pellucid.evals.score",
     "Span": "pellucid.client.tracing.span",
     "aevaluate": "pellucid.evals.evaluate",
+    "asweep": "pellucid.evals.sweep",
     "autolog": "pellucid.integrations",
     "compare": "pellucid.evals.compare",
     "current_span": "pellucid.client.tracing.span",
@@ -23,13 +24,19 @@ _HOME = {
     "extract": "pellucid.client.tracing.propagation",
     "flush": "pellucid.client.tracing.setup",
     "gate": "pellucid.evals.gate",
+    "get_trace": "pellucid.client.traces",
     "init": "pellucid.client.tracing.setup",
     "inject": "pellucid.client.tracing.propagation",
+    "iter_traces": "pellucid.client.traces",
     "make_judge": "pellucid.evals.judges.judge",
     "read_dataset": "pellucid.evals.files",
+    "score": "pellucid.client.scores",
+    "search_traces": "pellucid.client.traces",
     "session": "pellucid.client.tracing.context",
     "shutdown": "pellucid.client.tracing.setup",
     "span": "pellucid.client.tracing.span",
+    "stage": "pellucid.evals.stage",
+    "sweep": "pellucid.evals.sweep",
     "trace": "pellucid.client.tracing.decorator",
     "trace_url": "pellucid.client.tracing.setup",
     "write_dataset": "pellucid.evals.files",
@@ -48,6 +55,10 @@ __all__ = sorted(["__version__", *_HOME, *_MODULES])
 
 if TYPE_CHECKING:
     from pellucid.client.images import Image as Image
+    from pellucid.client.scores import score as score
+    from pellucid.client.traces import get_trace as get_trace
+    from pellucid.client.traces import iter_traces as iter_traces
+    from pellucid.client.traces import search_traces as search_traces
     from pellucid.client.tracing.context import session as session
     from pellucid.client.tracing.decorator import trace as trace
     from pellucid.client.tracing.propagation import extract as extract
@@ -72,6 +83,9 @@ if TYPE_CHECKING:
     from pellucid.evals.gate import gate as gate
     from pellucid.evals.judges.judge import make_judge as make_judge
     from pellucid.evals.score import Score as Score
+    from pellucid.evals.stage import stage as stage
+    from pellucid.evals.sweep import asweep as asweep
+    from pellucid.evals.sweep import sweep as sweep
     from pellucid.integrations import autogen as autogen
     from pellucid.integrations import autolog as autolog
     from pellucid.integrations import openai as openai

@@ -50,6 +50,7 @@ async def aevaluate(
     resume: bool = True,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
+    parent: EvaluationRun | None = None,
 ) -> Report:
     """Run `task` over `data` and score its outputs.
 
@@ -63,7 +64,7 @@ async def aevaluate(
     `{"cost_usd": …, "calls": …}`). With `cache` outputs and judges' answers are kept on disk by
     content and used again. An evaluation that was cut short takes up where it stopped, unless
     `resume=False`. `progress` shows a bar; by default where somebody watches. `params` are
-    logged with the run.
+    logged with the run, which is a part of `parent` where that is given.
 
     Raises InvalidInput for arguments that cannot work, before anything runs.
     """
@@ -78,7 +79,7 @@ async def aevaluate(
     journal = Journal(
         folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
     )
-    run = open_run(name, _params(plan, prepared, params))
+    run = open_run(name, _params(plan, prepared, params), parent=parent)
     bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
     runner = Runner(
         plan,

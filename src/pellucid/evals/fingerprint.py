@@ -10,8 +10,8 @@ from typing import Any
 from pellucid.core.dataset import digest
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-MOST_VALUES = 20_000
-"""Beyond this many values only types count: a client object can hold the world."""
+MOST_OBJECTS = 5_000
+"""Beyond this many objects with attributes only types count: a client can hold the world."""
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
@@ -28,14 +28,11 @@ def fingerprint(*values: Any) -> str:
 class _Reader:
     def __init__(self) -> None:
         self._seen: set[int] = set()
-        self._left = MOST_VALUES
+        self._left = MOST_OBJECTS
 
     def read(self, value: Any) -> Any:
-        self._left -= 1
         if isinstance(value, _PLAIN):
             return repr(value)
-        if self._left < 0:
-            return type(value).__qualname__
         if isinstance(value, list | tuple):
             return [type(value).__name__, *(self.read(item) for item in value)]
         if isinstance(value, dict):
@@ -98,6 +95,9 @@ class _Reader:
         if isinstance(value, types.ModuleType):
             return value.__name__
         kind = type(value)
+        self._left -= 1
+        if self._left < 0:
+            return kind.__qualname__
         call = kind.__dict__.get("__call__")
         state = getattr(value, "__dict__", None)
         content = self.read(state) if state is not None else _ADDRESS.sub("", repr(value))

@@ -101,6 +101,15 @@ def gate(
     return Gate(name=report.run.name or report.run.id, results=results, comparison=comparison)
 
 
+def holds(rule: str, metrics: Mapping[str, float]) -> bool:
+    """Tell whether metrics keep a bound such as `latency_s <= 0.5`; a missing one breaks it."""
+    match = _BOUND.fullmatch(rule.strip())
+    if match is None:
+        raise InvalidInput(f"The rule {rule!r} cannot be read. Write such as 'latency_s <= 0.5'.")
+    value = metrics.get(match[1])
+    return value is not None and _OPERATORS[match[3]](value, _number(match[4], rule))
+
+
 def _check(rule: str, report: Report, comparison: Comparison | None) -> list[RuleResult]:
     if match := _RELATIVE.fullmatch(rule):
         if comparison is None:

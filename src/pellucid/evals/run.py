@@ -1,6 +1,6 @@
 """The run that an evaluation is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pellucid.core.ids import new_id
@@ -20,10 +20,15 @@ class EvaluationRun:
     def finish(self, report: Report) -> None:
         """Log the report's figures and end the run."""
 
+    def end(self, artifacts: Mapping[str, bytes]) -> None:
+        """Keep files with the run and end it."""
+
     def fail(self, error: BaseException) -> None:
         """End the run as failed."""
 
 
-def open_run(name: str | None, params: dict[str, Any]) -> EvaluationRun:
-    """Begin a run."""
+def open_run(
+    name: str | None, params: dict[str, Any], *, parent: EvaluationRun | None = None
+) -> EvaluationRun:
+    """Begin a run, as a part of another where `parent` is given."""
     return EvaluationRun(RunInfo(id=new_id(), name=name))
