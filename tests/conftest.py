@@ -29,3 +29,11 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
 def live_server(start_server: Callable[..., LiveServer]) -> LiveServer:
     """Return a real `pellucid up --port 0` over an empty folder."""
     return start_server()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """Return one real server for all tests that do not mind each other's traces."""
+    server = LiveServer(tmp_path_factory.mktemp("shared")).start()
+    yield server
+    server.stop()
