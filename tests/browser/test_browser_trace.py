@@ -78,7 +78,7 @@ def test_the_picture_of_an_image_span_is_shown(page: Page, site: Site) -> None:
     page.click(".trace-image")
     picture = page.locator("#span .shot img")
     expect(picture).to_be_visible()
-    page.wait_for_function("document.querySelector('#span .shot img').naturalWidth === 512")
+    expect(picture).to_have_js_property("naturalWidth", 512)
 
 
 def test_a_failed_trace_opens_at_the_origin_of_its_failure(page: Page, site: Site) -> None:
