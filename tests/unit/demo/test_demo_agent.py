@@ -185,7 +185,7 @@ def test_a_model_that_never_stops_calling_is_stopped() -> None:
         model = Model(client, SETTINGS)
         answer = BlurayAgent(model, build_index(model)).answer()
         assert len(server.log.served("/chat/completions")) == 14
-    assert "do not hold" in answer.text
+    assert "a figure is missing" in answer.text
 
 
 def test_a_real_model_is_asked_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

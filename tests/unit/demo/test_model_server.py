@@ -452,6 +452,16 @@ def test_a_script_that_raises_is_a_500_that_says_so() -> None:
             client.chat.completions.create(model="m", messages=user("x"))
 
 
+def test_an_alias_answers_under_its_other_name() -> None:
+    aliases = {"gpt-4o-mini": "gpt-4o-mini-2024-07-18"}
+    with ScriptedModelServer(aliases=aliases) as server, client_of(server) as client:
+        reply = client.chat.completions.create(model="gpt-4o-mini", messages=user("x"))
+        assert reply.model == "gpt-4o-mini-2024-07-18"
+        assert server.log[0].model == "gpt-4o-mini"
+        response = client.responses.create(model="gpt-4o-mini", input="x")
+        assert response.model == "gpt-4o-mini-2024-07-18"
+
+
 def test_unknown_paths_are_404(echo: ScriptedModelServer) -> None:
     assert httpx.post(f"{echo.base_url}/nothing", json={}).status_code == 404
     assert httpx.get(f"{echo.base_url}/nothing").status_code == 404

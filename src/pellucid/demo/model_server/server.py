@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -40,7 +40,8 @@ class ScriptedModelServer:
 
     `script` is a list of rules and replies (see `Script`) or one function from a request to a
     reply. `faults` strike in order, each as often as it says. `latency_s` passes before every
-    answer, `token_delay_s` before every event of a stream. `log` tells what was served.
+    answer, `token_delay_s` before every event of a stream. `aliases` are models that answer under
+    another name, as `gpt-4o-mini` does with a date. `log` tells what was served.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class ScriptedModelServer:
         painter: Painter = paint_stripes,
         embedding_dimensions: int = 256,
         models: tuple[str, ...] = DEFAULT_MODELS,
+        aliases: Mapping[str, str] | None = None,
         port: int = 0,
     ) -> None:
         self.log = RequestLog()
         self.latency_s = latency_s
         self.token_delay_s = token_delay_s
-        self.service = ModelService(Script(script), painter, embedding_dimensions, models)
+        self.service = ModelService(
+            Script(script), painter, embedding_dimensions, models, dict(aliases or {})
+        )
         self._faults = tuple(faults)
         self._struck = [0] * len(self._faults)
         self._lock = threading.Lock()  # guards _struck

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,12 +39,18 @@ class ModelService:
     """The endpoints. Equal requests in equal order get equal answers, ids included."""
 
     def __init__(
-        self, script: Script, painter: Painter, embedding_dimensions: int, models: tuple[str, ...]
+        self,
+        script: Script,
+        painter: Painter,
+        embedding_dimensions: int,
+        models: tuple[str, ...],
+        aliases: Mapping[str, str],
     ) -> None:
         self._script = script
         self._painter = painter
         self._dimensions = embedding_dimensions
         self._models = models
+        self._aliases = aliases
         self._seen: Counter[str] = Counter()
         self._conversations: dict[str, tuple[ChatMessage, ...]] = {}
         self._files: dict[str, bytes] = {}
@@ -87,6 +93,7 @@ class ModelService:
             fault = fault or reply.fault
             generations.append(generate(replace(request, choice=index), reply, request_id))
         usage = usage_of(request, generations)
+        request = self._resolved(request)
         _note(call, request, generations[0], usage, request_id)
         if request.stream:
             events = chat.chunks(request, generations, usage, request_id)
@@ -108,6 +115,7 @@ class ModelService:
         reply = self._script.answer(request)
         generation = generate(request, reply, request_id)
         usage = usage_of(request, [generation])
+        request = self._resolved(request)
         _note(call, request, generation, usage, request_id)
         with self._lock:
             said = [m for m in request.messages if m.role not in {"system", "developer"}]
@@ -118,6 +126,10 @@ class ModelService:
         return Answer(
             body=responses.response(request, generation, usage, request_id), fault=reply.fault
         )
+
+    def _resolved(self, request: ModelRequest) -> ModelRequest:
+        """Return the request under the name that its model answers with."""
+        return replace(request, model=self._aliases.get(request.model, request.model))
 
     def _identify(self, body: dict[str, Any]) -> str:
         """Return an id that depends on the request and how often it was made, not on its turn."""
