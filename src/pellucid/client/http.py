@@ -6,6 +6,7 @@ in its hand.
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import ssl
@@ -23,6 +24,7 @@ from pellucid.core.errors import (
     InvalidInput,
     NotFound,
     PellucidError,
+    QuerySyntaxError,
     TooLarge,
     Unauthorized,
     Unavailable,
@@ -181,7 +183,8 @@ class ApiClient:
     def get(self, path: str, params: Mapping[str, Any] = {}) -> bytes:
         """Return the body of an answer; parameters that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self._ask("GET", f"{path}?{urlencode(given)}" if given else path)
+        asked = f"{path}?{urlencode(given)}" if given else path
+        return self._ask("GET", asked, query=given.get("query"))
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] = {}) -> bytes:
         """Post JSON and return the answer's body."""
@@ -196,8 +199,19 @@ class ApiClient:
         with self._lock:
             self._connection.close()
 
+    def __enter__(self) -> "ApiClient":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+        query: str | None = None,
     ) -> bytes:
         try:
             with self._lock:
@@ -207,7 +221,7 @@ class ApiClient:
                 f"No server answers at {self._url} ({error}). Start one with: pellucid up"
             ) from error
         if answer.status >= 300:
-            raise _error_of(answer, f"{method} {path}")
+            raise _error_of(answer, f"{method} {path}", query)
         return answer.body
 
 
@@ -216,13 +230,18 @@ def path_segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _error_of(answer: Response, asked: str) -> PellucidError:
-    detail = f"{asked} was answered with {answer.status}"
-    try:
+def _error_of(answer: Response, asked: str, query: str | None) -> PellucidError:
+    problem: Any = {}
+    with contextlib.suppress(ValueError):
         problem = json.loads(answer.body[:_MAX_ERROR_BYTES])
-        detail = str(problem.get("detail") or problem.get("title") or detail)
-    except (ValueError, AttributeError):
-        pass
+    told = problem if type(problem) is dict else {}
+    detail = str(
+        told.get("detail") or told.get("title") or f"{asked} was answered with {answer.status}"
+    )
+    position, length = told.get("position"), told.get("length")
+    if query is not None and answer.status == 400 and type(position) is int:
+        size = length if type(length) is int else 1
+        return QuerySyntaxError(detail, query=query, position=position, length=size)
     kind = _ERRORS.get(answer.status)
     if kind is not None:
         return kind(detail)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,12 @@ print(time.perf_counter() - start, time.time(), flush=True)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def dead_port() -> Iterator[int]:
+    """Hold a port that refuses connections: bound, so that no other program gets it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @pytest.fixture
@@ -44,8 +47,9 @@ def hung_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def dead_url() -> str:
-    return f"http://127.0.0.1:{free_port()}"
+def dead_url() -> Iterator[str]:
+    with dead_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def run(url: str, spool_dir: Path, calls: int = 200) -> tuple[float, float, str]:
@@ -118,9 +122,9 @@ def test_two_programs_spool_at_once(tmp_path: Path, dead_url: str) -> None:
 
 
 def test_what_one_process_left_another_delivers(tmp_path: Path) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    run(url, tmp_path, calls=50)
+    with dead_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        run(url, tmp_path, calls=50)
     with collecting(port) as collector:
         run(url, tmp_path, calls=1)
         deadline = time.monotonic() + 5
@@ -136,11 +140,11 @@ def test_what_one_process_left_another_delivers(tmp_path: Path) -> None:
 
 
 def test_a_server_that_comes_up_later_gets_everything(tmp_path: Path) -> None:
-    port = free_port()
-    pellucid.init(url=f"http://127.0.0.1:{port}", spool_dir=tmp_path)
-    with pellucid.span("early"):
-        pass
-    assert not pellucid.flush(5)
+    with dead_port() as port:
+        pellucid.init(url=f"http://127.0.0.1:{port}", spool_dir=tmp_path)
+        with pellucid.span("early"):
+            pass
+        assert not pellucid.flush(5)
     with collecting(port) as collector:
         with pellucid.span("late"):
             pass
@@ -230,12 +234,12 @@ def test_without_a_disk_the_memory_is_the_spool(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spool").write_text("in the way")
-    port = free_port()
-    pellucid.init(url=f"http://127.0.0.1:{port}", spool_dir=tmp_path / "spool")
-    for name in ("a", "b"):
-        with pellucid.span(name):
-            pass
-        assert not pellucid.flush(2)
+    with dead_port() as port:
+        pellucid.init(url=f"http://127.0.0.1:{port}", spool_dir=tmp_path / "spool")
+        for name in ("a", "b"):
+            with pellucid.span(name):
+                pass
+            assert not pellucid.flush(2)
     assert "PELLUCID_SPOOL_DIR" in capsys.readouterr().err
     with collecting(port) as collector:
         assert pellucid.flush(5)

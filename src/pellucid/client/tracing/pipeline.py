@@ -62,7 +62,7 @@ class Pipeline:
     """By identity of the resource, which is held here so that the identity stays its own."""
 
     def __init__(self, deliverer: Deliverer, *, redact: Redact | None = None) -> None:
-        self._deliverer = deliverer
+        self.deliverer = deliverer
         self._redact = _guarded(redact) if redact else None
         self._inherited: set[int] = set()
         self._closed = False
@@ -99,7 +99,7 @@ class Pipeline:
         """Send what has ended; return whether the server has it all."""
         start = time.monotonic()
         self._encode_all()
-        return self._deliverer.flush(max(0.0, timeout_s - (time.monotonic() - start)))
+        return self.deliverer.flush(max(0.0, timeout_s - (time.monotonic() - start)))
 
     def close(self, timeout_s: float) -> None:
         """Send what has ended, or write it to the spool; later spans go there at once."""
@@ -107,7 +107,7 @@ class Pipeline:
         self._closed = True
         self._urgent.set()
         self._wake.set()
-        self._deliverer.close(timeout_s)
+        self.deliverer.close(timeout_s)
         self._encode_all()
 
     def after_fork(self) -> None:
@@ -194,7 +194,7 @@ class Pipeline:
                     spans.append(self._queue.popleft())
             except IndexError:
                 pass
-            batch = _Batch(self._deliverer, self._envelope, durable=self._may_be_killed)
+            batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
             for span in spans:
                 try:
                     batch.add(span, encode_span(span, redact=self._redact))
@@ -226,7 +226,7 @@ class Pipeline:
             return
         with self._encode_lock:
             # What only repeats "still running" is not worth a place in the spool.
-            batch = _Batch(self._deliverer, self._envelope, keep=first)
+            batch = _Batch(self.deliverer, self._envelope, keep=first)
             for span in due:
                 try:
                     # Attributes may be set meanwhile: take a copy of them.

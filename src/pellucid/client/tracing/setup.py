@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ _lock = threading.RLock()  # guards the set-up
 _current: _Setup | None = None
 _processors: "weakref.WeakKeyDictionary[Any, PellucidSpanProcessor]" = weakref.WeakKeyDictionary()
 _own_provider: TracerProvider | None = None
+_lone_deliverer: Deliverer | None = None
+"""For what is sent without `init`: scores, runs."""
 _sampler = RateSampler()
 _at_exit_registered = False
 
@@ -77,9 +80,10 @@ def init(
     Does nothing where `PELLUCID_ENABLED=0` or `OTEL_SDK_DISABLED=true`.
     Raises InvalidInput for a URL or rate that cannot be.
     """
-    global _current, _at_exit_registered
+    global _current
     client = settings.read_client_settings()
-    if not client.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if not client.enabled or disabled:
         return
     if sample_rate is not None and not 0 <= sample_rate <= 1:
         raise InvalidInput(f"sample_rate={sample_rate} is not a share. Give 0 to 1.")
@@ -105,9 +109,7 @@ def init(
         _current = _Setup(client, processor, processor.pipeline, keep_parents())
         state.tracer = chosen.get_tracer(_SCOPE, _version())
         state.active = True
-        if not _at_exit_registered:
-            atexit.register(_at_exit)
-            _at_exit_registered = True
+        _register_at_exit()
 
 
 def flush(timeout: float = 5.0) -> bool:
@@ -115,17 +117,24 @@ def flush(timeout: float = 5.0) -> bool:
 
     Return whether the server has it; what it has not is in the spool and sent later.
     """
-    setup = _current
-    return setup is None or setup.pipeline.flush(timeout)
+    setup, lone = _current, _lone_deliverer
+    start = time.monotonic()
+    done = setup is None or setup.pipeline.flush(timeout)
+    if lone is not None:
+        done = lone.flush(max(0.0, timeout - (time.monotonic() - start))) and done
+    return done
 
 
 def shutdown(timeout: float = 1.0) -> None:
     """Send what has ended and stop tracing; what no server takes in time goes to the spool."""
-    global _current
+    global _current, _lone_deliverer
     with _lock:
         setup, _current = _current, None
+        lone, _lone_deliverer = _lone_deliverer, None
         state.active = False
         state.tracer = otel.NoOpTracer()
+        if lone is not None:
+            lone.close(timeout)
         if setup is None:
             return
         setup.undo()
@@ -153,6 +162,25 @@ def client_settings() -> settings.ClientSettings:
 def is_enabled() -> bool:
     """Return whether `init` has been called and tracing is on."""
     return state.active
+
+
+def is_switched_off() -> bool:
+    """Return whether `PELLUCID_ENABLED=0` says that nothing is to be sent at all."""
+    return not settings.read_client_settings().enabled
+
+
+def deliverer() -> Deliverer:
+    """Return the way to the server: the one that `init` made, else one by the environment."""
+    global _lone_deliverer
+    with _lock:
+        if _current is not None:
+            return _current.pipeline.deliverer
+        if _lone_deliverer is None:
+            client = settings.read_client_settings()
+            spool = Spool.open(client.spool_dir, client.url)
+            _lone_deliverer = Deliverer(client.url, spool, api_key=client.api_key)
+            _register_at_exit()
+        return _lone_deliverer
 
 
 def _choose_provider(given: Any, sample_rate: float | None) -> Any:
@@ -201,6 +229,13 @@ def _limits() -> SpanLimits:
 def _version() -> str:
     package = sys.modules.get("pellucid")
     return str(getattr(package, "__version__", ""))
+
+
+def _register_at_exit() -> None:
+    global _at_exit_registered
+    if not _at_exit_registered:
+        atexit.register(_at_exit)
+        _at_exit_registered = True
 
 
 def _at_exit() -> None:

@@ -1,0 +1,112 @@
+"""`pellucid.score`: what code, a judge or a person says about a trace, span, session or run."""
+
+import math
+from typing import Any
+
+from opentelemetry import trace as otel
+
+from pellucid.client.encoding import json_text
+from pellucid.client.spool import Delivery
+from pellucid.client.tracing.setup import deliverer, is_switched_off
+from pellucid.core.clock import now_ns
+from pellucid.core.errors import InvalidInput
+from pellucid.core.ids import is_span_id, is_trace_id, new_id
+from pellucid.core.score import Score, ScoreSource, ScoreValue
+
+SCORES_PATH = "/api/v1/scores"
+
+
+def score(
+    name: str,
+    value: ScoreValue,
+    *,
+    trace_id: str | None = None,
+    span_id: str | None = None,
+    session_id: str | None = None,
+    experiment: str | None = None,
+    run_id: str | None = None,
+    rationale: str | None = None,
+    source: ScoreSource | str = ScoreSource.CODE,
+    author: str | None = None,
+    example_id: str | None = None,
+    score_trace_id: str | None = None,
+    id: str | None = None,
+) -> Score:
+    """Score a trace, a span (`trace_id` and `span_id`), a session (with `experiment`) or a run.
+
+    Without a target it is the current trace. It is sent in the background, and kept in the spool
+    while the server is away; sent again with the same `id` and content it changes nothing.
+    Raises InvalidInput where there is no target, or a value that no score has.
+    """
+    made = Score(
+        id=id or new_id(),
+        name=_checked_name(name),
+        value=_checked_value(value),
+        rationale=rationale,
+        source=_checked_source(source),
+        author=author,
+        time_ns=now_ns(),
+        trace_id=trace_id or _current_trace(bool(session_id or run_id)),
+        span_id=span_id,
+        experiment=experiment,
+        session_id=session_id,
+        run_id=run_id,
+        example_id=example_id,
+        score_trace_id=score_trace_id,
+    )
+    if is_switched_off():
+        return made
+    _check_target(made)
+    send_scores([made])
+    return made
+
+
+def send_scores(scores: list[Score]) -> None:
+    """Send scores in the background, all in one request."""
+    if scores and not is_switched_off():
+        body = json_text(scores).encode()
+        deliverer().submit(Delivery(SCORES_PATH, {"content-type": "application/json"}, body))
+
+
+def _current_trace(has_other_target: bool) -> str | None:
+    context = otel.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid and not has_other_target else None
+
+
+def _check_target(made: Score) -> None:
+    if made.trace_id is not None and not is_trace_id(made.trace_id):
+        raise InvalidInput(f"{made.trace_id!r} is not a trace id of 32 lowercase hex digits.")
+    if made.span_id is not None and not is_span_id(made.span_id):
+        raise InvalidInput(f"{made.span_id!r} is not a span id of 16 lowercase hex digits.")
+    if made.span_id is not None and made.trace_id is None:
+        raise InvalidInput("A score on a span needs the span's trace_id too.")
+    if made.session_id is not None and made.experiment is None:
+        raise InvalidInput("A score on a session needs the session's experiment too.")
+    if made.trace_id is None and made.session_id is None and made.run_id is None:
+        raise InvalidInput(
+            f"Score {made.name!r} has no target and no trace is current here. Give trace_id, "
+            "session_id or run_id."
+        )
+
+
+def _checked_name(name: Any) -> str:
+    if type(name) is not str or not name.strip():
+        raise InvalidInput(f"A score's name is a text, not {name!r}.")
+    return name
+
+
+def _checked_value(value: Any) -> ScoreValue:
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    item = getattr(value, "item", None)
+    if type(value).__module__ == "numpy" and item is not None:
+        return _checked_value(item())
+    raise InvalidInput(f"A score is a number, a bool or a text, not {value!r}.")
+
+
+def _checked_source(source: Any) -> ScoreSource:
+    try:
+        return ScoreSource(str(source).upper())
+    except ValueError:
+        known = ", ".join(ScoreSource)
+        raise InvalidInput(f"{source!r} is no source of scores. Give one of {known}.") from None

@@ -1,0 +1,108 @@
+"""Scores and reads against the real server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import pellucid
+from pellucid.client.spool import Spool
+from pellucid.core.errors import InvalidInput, NotFound, Unavailable
+from pellucid.testing.collector import Collector
+from pellucid.testing.live import LiveServer
+
+
+def test_what_is_traced_and_scored_is_read_back(live_server: LiveServer) -> None:
+    pellucid.init(experiment="reads", url=live_server.url)
+
+    @pellucid.trace(kind="RETRIEVER")
+    def search(question: str) -> list[pellucid.Document]:
+        return [pellucid.Document(id="d1", text="25 GB a layer", score=0.5)]
+
+    for number in range(3):
+        with pellucid.session("s1", user="ada", tags={"env": "test"}):
+            with pellucid.span(f"root {number}", kind="AGENT", input={"n": number}) as span:
+                search("how much")
+                span.set_output("done")
+                made = pellucid.score("quality", number / 2, rationale="counted")
+    traces = pellucid.search_traces(experiment="reads")
+    assert [trace.name for trace in traces] == ["root 2", "root 1", "root 0"]
+    newest = traces[0]
+    assert newest.user_id == "ada"
+    assert newest.tags == {"env": "test"}
+    assert [(score.name, score.value, score.id) for score in newest.scores] == [
+        ("quality", 1.0, made.id)
+    ]
+    assert [t.name for t in pellucid.iter_traces(experiment="reads", limit=2)] == [
+        "root 2",
+        "root 1",
+    ]
+    assert pellucid.search_traces(experiment="other") == []
+    detail = pellucid.get_trace(newest.trace_id)
+    assert [span.name for span in detail.spans] == ["root 2", "search"]
+    (found,) = detail.find_spans(kind="retriever")
+    assert found.documents[0].text == "25 GB a layer"
+    assert found.input == {"question": "how much"}
+    frame = traces.to_pandas()
+    assert list(frame["score.quality"]) == [1.0, 0.5, 0.0]
+    assert str(frame["start"].dtype).startswith("datetime64[ns")
+    assert list(detail.to_pandas()["name"]) == ["root 2", "search"]
+    assert len(pellucid.search_traces(experiment="other").to_pandas()) == 0
+
+
+def test_errors_of_the_server_are_errors_here(live_server: LiveServer) -> None:
+    pellucid.init(url=live_server.url)
+    with pytest.raises(NotFound):
+        pellucid.get_trace("0" * 31 + "1")
+
+
+def test_no_server_is_unavailable(tmp_path: Path) -> None:
+    pellucid.init(url="http://127.0.0.1:9", spool_dir=tmp_path)
+    with pytest.raises(Unavailable, match="pellucid up"):
+        pellucid.search_traces()
+
+
+def test_a_score_waits_for_its_server(tmp_path: Path) -> None:
+    pellucid.init(url="http://127.0.0.1:9", spool_dir=tmp_path)
+    pellucid.score("kept", True, trace_id="ab" * 16)
+    assert not pellucid.flush(2)
+    (path,) = Spool.open(tmp_path, "http://127.0.0.1:9").files()
+    assert b"/api/v1/scores" in path.read_bytes()
+
+
+def test_a_score_needs_no_init(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PELLUCID_URL", collector.url)
+    made = pellucid.score("x", "good", session_id="s", experiment="e", source="human", author="ada")
+    assert pellucid.flush(5)
+    ((path, _, body),) = collector.requests
+    assert path == "/api/v1/scores"
+    assert json.loads(body) == [
+        {
+            "id": made.id,
+            "name": "x",
+            "value": "good",
+            "source": "HUMAN",
+            "author": "ada",
+            "time_ns": made.time_ns,
+            "experiment": "e",
+            "session_id": "s",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "", "value": 1, "run_id": "r"},
+        {"name": "a", "value": float("nan"), "run_id": "r"},
+        {"name": "a", "value": [1], "run_id": "r"},
+        {"name": "a", "value": 1},
+        {"name": "a", "value": 1, "span_id": "ab" * 8},
+        {"name": "a", "value": 1, "session_id": "s"},
+        {"name": "a", "value": 1, "trace_id": "xyz"},
+        {"name": "a", "value": 1, "run_id": "r", "source": "dog"},
+    ],
+)
+def test_scores_that_cannot_be(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput):
+        pellucid.score(**wrong)  # type: ignore[arg-type]
