@@ -15,27 +15,46 @@ _HOME = {
     "Score": "pellucid.evals.score",
     "Span": "pellucid.client.tracing.span",
     "aevaluate": "pellucid.evals.evaluate",
+    "agent": "pellucid.client.agent",
     "asweep": "pellucid.evals.sweep",
     "autolog": "pellucid.integrations",
     "compare": "pellucid.evals.compare",
+    "current_run": "pellucid.client.tracking.lifecycle",
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
+    "end_run": "pellucid.client.tracking.lifecycle",
     "evaluate": "pellucid.evals.evaluate",
     "extract": "pellucid.client.tracing.propagation",
     "flush": "pellucid.client.tracing.setup",
     "gate": "pellucid.evals.gate",
+    "get_run": "pellucid.client.tracking.reads",
     "get_trace": "pellucid.client.traces",
     "init": "pellucid.client.tracing.setup",
     "inject": "pellucid.client.tracing.propagation",
     "iter_traces": "pellucid.client.traces",
+    "log_artifact": "pellucid.client.tracking.log",
+    "log_artifacts": "pellucid.client.tracking.log",
+    "log_dict": "pellucid.client.tracking.log",
+    "log_figure": "pellucid.client.tracking.log",
+    "log_image": "pellucid.client.tracking.log",
+    "log_metric": "pellucid.client.tracking.log",
+    "log_metrics": "pellucid.client.tracking.log",
+    "log_param": "pellucid.client.tracking.log",
+    "log_params": "pellucid.client.tracking.log",
+    "log_table": "pellucid.client.tracking.log",
+    "log_text": "pellucid.client.tracking.log",
     "make_judge": "pellucid.evals.judges.judge",
     "read_dataset": "pellucid.evals.files",
     "score": "pellucid.client.scores",
+    "search_runs": "pellucid.client.tracking.reads",
     "search_traces": "pellucid.client.traces",
     "session": "pellucid.client.tracing.context",
+    "set_notes": "pellucid.client.tracking.log",
+    "set_tag": "pellucid.client.tracking.log",
     "shutdown": "pellucid.client.tracing.setup",
     "span": "pellucid.client.tracing.span",
     "stage": "pellucid.evals.stage",
+    "start_run": "pellucid.client.tracking.lifecycle",
     "sweep": "pellucid.evals.sweep",
     "trace": "pellucid.client.tracing.decorator",
     "trace_url": "pellucid.client.tracing.setup",
@@ -54,6 +73,7 @@ _MODULES: dict[str, str] = {
 __all__ = sorted(["__version__", *_HOME, *_MODULES])
 
 if TYPE_CHECKING:
+    from pellucid.client.agent import agent as agent
     from pellucid.client.images import Image as Image
     from pellucid.client.scores import score as score
     from pellucid.client.traces import get_trace as get_trace
@@ -71,6 +91,24 @@ if TYPE_CHECKING:
     from pellucid.client.tracing.span import current_span as current_span
     from pellucid.client.tracing.span import current_trace_id as current_trace_id
     from pellucid.client.tracing.span import span as span
+    from pellucid.client.tracking.lifecycle import current_run as current_run
+    from pellucid.client.tracking.lifecycle import end_run as end_run
+    from pellucid.client.tracking.lifecycle import start_run as start_run
+    from pellucid.client.tracking.log import log_artifact as log_artifact
+    from pellucid.client.tracking.log import log_artifacts as log_artifacts
+    from pellucid.client.tracking.log import log_dict as log_dict
+    from pellucid.client.tracking.log import log_figure as log_figure
+    from pellucid.client.tracking.log import log_image as log_image
+    from pellucid.client.tracking.log import log_metric as log_metric
+    from pellucid.client.tracking.log import log_metrics as log_metrics
+    from pellucid.client.tracking.log import log_param as log_param
+    from pellucid.client.tracking.log import log_params as log_params
+    from pellucid.client.tracking.log import log_table as log_table
+    from pellucid.client.tracking.log import log_text as log_text
+    from pellucid.client.tracking.log import set_notes as set_notes
+    from pellucid.client.tracking.log import set_tag as set_tag
+    from pellucid.client.tracking.reads import get_run as get_run
+    from pellucid.client.tracking.reads import search_runs as search_runs
     from pellucid.core.dataset import Dataset as Dataset
     from pellucid.core.span import Document as Document
     from pellucid.evals import judges as judges

@@ -23,6 +23,10 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool_dir: Path
     enabled: bool = True
     public_url: str | None = None
+    snapshot: bool = True
+    """Whether a run takes a snapshot of the project."""
+    project_dir: Path | None = None
+    """Where the project is, if not where the main program is."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,8 @@ def read_client_settings(environ: Mapping[str, str] | None = None) -> ClientSett
         spool_dir=env.path("PELLUCID_SPOOL_DIR", "~/.pellucid/spool"),
         enabled=env.flag("PELLUCID_ENABLED", default=True),
         public_url=env.text("PELLUCID_PUBLIC_URL"),
+        snapshot=env.flag("PELLUCID_SNAPSHOT", default=True),
+        project_dir=env.find_path("PELLUCID_PROJECT_DIR"),
     )
 
 
@@ -73,6 +79,10 @@ class _Environment:
 
     def text(self, name: str) -> str | None:
         return self._environ.get(name, "").strip() or None
+
+    def find_path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return None if text is None else Path(text).expanduser()
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name) or default).expanduser()

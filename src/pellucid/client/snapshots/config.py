@@ -1,0 +1,50 @@
+"""Any object that holds a configuration → plain JSON, secrets masked."""
+
+import argparse
+import dataclasses
+import sys
+from typing import Any
+
+from pellucid.client.encoding import simplify
+from pellucid.client.snapshots.secrets import mask_text
+
+
+def resolve_config(config: Any) -> Any:
+    """Return a dict, dataclass, pydantic model, argparse namespace or OmegaConf node as JSON.
+
+    Values under names of secrets are masked, and so are texts that look like one. Returns None
+    for None.
+    """
+    if config is None:
+        return None
+    return _masked(simplify(_plain(config)))
+
+
+def _plain(config: Any) -> Any:
+    omegaconf = sys.modules.get("omegaconf")
+    if omegaconf is not None and omegaconf.OmegaConf.is_config(config):
+        try:
+            return omegaconf.OmegaConf.to_container(config, resolve=True)
+        except Exception:  # an interpolation that cannot be resolved is the user's
+            return omegaconf.OmegaConf.to_container(config, resolve=False)
+    if isinstance(config, argparse.Namespace):
+        return vars(config)
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    dump = getattr(config, "model_dump", None)
+    if callable(dump) and not isinstance(config, type):
+        try:
+            return dump(mode="json")
+        except Exception:  # a field that pydantic cannot show: simplify reads what it can
+            return config
+    if isinstance(config, dict):
+        return {key: _plain(value) for key, value in config.items()}
+    return config
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return mask_text(value) if isinstance(value, str) else value
