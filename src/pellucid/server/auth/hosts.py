@@ -50,7 +50,10 @@ def is_own_origin(origin: str, host: str, public_url: str | None) -> bool:
 
     The scheme is not compared with the connection's, which a proxy may have changed.
     """
-    parts = urlsplit(origin.lower())
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:  # a bracket that is not closed
+        return False
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return False
     if parts.netloc == host.strip().lower():
