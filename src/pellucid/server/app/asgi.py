@@ -12,17 +12,30 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 import pellucid
 from pellucid.core.settings import DEFAULT_HOST, ServerSettings
-from pellucid.server.api import attachments, errors, health, login, scores, traces
+from pellucid.server.api import (
+    artifacts,
+    attachments,
+    errors,
+    health,
+    login,
+    runs,
+    scores,
+    snapshots,
+    traces,
+)
 from pellucid.server.app.stores import Stores, open_stores
 from pellucid.server.auth.answers import OTLP_PREFIX
 from pellucid.server.auth.gate import Gate, Policy
 from pellucid.server.auth.hosts import AllowedHosts, split_host
 from pellucid.server.auth.keys import KeyRing
 from pellucid.server.ingest.otlp_http import OtlpHttp
+from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
+from pellucid.server.services.runs import RunService
 from pellucid.server.services.scores import ScoreService
+from pellucid.server.services.snapshots import SnapshotService
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web import routes as web
@@ -63,6 +76,7 @@ class _Application:
         self._decoders = Threads("decoder", DECODER_THREADS)
         # The span store has one writer at a time: more threads would only wait for each other.
         self._writers = Threads("writer", 1)
+        self._runs = RunService(stores.runs, self._readers)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
@@ -71,6 +85,9 @@ class _Application:
                 "traces": TraceService(stores.spans, readers=self._readers, writers=self._writers),
                 "scores": ScoreService(stores.spans, readers=self._readers, writers=self._writers),
                 "attachments": AttachmentService(stores.artifacts, self._readers),
+                "runs": self._runs,
+                "artifacts": ArtifactService(stores.artifacts, self._readers),
+                "snapshots": SnapshotService(stores.snapshots, self._readers),
             },
             self._lifespan,
         )
@@ -105,6 +122,7 @@ class _Application:
         self._decoders.close()
         self._readers.close()
         self._writers.close()
+        self._runs.close()
         self._stores.close()
 
 
@@ -116,13 +134,16 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
             *traces.route_handlers,
             *attachments.route_handlers,
             *scores.route_handlers,
+            *runs.route_handlers,
+            *artifacts.route_handlers,
+            *snapshots.route_handlers,
             *web.route_handlers,
         ],
         dependencies={
             name: Provide(_constant(service), sync_to_thread=False)
             for name, service in services.items()
         },
-        exception_handlers=errors.exception_handlers,
+        exception_handlers=web.with_pages(errors.exception_handlers),
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
             title="Pellucid",
