@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
-from pellucid.testing.span_store import Clock, Reopen, SpanStoreContract
+from pellucid.testing.span_store import Clock, Fresh, Reopen, SpanStoreContract
 from pellucid.testing.spans import toy_normalise
 
 
@@ -20,7 +21,7 @@ class TestSqlite(SpanStoreContract):
     def reopen(self, store: SqliteSpanStore, tmp_path: Path, clock: Clock) -> Iterator[Reopen]:
         opened = [store]
 
-        def again() -> Any:
+        def again() -> SqliteSpanStore:
             opened[-1].close()
             path = tmp_path / "spans.db"
             opened.append(SqliteSpanStore(path, normalise=toy_normalise, clock=clock))
@@ -28,3 +29,14 @@ class TestSqlite(SpanStoreContract):
 
         yield again
         opened[-1].close()
+
+    @pytest.fixture
+    def fresh(self, tmp_path: Path) -> Fresh:
+        @contextmanager
+        def opened(clock: Clock) -> Iterator[SqliteSpanStore]:
+            with TemporaryDirectory(dir=tmp_path) as folder:
+                path = Path(folder) / "spans.db"
+                with closing(SqliteSpanStore(path, normalise=toy_normalise, clock=clock)) as store:
+                    yield store
+
+        return opened

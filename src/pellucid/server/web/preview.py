@@ -8,6 +8,7 @@ from pellucid.core.trace import PREVIEW_CHARACTERS
 
 _BOLD = re.compile(r"\*\*(\S(?:[^*]*\S)?)\*\*|__(\S(?:[^_]*\S)?)__")
 _MARKS = re.compile(r"\*\*|__|`+|^\s{0,3}#{1,6}\s+|(?<=\s)#{1,6}\s+")
+_BULLET = re.compile(r"(?<=\S)\s+[-*]\s+(?=[A-Z0-9])")
 _LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]*)\)?")
 
 
@@ -30,7 +31,7 @@ def rich_preview(text: str | None) -> Markup:
 
 
 def _strip(text: str) -> str:
-    return _MARKS.sub("", _LINK.sub(r"\1", text))
+    return _MARKS.sub("", _BULLET.sub(" · ", _LINK.sub(r"\1", text)))
 
 
 def _end_with_ellipsis(text: str) -> str:

@@ -3,16 +3,32 @@
 from typing import Any
 
 from pellucid.server.web.assets import serve_asset
-from pellucid.server.web.pages import home, login, span, trace, traces
+from pellucid.server.web.pages import (
+    annotate,
+    delete,
+    home,
+    login,
+    peek,
+    span,
+    trace,
+    traces,
+)
 from pellucid.server.web.pages.error import with_pages
 
 __all__ = ["route_handlers", "with_pages"]
 
 route_handlers: list[Any] = [
     serve_asset,
+    annotate.annotate,
+    annotate.show_scores,
+    delete.ask_experiment,
+    delete.ask_traces,
+    delete.delete_experiment,
+    delete.delete_traces,
     home.show_home,
     home.open_experiment,
     login.show_login,
+    peek.show_peek,
     span.show_span,
     span.show_value,
     trace.show_trace,

@@ -97,6 +97,7 @@ class SpanPanel(Fragment):
     resource: list[AttributeView] = doc("Who sent it")
     events: list[EventView] = doc("What happened meanwhile")
     scores: list[Score] = doc("The latest scores of this span")
+    trace_scores: list[Score] = doc("The latest scores of the whole trace")
     base_url: str = doc("The span's own address below its trace")
 
 
@@ -143,6 +144,7 @@ def build_panel(
         resource=_attributes(span.resource, unread={}),
         events=[_event(span, event) for event in span.events],
         scores=own_scores,
+        trace_scores=[score for score in scores if score.span_id is None],
         base_url=base,
     )
 

@@ -13,6 +13,7 @@ from pellucid.server.services.traces import TraceService
 from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import short_id
 from pellucid.server.web.page import Fragment, Page, Place, doc
+from pellucid.server.web.pages.annotate import TraceScores
 from pellucid.server.web.pages.span import SpanPanel, build_panel
 from pellucid.server.web.values import MediaView, view_media
 
@@ -49,6 +50,7 @@ class TracePage(Page):
     columns: Waterfall = doc("The spans in columns, for readers without scripts")
     spans_url: str = doc("Columnar JSON that <pl-waterfall> and <pl-graph> read")
     view: str = doc("waterfall or graph")
+    scores: TraceScores = doc("The scores in the header")
     panel: SpanPanel = doc("The selected span")
     facts: TraceFacts | None = doc("None where the page fetches them a moment later")
     missing_span: str | None = doc("A span that the address names and the trace lacks")
@@ -83,6 +85,7 @@ async def show_trace(
         kinds=Counter(columns.kinds).most_common(),
         columns=columns,
         spans_url=f"/api/v1/traces/{summary.trace_id}/waterfall",
+        scores=TraceScores(trace_id=summary.trace_id, scores=summary.scores),
         view="graph" if view == "graph" else "waterfall",
         panel=build_panel(
             stored, tab=tab, trace_duration_ns=summary.duration_ns, scores=summary.scores

@@ -4,13 +4,16 @@
 import "./ages.js";
 import "./await.js";
 import "./copy.js";
+import "./dialogs.js";
 import "./graph.js";
 import "./gutter.js";
 import "./json.js";
 import "./keys.js";
 import "./live.js";
 import "./palette.js";
+import "./peek.js";
 import "./scores.js";
+import "./selection.js";
 import "./span-panel.js";
 import "./table.js";
 import "./tabs.js";

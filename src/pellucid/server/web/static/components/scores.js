@@ -1,7 +1,8 @@
 // @ts-check
-// A score's chip opens its rationale.
+// A score's chip opens its rationale; A begins an annotation; the form knows who you are.
 
-import { html } from "./dom.js";
+import { html, isTyping } from "./dom.js";
+import { read, singleKeysAllowed, store } from "./keys.js";
 
 document.addEventListener("click", (event) => {
   const chip = /** @type {Element} */ (event.target).closest("button.score");
@@ -26,3 +27,41 @@ document.addEventListener("click", (event) => {
   pop.style.left = `${left}px`;
   pop.style.top = `${below ? box.bottom + 6 : box.top - 6 - pop.offsetHeight}px`;
 });
+
+let isAnnotating = false;
+
+/** Open the span's scores and begin to write. */
+function annotate() {
+  const field = document.querySelector(".annotate [name=note]");
+  isAnnotating = !(field instanceof HTMLElement);
+  if (field instanceof HTMLElement) field.focus();
+  else /** @type {HTMLElement | null} */ (document.querySelector("#tab-scores"))?.click();
+}
+
+function remember() {
+  for (const field of document.querySelectorAll("input[data-remember]")) {
+    if (!(field instanceof HTMLInputElement)) continue;
+    const name = `pellucid.${field.dataset.remember}`;
+    field.value ||= read(name) ?? "";
+    field.addEventListener("change", () => store(name, field.value));
+  }
+}
+
+document.addEventListener("htmx:afterSwap", () => {
+  remember();
+  if (isAnnotating) annotate();
+});
+
+document.addEventListener("click", (event) => {
+  if (/** @type {Element} */ (event.target).closest("[data-annotate]")) annotate();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "a" || isTyping(event) || !singleKeysAllowed()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!document.querySelector("[data-annotate]")) return;
+  event.preventDefault();
+  annotate();
+});
+
+remember();

@@ -176,8 +176,9 @@ export class Row {
  * @param {boolean} folded
  */
 function describe(tree, row, folded) {
-  const { details, models, agents, names } = tree.columns;
-  const said = tidy(details[row]) || models[row] || "";
+  const { details, kinds, models, agents, names } = tree.columns;
+  const model = models[row] ?? "";
+  const said = (kinds[row] === "LLM" && model) || tidy(details[row]) || model;
   const agent = agents[row];
   const words = said || (agent && agent !== names[row] ? agent : "");
   if (!folded || !tree.hasChildren(row)) return words;
