@@ -22,6 +22,7 @@ _HOME = {
     "current_run": "pellucid.client.tracking.lifecycle",
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
+    "diff": "pellucid.client.snapshots.diff",
     "end_run": "pellucid.client.tracking.lifecycle",
     "evaluate": "pellucid.evals.evaluate",
     "extract": "pellucid.client.tracing.propagation",
@@ -45,6 +46,7 @@ _HOME = {
     "log_text": "pellucid.client.tracking.log",
     "make_judge": "pellucid.evals.judges.judge",
     "read_dataset": "pellucid.evals.files",
+    "restore": "pellucid.client.snapshots.restore",
     "score": "pellucid.client.scores",
     "search_runs": "pellucid.client.tracking.reads",
     "search_traces": "pellucid.client.traces",
@@ -63,6 +65,7 @@ _HOME = {
 """Public name → the module that defines it."""
 
 _MODULES: dict[str, str] = {
+    "adapters": "pellucid.evals.adapters",
     "autogen": "pellucid.integrations.autogen",
     "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
@@ -76,6 +79,8 @@ if TYPE_CHECKING:
     from pellucid.client.agent import agent as agent
     from pellucid.client.images import Image as Image
     from pellucid.client.scores import score as score
+    from pellucid.client.snapshots.diff import diff as diff
+    from pellucid.client.snapshots.restore import restore as restore
     from pellucid.client.traces import get_trace as get_trace
     from pellucid.client.traces import iter_traces as iter_traces
     from pellucid.client.traces import search_traces as search_traces
@@ -111,6 +116,7 @@ if TYPE_CHECKING:
     from pellucid.client.tracking.reads import search_runs as search_runs
     from pellucid.core.dataset import Dataset as Dataset
     from pellucid.core.span import Document as Document
+    from pellucid.evals import adapters as adapters
     from pellucid.evals import judges as judges
     from pellucid.evals import scorers as scorers
     from pellucid.evals.compare import compare as compare

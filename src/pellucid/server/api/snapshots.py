@@ -6,6 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from pellucid.client.snapshots.packing import decode_objects, encode_objects
+from pellucid.core.run_diff import RunDiff
 from pellucid.core.run_views import (
     MSGPACK,
     SNAPSHOTS_PATH,
@@ -14,6 +15,7 @@ from pellucid.core.run_views import (
     MissingView,
     SnapshotView,
 )
+from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.snapshots import SnapshotService
 
 TAG = ["snapshots"]
@@ -88,7 +90,14 @@ async def get_file(snapshot_id: str, path: str, snapshots: SnapshotService) -> R
     return Response(content, media_type="application/octet-stream", headers=_FILE_HEADERS)
 
 
+@get("/api/v1/diff", tags=TAG, operation_id="diff_runs")
+async def diff_runs(a: str, b: str, diffs: DiffService) -> RunDiff:
+    """Compare two runs: code, prompts, configuration, environment, data; metrics and scores."""
+    return await diffs.diff(a, b)
+
+
 route_handlers: list[Any] = [
+    diff_runs,
     find_missing,
     put_objects,
     fetch,

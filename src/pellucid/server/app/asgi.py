@@ -31,6 +31,7 @@ from pellucid.server.auth.keys import KeyRing
 from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
+from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.server.services.runs import RunService
@@ -77,6 +78,7 @@ class _Application:
         # The span store has one writer at a time: more threads would only wait for each other.
         self._writers = Threads("writer", 1)
         self._runs = RunService(stores.runs, self._readers)
+        self._snapshots = SnapshotService(stores.snapshots, self._readers)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
@@ -87,7 +89,8 @@ class _Application:
                 "attachments": AttachmentService(stores.artifacts, self._readers),
                 "runs": self._runs,
                 "artifacts": ArtifactService(stores.artifacts, self._readers),
-                "snapshots": SnapshotService(stores.snapshots, self._readers),
+                "snapshots": self._snapshots,
+                "diffs": DiffService(self._runs, self._snapshots, self._readers),
             },
             self._lifespan,
         )
