@@ -6,9 +6,16 @@ Each port has one contract suite in `pellucid.testing`; every engine passes all 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from pellucid.core.rollup import Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
-from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
+from pellucid.core.trace import (
+    Deletion,
+    ExperimentSummary,
+    TracePage,
+    TraceSummary,
+    Waterfall,
+)
 
 
 class SpanStore(Protocol):
@@ -70,13 +77,59 @@ class SpanStore(Protocol):
         trace_id: str | None = None,
         experiment: str | None = None,
         session_id: str | None = None,
+        run_id: str | None = None,
         history: bool = False,
     ) -> list[Score]:
-        """List a trace's (its spans' too) or a session's latest scores; all, with `history`."""
+        """List a trace's (its spans' too), a session's or a run's latest scores, by name.
+
+        The latest is that of its target, name, source and author; `history` gives all.
+        Raises InvalidInput unless a trace, a run, or an experiment with a session is named.
+        """
         ...
 
-    def delete_trace(self, trace_id: str) -> None:
-        """Delete a trace with all that hangs on it and leave a tombstone. Raises NotFound."""
+    def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
+        """Read up to `limit` spans anew that an older normaliser than `version` read.
+
+        One call is one commit. Returns where the next call goes on (`after`), or 0 at the end.
+        """
+        ...
+
+    def read_rollups(
+        self,
+        *,
+        experiment: str | None = None,
+        since_ns: int = 0,
+        until_ns: int = 2**63 - 1,
+        step_minutes: int = 60,
+    ) -> list[Rollup]:
+        """Read the cells whose step starts within [since, until), by time, kind and model.
+
+        Steps are of 1 or 60 minutes, or 0: one step for all time, whatever the range.
+        """
+        ...
+
+    def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
+        """Delete a trace with all that hangs on it and leave a tombstone. Raises NotFound.
+
+        `dry_run` tells what would go and deletes nothing; so it does below.
+        """
+        ...
+
+    def delete_session(
+        self, experiment: str, session_id: str, *, dry_run: bool = False
+    ) -> Deletion:
+        """Delete all traces of a session and its scores. Raises NotFound: no such experiment.
+
+        Traces go a few at a time, between writes; after a crash, ask again for the rest.
+        """
+        ...
+
+    def delete_experiment(self, experiment: str, *, dry_run: bool = False) -> Deletion:
+        """Delete all traces of an experiment, as `delete_session` does."""
+        ...
+
+    def find_unreferenced(self, digests: Sequence[str]) -> list[str]:
+        """Return those of some attachments' digests that no trace names."""
         ...
 
     def close(self) -> None:

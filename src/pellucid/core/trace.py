@@ -93,3 +93,13 @@ class ExperimentSummary(msgspec.Struct, frozen=True, kw_only=True):
     first_ns: int | None
     last_ns: int | None
     """Start of the newest trace."""
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deletion took away, or would."""
+
+    trace_count: int
+    span_count: int
+    score_count: int
+    unreferenced: list[str]
+    """Digests of attachments that no trace names any more, sorted."""

@@ -3,34 +3,91 @@
 Everything is computed anew from the set of arrivals that were acknowledged, at every question.
 """
 
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
-from typing import Final
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from pellucid.core.preview import input_preview, output_preview
-from pellucid.core.span import Arrival, Span, SpanKind, Status
+from pellucid.core.rollup import ATTO, Figures, attodollars, latency_bucket
+from pellucid.core.score import Score
+from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span, SpanKind, Status, Tokens
 from pellucid.core.trace import TraceSummary
+from pellucid.testing.spans import toy_normalise
 
+MINUTE_NS: Final = 60 * 1_000_000_000
 INTERRUPTED_AFTER_NS: Final = 5 * 60 * 1_000_000_000
 
 
-class ReferenceStore:
-    """Remembers all arrivals."""
+class CellKey(NamedTuple):
+    """A cell of the rollups by minute."""
 
-    def __init__(self) -> None:
+    experiment: str
+    minute: int
+    kind: SpanKind
+    model: str | None
+
+
+Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
+
+
+class ReferenceStore:
+    """Remembers all arrivals, log records and scores."""
+
+    def __init__(self, normalise: Normalise = toy_normalise) -> None:
         self.arrivals: list[Arrival] = []
+        self.logs: dict[bytes, LogRecord] = {}
+        self.scores: dict[str, Score] = {}
         self.deleted: set[str] = set()
+        self._normalise = normalise
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
         """Acknowledge a batch."""
         self.arrivals += [a for a in arrivals if a.span.trace_id not in self.deleted]
 
+    def write_logs(self, records: Sequence[LogRecord]) -> None:
+        """Acknowledge log records."""
+        for record in records:
+            if record.trace_id not in self.deleted:
+                self.logs.setdefault(record.digest, record)
+
+    def write_scores(self, scores: Sequence[Score]) -> None:
+        """Acknowledge scores on traces and spans."""
+        for score in scores:
+            if score.trace_id not in self.deleted:
+                self.scores.setdefault(score.id, score)
+
     def delete_trace(self, trace_id: str) -> None:
         """Forget a trace for good."""
         self.deleted.add(trace_id)
         self.arrivals = [a for a in self.arrivals if a.span.trace_id != trace_id]
+        self.logs = {d: r for d, r in self.logs.items() if r.trace_id != trace_id}
+        self.scores = {i: s for i, s in self.scores.items() if s.trace_id != trace_id}
+
+    def latest_scores(self, trace_id: str) -> list[Score]:
+        """Return the latest scores of a trace and its spans by name."""
+        latest: dict[tuple[object, ...], Score] = {}
+        for score in self.scores.values():
+            if score.trace_id == trace_id:
+                key = (score.span_id, score.name, score.source, score.author)
+                rival = latest.get(key, score)
+                latest[key] = max(score, rival, key=lambda one: (one.time_ns, one.id))
+        return sorted(latest.values(), key=lambda one: (one.name, one.time_ns, one.id))
+
+    def rollups(self, now: int) -> dict[CellKey, Figures]:
+        """Return what every cell of a minute holds."""
+        cells: dict[CellKey, list[tuple[Span, bool, float | None]]] = {}
+        for trace_id in self.trace_ids():
+            trace = self.trace(trace_id, now)
+            counted, costs, experiment = trace.counted(), trace.costs(), trace.root().experiment
+            for span in trace.spans.values():
+                if not span.pending:
+                    minute = span.start_ns // MINUTE_NS
+                    key = CellKey(experiment, minute, span.kind, span.model)
+                    entry = (span, span.span_id in counted, costs.get(span.span_id))
+                    cells.setdefault(key, []).append(entry)
+        return {key: _figures(entries) for key, entries in cells.items()}
 
     def trace_ids(self) -> list[str]:
         """Return the ids of all traces."""
@@ -39,12 +96,22 @@ class ReferenceStore:
     def trace(self, trace_id: str, now: int) -> "ReferenceTrace":
         """Return one trace as it stands."""
         return ReferenceTrace(
-            [arrival for arrival in self.arrivals if arrival.span.trace_id == trace_id], now
+            [self._read(a) for a in self.arrivals if a.span.trace_id == trace_id], now
         )
+
+    def _read(self, arrival: Arrival) -> Arrival:
+        target = (arrival.span.trace_id, arrival.span.span_id)
+        logs = [r for r in self.logs.values() if (r.trace_id, r.span_id) == target]
+        if not logs:
+            return arrival
+        return replace(arrival, span=self._normalise(arrival.decoded, logs))
 
     def newest(self, now: int, experiment: str | None = None) -> list[TraceSummary]:
         """Return all traces, newest first."""
-        traces = [self.trace(trace_id, now).summary() for trace_id in self.trace_ids()]
+        traces = [
+            replace(self.trace(trace_id, now).summary(), scores=self.latest_scores(trace_id))
+            for trace_id in self.trace_ids()
+        ]
         return sorted(
             (t for t in traces if experiment is None or t.experiment == experiment),
             key=lambda trace: (trace.start_ns, trace.trace_id),
@@ -143,8 +210,7 @@ class ReferenceTrace:
         for span in order:
             tags = {**span.tags, **tags}
         start = min(span.start_ns for span in order)
-        # Exact, as floats in a row would depend on their order.
-        cost = float(sum(map(Fraction, costs.values())))
+        cost = sum(map(attodollars, costs.values())) / ATTO
         return TraceSummary(
             trace_id=root.trace_id,
             experiment=root.experiment,
@@ -175,4 +241,18 @@ def _rank(arrival: Arrival) -> tuple[bool, int, int, bytes]:
         arrival.decoded.end_ns,
         arrival.attribute_count,
         arrival.digest,
+    )
+
+
+def _figures(entries: list[tuple[Span, bool, float | None]]) -> Figures:
+    costs = [cost for _, _, cost in entries if cost is not None]
+    tokens = [span.tokens for span, counted, _ in entries if counted]
+    return Figures(
+        count=len(entries),
+        error_count=sum(span.status is Status.ERROR for span, _, _ in entries),
+        tokens=Tokens(
+            **{name: sum(getattr(one, name) for one in tokens) for name in Tokens.__struct_fields__}
+        ),
+        cost_usd=sum(map(attodollars, costs)) / ATTO if costs else None,
+        latency=dict(Counter(latency_bucket(span.duration_ns) for span, _, _ in entries)),
     )

@@ -6,6 +6,7 @@ frame of `msgpack([body, …])`. A body holds the span as decoded and as underst
 both is kept once.
 """
 
+import re
 import threading
 from collections.abc import Sequence
 from enum import Enum
@@ -24,6 +25,9 @@ BLOCK_BYTES: Final = 192 * 1024
 
 _LEVEL = 3
 _DICTIONARY = 1
+_MARKER = b"pellucid-attachment:"
+_MARKED = re.compile(_MARKER + rb"([0-9a-f]{64})")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NO_SCOPE = Scope()
 _MISSING = object()
 
@@ -100,6 +104,14 @@ def unpack(data: bytes | msgspec.Raw) -> Body:
     if packed.attributes is not None:
         changes["attributes"] = {name: decoded.attributes[name] for name in packed.attributes}
     return Body(decoded, replace(packed.span, **changes))
+
+
+def attachment_digests(body: bytes, span: Span) -> set[bytes]:
+    """Return the digests of the attachments that a packed body names."""
+    found = {bytes.fromhex(ref.digest) for ref in span.attachments if _DIGEST.fullmatch(ref.digest)}
+    if _MARKER in body:
+        found.update(bytes.fromhex(text.decode()) for text in _MARKED.findall(body))
+    return found
 
 
 @cache

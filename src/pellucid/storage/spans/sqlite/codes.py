@@ -35,5 +35,3 @@ COST_COUNTED: Final = 2
 INT64_MAX: Final = 2**63 - 1
 TOKENS_MAX: Final = 2**40
 COST_MAX: Final = 1e12
-ATTO: Final = 10**18
-"""Costs are summed as whole attodollars: exact, so that the order of arrival never shows."""

@@ -1,9 +1,10 @@
 """Connections to `spans.db`: one that writes, a bounded pool that reads, one tree of errors."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -83,6 +84,11 @@ class Readers:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def rows(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """Run a query to its end; each row is a tuple, typed by the SQL alone."""
+    return connection.execute(sql, values).fetchall()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Reads of traces and spans, each in one snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from pellucid.core.clock import Clock
 from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.rollup import Figures, Rollup
+from pellucid.core.score import Score
 from pellucid.core.span import Status, StoredSpan
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
 from pellucid.storage.spans.sqlite import bodies
@@ -19,9 +21,15 @@ from pellucid.storage.spans.sqlite.codes import (
     OK,
     TOKENS_COUNTED,
 )
-from pellucid.storage.spans.sqlite.connection import Readers
+from pellucid.storage.spans.sqlite.connection import Readers, rows
 from pellucid.storage.spans.sqlite.cursor import TOP, Position, decode_cursor, encode_cursor
 from pellucid.storage.spans.sqlite.order import depth_first
+from pellucid.storage.spans.sqlite.rollups import STEPS, read_cells, total_of
+from pellucid.storage.spans.sqlite.scores import (
+    scores_of_run,
+    scores_of_session,
+    scores_of_trace,
+)
 from pellucid.storage.spans.sqlite.statements import statements
 
 _SQL = statements("read")
@@ -90,30 +98,26 @@ class TraceReader:
     def list_experiments(self) -> list[ExperimentSummary]:
         """List experiments that hold a trace, the most recently used first."""
         with self._readers.snapshot() as db:
-            return [
-                ExperimentSummary(
-                    name=name,
-                    slug=slug,
-                    trace_count=traces,
-                    error_count=errors,
-                    first_ns=first,
-                    last_ns=last,
-                    tokens_in=int(tokens_in),
-                    tokens_out=int(tokens_out),
-                    cost_usd=cost,
-                )
-                for (
-                    name,
-                    slug,
-                    traces,
-                    errors,
-                    first,
-                    last,
-                    tokens_in,
-                    tokens_out,
-                    cost,
-                ) in db.execute(_SQL["experiments"])
+            return [_experiment(row, total_of(db, row[0])) for row in rows(db, _SQL["experiments"])]
+
+    def read_rollups(
+        self, *, experiment: str | None, since_ns: int, until_ns: int, step_minutes: int
+    ) -> list[Rollup]:
+        """Read cells of one experiment, or of all, by time."""
+        if step_minutes not in STEPS:
+            raise InvalidInput(f"Rollups have steps of {STEPS} minutes, not {step_minutes}.")
+        with self._readers.snapshot() as db:
+            if experiment is None:
+                numbers = rows(db, _SQL["experiment_names"])
+            else:
+                numbers = rows(db, _SQL["experiment_named"], (experiment,))
+            found = [
+                cell
+                for number, name in numbers
+                for cell in read_cells(db, number, name, since_ns, until_ns, step_minutes)
             ]
+        found.sort(key=lambda cell: (cell.time_ns, cell.experiment, cell.kind, cell.model or ""))
+        return found
 
     def list_traces(
         self, *, experiment: str | None, query: str, limit: int, cursor: str | None
@@ -130,12 +134,13 @@ class TraceReader:
             if experiment is not None:
                 sql = _SQL["newest_traces_of"]
                 values = (db.execute(_SQL["experiment_id"], (experiment,)).get, *values)
-            rows: list[Any] = db.execute(sql.format(columns=_TRACE_COLUMNS), values).fetchall()
+            found = rows(db, sql.format(columns=_TRACE_COLUMNS), values)
+            scores = [scores_of_trace(db, row[0]) for row in found[:limit]]
         now = self._clock()
-        traces = [_summary(row, now) for row in rows[:limit]]
+        traces = [_summary(*both, now) for both in zip(found, scores, strict=False)]
         following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
+        if len(found) > limit:
+            last = found[limit - 1]
             following = encode_cursor(Position(last[7], last[0]))
         return TracePage(traces=traces, next=following)
 
@@ -144,22 +149,59 @@ class TraceReader:
         with self._readers.snapshot() as db:
             key = _trace_bytes(trace_id)
             row = db.execute(_SQL["trace"].format(columns=_TRACE_COLUMNS), (key,)).fetchone()
+            scores = scores_of_trace(db, key)
         if row is None:
             raise _no_trace(trace_id)
-        return _summary(row, self._clock())
+        return _summary(row, scores, self._clock())
+
+    def list_scores(
+        self,
+        *,
+        trace_id: str | None,
+        experiment: str | None,
+        session_id: str | None,
+        run_id: str | None,
+        history: bool,
+    ) -> list[Score]:
+        """List the scores of a trace, session or run."""
+        with self._readers.snapshot() as db:
+            if trace_id is not None:
+                return scores_of_trace(db, _trace_bytes(trace_id), history=history)
+            if experiment is not None and session_id is not None:
+                return scores_of_session(db, experiment, session_id, history=history)
+            if run_id is not None:
+                return scores_of_run(db, run_id, history=history)
+        raise InvalidInput("Name a trace, a run, or an experiment with a session.")
+
+    def experiment_number(self, name: str) -> int:
+        """Return an experiment's row. Raises NotFound."""
+        with self._readers.snapshot() as db:
+            number = db.execute(_SQL["experiment_id"], (name,)).get
+        if number is None:
+            raise NotFound(f"There is no experiment {name[:80]!r}.")
+        return int(number)
+
+    def find_unreferenced(self, digests: Sequence[str]) -> list[str]:
+        """Return the digests that no trace names."""
+        with self._readers.snapshot() as db:
+            return [
+                digest
+                for digest in digests
+                if not db.execute(_SQL["is_named"], (_hex(digest, 64),)).fetchone()
+            ]
 
     def iter_spans(self, trace_id: str) -> Iterator[StoredSpan]:
         """Yield one trace's spans; the store may change meanwhile, what is yielded does not."""
         with self._readers.snapshot() as db:
             key = db.execute(_SQL["trace_key"], (_trace_bytes(trace_id),)).get
-            rows = [Outline(*row) for row in db.execute(_SQL["outline"], (key,))]
+            outlines = [Outline(*row) for row in rows(db, _SQL["outline"], (key,))]
             blocks: dict[int, bytes | list[msgspec.Raw]] = {
                 number: db.execute(_SQL["block"], (number,)).get
-                for number in {row.block for row in rows}
+                for number in {row.block for row in outlines}
             }
         now = self._clock()
-        for place in depth_first(rows):
-            row = rows[place.at]
+        for place in depth_first(outlines):
+            row = outlines[place.at]
             block = blocks[row.block]
             if isinstance(block, bytes):
                 block = blocks[row.block] = bodies.open_block(block)
@@ -180,20 +222,20 @@ class TraceReader:
         """Return one trace in columns."""
         with self._readers.snapshot() as db:
             key = db.execute(_SQL["trace_key"], (_trace_bytes(trace_id),)).get
-            rows = [WaterfallRow(*row) for row in db.execute(_SQL["waterfall"], (key,))]
-        if not rows:
+            spans = [WaterfallRow(*row) for row in rows(db, _SQL["waterfall"], (key,))]
+        if not spans:
             raise _no_trace(trace_id)
-        return _waterfall(trace_id, rows, self._clock())
+        return _waterfall(trace_id, spans, self._clock())
 
 
-def _waterfall(trace_id: str, rows: list[WaterfallRow], now: int) -> Waterfall:
-    places = depth_first(rows)
-    ordered = [rows[place.at] for place in places]
-    start = min(row.start_ns for row in rows)
+def _waterfall(trace_id: str, spans: list[WaterfallRow], now: int) -> Waterfall:
+    places = depth_first(spans)
+    ordered = [spans[place.at] for place in places]
+    start = min(row.start_ns for row in spans)
     return Waterfall(
         trace_id=trace_id,
         start_ns=start,
-        duration_ns=max(row.start_ns + row.duration_ns for row in rows) - start,
+        duration_ns=max(row.start_ns + row.duration_ns for row in spans) - start,
         span_ids=[row.span_id.hex() for row in ordered],
         parents=[place.parent for place in places],
         depths=[place.depth for place in places],
@@ -227,7 +269,22 @@ def _stored(row: Outline, packed: msgspec.Raw, now: int) -> StoredSpan:
     )
 
 
-def _summary(row: tuple[Any, ...], now: int) -> TraceSummary:
+def _experiment(row: tuple[Any, ...], total: Figures) -> ExperimentSummary:
+    _, name, slug, traces, errors, first, last = row
+    return ExperimentSummary(
+        name=name,
+        slug=slug,
+        trace_count=traces,
+        error_count=errors,
+        tokens_in=total.tokens.input,
+        tokens_out=total.tokens.output,
+        cost_usd=total.cost_usd,
+        first_ns=first,
+        last_ns=last,
+    )
+
+
+def _summary(row: tuple[Any, ...], scores: list[Score], now: int) -> TraceSummary:
     return TraceSummary(
         trace_id=row[0].hex(),
         experiment=row[1],
@@ -248,7 +305,7 @@ def _summary(row: tuple[Any, ...], now: int) -> TraceSummary:
         session_id=row[17],
         user_id=row[18],
         tags=_tags.decode(row[19]),
-        scores=[],
+        scores=scores,
     )
 
 

@@ -7,9 +7,9 @@ Pure: no SQL, no clock. The laws it must agree with are spelled out slowly in
 import math
 from typing import NamedTuple
 
+from pellucid.core.rollup import ATTO, attodollars
 from pellucid.core.span import Arrival, Span, Status
 from pellucid.storage.spans.sqlite.codes import (
-    ATTO,
     COST_COUNTED,
     COST_MAX,
     ERROR,
@@ -115,6 +115,13 @@ class Node:
         return self.key[0] + self.duration_ns
 
 
+class Flip(NamedTuple):
+    """A span whose tokens or cost came to count, or ceased to."""
+
+    node: Node
+    before: int
+
+
 def rank_of(arrival: Arrival) -> Rank:
     """Return an arrival's place in the order of versions of one span."""
     end = min(max(arrival.decoded.end_ns, 0), INT64_MAX)
@@ -174,11 +181,6 @@ def _cost(value: float | None) -> float | None:
     return min(float(value), COST_MAX)
 
 
-def atto(cost: float) -> int:
-    """Return a cost in whole attodollars; sums of these are exact."""
-    return int(cost * ATTO)
-
-
 class TraceState:
     """The merged spans of one trace, with their sums; `add` and `replace`, then `settle`."""
 
@@ -202,6 +204,7 @@ class TraceState:
         self.reported = 0
         self.estimated = 0
         self._stale = False
+        """Whether only `_rebuild` can make the rest true; until then nothing else is kept up."""
         self._cyclic = False
         self._unsettled: dict[bytes, Node] = {}
 
@@ -210,9 +213,10 @@ class TraceState:
     def add(self, node: Node) -> None:
         """Take in a span that the trace does not have yet."""
         self.nodes[node.key[1]] = node
-        self._extend(node)
-        self._count(node, 1)
-        self._link(node)
+        if not self._stale:
+            self._extend(node)
+            self._count(node, 1)
+            self._link(node)
 
     def load(self, node: Node) -> None:
         """Take in a span as the store has it, its `counted` bits set."""
@@ -222,12 +226,12 @@ class TraceState:
     def replace(self, old: Node, new: Node) -> None:
         """Put a later version in the place of a span."""
         self.nodes[new.key[1]] = new
+        self._stale = self._stale or not self._succeeds(old, new)
+        if self._stale:
+            return
         self._count(old, -1)
         self._drop_counted(old)
         self._count(new, 1)
-        if not self._succeeds(old, new):
-            self._stale = True
-            return
         self._extend(new)
         siblings = self.children.get(new.parent_id) if new.parent_id is not None else None
         if siblings is not None:
@@ -322,7 +326,7 @@ class TraceState:
 
     # -- bringing everything up to date --------------------------------------------------------
 
-    def settle(self) -> list[Node]:
+    def settle(self) -> list[Flip]:
         """Make all sums true; return the spans whose `counted` bits changed, now up to date."""
         if self._stale:
             self._rebuild()
@@ -339,10 +343,10 @@ class TraceState:
         for node in candidates:
             bits = _counted_bits(node, node.key[1] in covered)
             if bits != node.counted:
+                changed.append(Flip(node, node.counted))
                 self._drop_counted(node)
                 node.counted = bits
                 self._add_counted(node)
-                changed.append(node)
         return changed
 
     def _rebuild(self) -> None:
@@ -416,7 +420,7 @@ class TraceState:
             self.tokens_in += sign * node.tokens.input
             self.tokens_out += sign * node.tokens.output
         if node.counted & COST_COUNTED:
-            self.cost_atto += sign * atto(counted_cost(node))
+            self.cost_atto += sign * attodollars(counted_cost(node))
             self.cost_count += sign
 
     def _drop_counted(self, node: Node) -> None:

@@ -1,7 +1,7 @@
 """The embedded span store: one SQLite file, one writing connection, a pool that reads."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,14 +9,29 @@ import apsw
 
 from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import StorageUnavailable
-from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span, StoredSpan
-from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
+from pellucid.core.rollup import Rollup
+from pellucid.core.score import Score
+from pellucid.core.span import Arrival, LogRecord, StoredSpan
+from pellucid.core.trace import (
+    Deletion,
+    ExperimentSummary,
+    TracePage,
+    TraceSummary,
+    Waterfall,
+)
 from pellucid.storage.spans.sqlite.connection import Readers, open_writer, storage_errors
+from pellucid.storage.spans.sqlite.delete import (
+    Target,
+    delete,
+    experiment_target,
+    preview_deletion,
+    session_target,
+    trace_target,
+)
+from pellucid.storage.spans.sqlite.derive import derive
 from pellucid.storage.spans.sqlite.read import TraceReader
-from pellucid.storage.spans.sqlite.write import SpanWriter
-
-Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
-"""Reads a span again with the log records that joined it."""
+from pellucid.storage.spans.sqlite.scores import write_scores
+from pellucid.storage.spans.sqlite.write import Normalise, SpanWriter
 
 
 class SqliteSpanStore:
@@ -24,10 +39,12 @@ class SqliteSpanStore:
 
     def __init__(self, path: Path, *, normalise: Normalise, clock: Clock = now_ns) -> None:
         self._path = path
-        self._normalise = normalise
+        self._clock = clock
         self._lock = threading.Lock()  # guards the writing connection and all that hangs on it
         self._db: apsw.Connection | None = open_writer(path)
-        self._writer = SpanWriter(self._db, clock)
+        self._writer = SpanWriter(self._db, normalise)
+        with storage_errors(path):
+            derive(self._db, self._writer)
         self._readers = Readers(path)
         self._traces = TraceReader(self._readers, clock)
 
@@ -54,6 +71,41 @@ class SqliteSpanStore:
         if arrivals:
             with self._transaction() as writer:
                 writer.write(arrivals)
+
+    def write_logs(self, records: Sequence[LogRecord]) -> None:
+        """Join log records to their spans, before or after these arrive; durable on return."""
+        if records:
+            with self._transaction() as writer:
+                writer.write_logs(records)
+
+    def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
+        """Read spans again that an older normaliser than `version` read."""
+        with self._transaction() as writer:
+            return writer.renormalise(version, limit, after)
+
+    def write_scores(self, scores: Sequence[Score]) -> None:
+        """Store scores, durable on return; one of the same id and content changes nothing."""
+        if scores:
+            with self._transaction() as writer:
+                write_scores(writer.connection, scores)
+
+    def list_scores(
+        self,
+        *,
+        trace_id: str | None = None,
+        experiment: str | None = None,
+        session_id: str | None = None,
+        run_id: str | None = None,
+        history: bool = False,
+    ) -> list[Score]:
+        """List a trace's (its spans' too), a session's or a run's latest scores."""
+        return self._traces.list_scores(
+            trace_id=trace_id,
+            experiment=experiment,
+            session_id=session_id,
+            run_id=run_id,
+            history=history,
+        )
 
     def list_experiments(self) -> list[ExperimentSummary]:
         """List all experiments that hold a trace, the most recently used first."""
@@ -82,6 +134,49 @@ class SqliteSpanStore:
     def get_waterfall(self, trace_id: str) -> Waterfall:
         """Return one trace in columns."""
         return self._traces.get_waterfall(trace_id)
+
+    def read_rollups(
+        self,
+        *,
+        experiment: str | None = None,
+        since_ns: int = 0,
+        until_ns: int = 2**63 - 1,
+        step_minutes: int = 60,
+    ) -> list[Rollup]:
+        """Read rollups by time."""
+        return self._traces.read_rollups(
+            experiment=experiment,
+            since_ns=since_ns,
+            until_ns=until_ns,
+            step_minutes=step_minutes,
+        )
+
+    def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
+        """Delete a trace with all that hangs on it and leave a tombstone."""
+        self.get_trace(trace_id)
+        return self._delete(trace_target(bytes.fromhex(trace_id)), dry_run)
+
+    def delete_session(
+        self, experiment: str, session_id: str, *, dry_run: bool = False
+    ) -> Deletion:
+        """Delete all traces of a session, and its scores."""
+        number = self._traces.experiment_number(experiment)
+        return self._delete(session_target(number, experiment, session_id), dry_run)
+
+    def delete_experiment(self, experiment: str, *, dry_run: bool = False) -> Deletion:
+        """Delete all traces of an experiment, and the scores of its sessions."""
+        number = self._traces.experiment_number(experiment)
+        return self._delete(experiment_target(number, experiment), dry_run)
+
+    def _delete(self, target: Target, dry_run: bool) -> Deletion:
+        if dry_run:
+            with self._readers.snapshot() as db:
+                return preview_deletion(db, target)
+        return delete(self._writer.connection, self._transaction, target, self._clock)
+
+    def find_unreferenced(self, digests: Sequence[str]) -> list[str]:
+        """Return those of some attachments' digests that no trace names."""
+        return self._traces.find_unreferenced(digests)
 
     def close(self) -> None:
         """Finish what was accepted and close; calling it twice is harmless."""

@@ -1,92 +1,81 @@
 """The write path: merge a batch into the traces it touches, in one transaction."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
-from pellucid.core.clock import Clock
 from pellucid.core.preview import detail_of, input_preview, output_preview
 from pellucid.core.slug import slug_of
-from pellucid.core.span import Arrival, DecodedSpan, Span
+from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX, PENDING
+from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
+from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
+from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
+from pellucid.storage.spans.sqlite.rollups import RollupWriter
 from pellucid.storage.spans.sqlite.state import (
-    NO_TOKENS,
+    Flip,
     Labels,
     Node,
-    TokenCounts,
-    TraceState,
+    Rank,
     node_of,
     rank_of,
 )
 from pellucid.storage.spans.sqlite.statements import statements
 
-CACHED_SPANS: Final = 40_000
-"""Spans of traces that are kept in memory between batches."""
+Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
+"""Reads a span, with the log records that joined it; pure."""
+
+Row = tuple[Any, ...]
+"""The values of `insert_span`."""
 
 _SQL = statements("write")
-_labels_decoder = msgspec.msgpack.Decoder(Labels)
 _json = msgspec.json.Encoder()
 
 
-class OpenTrace:
-    """A trace in memory, and where it stands in the file."""
-
-    def __init__(self, key: int, trace_id: bytes) -> None:
-        self.key = key
-        self.trace_id = trace_id
-        self.state = TraceState()
-        self.experiment = 0
-        """Row id of the experiment it is counted in; 0 while it is in none."""
-        self.status = 0
-        self.previews: tuple[str | None, str | None] = (None, None)
-        self.preview_of = 0
-        """Row id of the span that `previews` came from."""
-        self.labels: dict[Labels, int] = {}
-        self.live: dict[int, int] = {}
-        """Spans that each block still holds a current version of."""
-
-
-class _Change:
+class _Change(NamedTuple):
     """A span's new version on its way into the file."""
 
-    __slots__ = ("arrival", "body", "node", "replaced")
-
-    def __init__(self, node: Node, arrival: Arrival, body: bytes, replaced: Node | None) -> None:
-        self.node = node
-        self.arrival = arrival
-        self.body = body
-        self.replaced = replaced
+    node: Node
+    arrival: Arrival
+    body: bytes
+    replaced: Node | None
+    """What the file has now."""
 
 
 class SpanWriter:
     """Merges batches; of one thread at a time, on the store's only writing connection.
 
-    `write` runs inside the caller's transaction. If that fails, the caller calls `forget`.
+    Every method runs inside the caller's transaction. If that fails, the caller calls `forget`.
     """
 
-    def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
+    def __init__(self, connection: apsw.Connection, normalise: Normalise) -> None:
         self._db = connection
-        self._clock = clock
+        self._normalise = normalise
         self._packer = bodies.Packer()
-        self._open: OrderedDict[bytes, OpenTrace] = OrderedDict()
-        self._cached = 0
+        self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
+        self.rollups = RollupWriter(connection)
         self._load_counters()
 
     def _load_counters(self) -> None:
-        self._last_trace, self._last_span, self._last_block = self._db.execute(
-            _SQL["load_counters"]
-        ).get
+        self._last_span: int = self._db.execute(_SQL["load_counter"], ("span",)).get
+        self._last_block: int = self._db.execute(_SQL["last_block"]).get
+        self._stored_counters = self._traces.last_key, self._last_span
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The connection it writes on."""
+        return self._db
 
     def forget(self) -> None:
         """Drop everything in memory, as after a transaction that was rolled back."""
-        self._open.clear()
-        self._cached = 0
+        self._traces.forget()
         self._experiments.clear()
+        self.rollups.forget()
         self._load_counters()
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
@@ -94,46 +83,76 @@ class SpanWriter:
         by_trace: dict[str, list[Arrival]] = {}
         for arrival in arrivals:
             by_trace.setdefault(arrival.span.trace_id, []).append(arrival)
-        before = self._last_trace, self._last_span
-        rows: list[tuple[Any, ...]] = []
+        insert: list[Row] = []
         for trace_id, group in by_trace.items():
-            trace = self._trace(bytes.fromhex(trace_id))
+            trace = self._traces.get(bytes.fromhex(trace_id))
             if trace is not None:
-                self._write_trace(trace, group, rows)
-        if rows:
-            self._db.executemany(_SQL["insert_span"], rows)
-        for name, value, old in (
-            ("trace", self._last_trace, before[0]),
-            ("span", self._last_span, before[1]),
-        ):
-            if value != old:
-                self._db.execute(_SQL["set_counter"], (value, name))
-        self._trim()
+                self._write_trace(trace, group, insert)
+        self._finish(insert)
+
+    def write_logs(self, records: Sequence[LogRecord]) -> None:
+        """Store log records, and read their spans again where these are here already."""
+        fresh: dict[bytes, set[bytes]] = {}
+        for record in records:
+            trace_id, span_id = bytes.fromhex(record.trace_id), bytes.fromhex(record.span_id)
+            if self._db.execute(_SQL["is_deleted"], (trace_id,)).fetchone():
+                continue
+            row = (record.digest, trace_id, span_id, encode_log(record))
+            self._db.execute(_SQL["insert_log"], row)
+            if self._db.changes():
+                fresh.setdefault(trace_id, set()).add(span_id)
+        insert: list[Row] = []
+        for trace_id, span_ids in fresh.items():
+            trace = self._traces.find(trace_id)
+            if trace is not None:
+                trace.logged |= span_ids
+                nodes = [n for one in span_ids if (n := trace.state.nodes.get(one)) is not None]
+                self._read_again(trace, nodes, insert)
+        self._finish(insert)
+
+    def renormalise(self, version: int, limit: int, after: int) -> int:
+        """Read up to `limit` spans again that an older normaliser read.
+
+        Looks from the span row after `after` on; returns the last row it looked at, 0 at the end.
+        """
+        found = rows(self._db, _SQL["older_spans"], (after, version, limit))
+        by_trace: dict[bytes, list[bytes]] = {}
+        for _, trace_id, span_id in found:
+            by_trace.setdefault(trace_id, []).append(span_id)
+        insert: list[Row] = []
+        for trace_id, span_ids in by_trace.items():
+            trace = self._traces.find(trace_id)
+            assert trace is not None, "its span was just found"
+            nodes = [trace.state.nodes[span_id] for span_id in span_ids]
+            self._read_again(trace, nodes, insert, version)
+        self._finish(insert)
+        return int(found[-1][0]) if found else 0
+
+    def _finish(self, insert: list[Row]) -> None:
+        self._db.executemany(_SQL["insert_span"], insert)
+        counters = self._traces.last_key, self._last_span
+        if counters != self._stored_counters:
+            self._db.execute(_SQL["set_counter"], (self._traces.last_key, "trace"))
+            self._db.execute(_SQL["set_counter"], (self._last_span, "span"))
+            self._stored_counters = counters
+        self.rollups.flush()
+        self._traces.trim()
 
     # -- one trace ---------------------------------------------------------------------------
 
-    def _write_trace(
-        self, trace: OpenTrace, arrivals: list[Arrival], rows: list[tuple[Any, ...]]
-    ) -> None:
+    def _write_trace(self, trace: OpenTrace, arrivals: list[Arrival], insert: list[Row]) -> None:
         changes: dict[bytes, _Change] = {}
         seen: dict[bytes, Node] = {}
-        self._cached -= len(trace.state.nodes)
+        before = len(trace.state.nodes)
         for arrival in arrivals:
             self._merge(trace, arrival, changes, seen)
-        self._cached += len(trace.state.nodes)
-        flipped = trace.state.settle()
-        if changes:
-            self._store(trace, list(changes.values()), rows)
-        self._db.executemany(
-            _SQL["set_counted"],
-            [(node.counted, node.id) for node in flipped if node.key[1] not in changes],
-        )
+        self._traces.grew(len(trace.state.nodes) - before)
         self._db.executemany(
             _SQL["set_seen"],
             [(node.seen_ns, node.id) for span_id, node in seen.items() if span_id not in changes],
         )
-        if changes or flipped or seen:
-            self._put_trace(trace, changes)
+        if changes or seen:
+            self._apply(trace, changes, insert)
 
     def _merge(
         self,
@@ -151,33 +170,103 @@ class SpanWriter:
                 old.seen_ns = news
                 seen[span_id] = old
             return
+        if span_id in trace.logged:
+            span = self._normalise(arrival.decoded, self._logs(trace.trace_id, span_id))
+            arrival = replace(arrival, span=span)
+        self._take(trace, arrival, rank, old, changes)
+
+    def _read_again(
+        self,
+        trace: OpenTrace,
+        nodes: list[Node],
+        insert: list[Row],
+        version: int | None = None,
+    ) -> None:
+        """Normalise stored spans anew, by a new normaliser or with new log records."""
+        changes: dict[bytes, _Change] = {}
+        for node in nodes:
+            span_id = node.key[1]
+            decoded = self._load_body(node).decoded
+            if version is None:
+                normaliser = self._db.execute(_SQL["normaliser_of"], (node.id,)).get
+            else:
+                normaliser = version
+            arrival = Arrival(
+                decoded=decoded,
+                span=self._normalise(decoded, self._logs(trace.trace_id, span_id)),
+                digest=node.rank[3],
+                attribute_count=node.rank[2],
+                seen_ns=node.seen_ns,
+                normaliser=normaliser,
+            )
+            self._take(trace, arrival, node.rank, node, changes)
+        if changes:
+            self._apply(trace, changes, insert)
+
+    def _take(
+        self,
+        trace: OpenTrace,
+        arrival: Arrival,
+        rank: Rank,
+        old: Node | None,
+        changes: dict[bytes, _Change],
+    ) -> None:
+        """Put a new version of a span into the trace's state."""
         arrival, body = _encodable(arrival)
+        span_id = bytes.fromhex(arrival.span.span_id)
         node = node_of(arrival, rank, span_id)
-        stored = old
         if old is None:
             trace.state.add(node)
         else:
             node.seen_ns = max(node.seen_ns, old.seen_ns)
             trace.state.replace(old, node)
-            earlier = changes.get(span_id)
-            stored = earlier.replaced if earlier is not None else old
+        earlier = changes.get(span_id)
+        stored = old if earlier is None else earlier.replaced
         changes[span_id] = _Change(node, arrival, body, stored)
 
-    def _store(self, trace: OpenTrace, changes: list[_Change], rows: list[tuple[Any, ...]]) -> None:
+    def _apply(self, trace: OpenTrace, changes: dict[bytes, _Change], insert: list[Row]) -> None:
+        """Bring the file to the trace's new state."""
+        flips = [flip for flip in trace.state.settle() if flip.node.key[1] not in changes]
+        self._store(trace, list(changes.values()), insert)
+        self._db.executemany(
+            _SQL["set_counted"], [(flip.node.counted, flip.node.id) for flip in flips]
+        )
+        experiment = self._experiment(trace.state.root.labels.experiment)
+        self._roll_up(trace, experiment, changes, flips)
+        self._put_trace(trace, experiment, changes)
+
+    def _roll_up(
+        self, trace: OpenTrace, experiment: int, changes: dict[bytes, _Change], flips: list[Flip]
+    ) -> None:
+        rollups, before = self.rollups, trace.experiment
+        for change in changes.values():
+            if change.replaced is not None:
+                rollups.add(before, change.replaced, change.replaced.counted, -1)
+            rollups.add(experiment, change.node, change.node.counted, 1)
+        if before in (experiment, 0):
+            for flip in flips:
+                rollups.flip(experiment, flip.node, flip.before)
+            return
+        old_bits = {flip.node.key[1]: flip.before for flip in flips}
+        for span_id, node in trace.state.nodes.items():
+            if span_id not in changes:
+                rollups.add(before, node, old_bits.get(span_id, node.counted), -1)
+                rollups.add(experiment, node, node.counted, 1)
+
+    def _store(self, trace: OpenTrace, changes: list[_Change], insert: list[Row]) -> None:
         self._drop_replaced(trace, [c.replaced for c in changes if c.replaced is not None])
         start = size = 0
         for number, change in enumerate(changes):
             if number > start and (
                 number - start >= bodies.BLOCK_SPANS or size + len(change.body) > bodies.BLOCK_BYTES
             ):
-                self._store_block(trace, changes[start:number], rows)
+                self._store_block(trace, changes[start:number], insert)
                 start, size = number, 0
             size += len(change.body)
-        self._store_block(trace, changes[start:], rows)
+        if changes:
+            self._store_block(trace, changes[start:], insert)
 
     def _drop_replaced(self, trace: OpenTrace, replaced: list[Node]) -> None:
-        if not replaced:
-            return
         self._db.executemany(_SQL["delete_span"], [(node.id,) for node in replaced])
         for node in replaced:
             trace.live[node.block] -= 1
@@ -185,9 +274,7 @@ class SpanWriter:
                 del trace.live[node.block]
                 self._db.execute(_SQL["delete_block"], (node.block,))
 
-    def _store_block(
-        self, trace: OpenTrace, changes: list[_Change], rows: list[tuple[Any, ...]]
-    ) -> None:
+    def _store_block(self, trace: OpenTrace, changes: list[_Change], insert: list[Row]) -> None:
         self._last_block += 1
         block = self._last_block
         content = self._packer.block([change.body for change in changes])
@@ -197,7 +284,9 @@ class SpanWriter:
             node = change.node
             self._last_span += 1
             node.id, node.block, node.slot = self._last_span, block, slot
-            rows.append(_row(trace.key, node, change.arrival, self._labels(trace, node.labels)))
+            insert.append(_row(trace.key, node, change.arrival, self._labels(trace, node.labels)))
+            for digest in bodies.attachment_digests(change.body, change.arrival.span):
+                self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
 
     def _labels(self, trace: OpenTrace, labels: Labels) -> int:
         number = trace.labels.get(labels)
@@ -207,14 +296,13 @@ class SpanWriter:
             self._db.execute(_SQL["insert_labels"], (trace.key, number, content))
         return number
 
-    def _put_trace(self, trace: OpenTrace, changes: dict[bytes, _Change]) -> None:
+    def _put_trace(self, trace: OpenTrace, experiment: int, changes: dict[bytes, _Change]) -> None:
         state, root = trace.state, trace.state.root
         if trace.preview_of != root.id:
             change = changes.get(root.key[1])
-            span = change.arrival.span if change is not None else self._load_span(root)
+            span = change.arrival.span if change is not None else self._load_body(root).span
             trace.previews = (input_preview(span), output_preview(span))
             trace.preview_of = root.id
-        experiment = self._experiment(root.labels.experiment)
         session, user, tags = state.shared()
         status = state.status
         self._move(trace, experiment, status)
@@ -243,12 +331,13 @@ class SpanWriter:
         self._db.execute(_SQL["put_trace"], row)
 
     def _move(self, trace: OpenTrace, experiment: int, status: int) -> None:
-        """Count the trace where it belongs now."""
+        """Count the trace where it belongs now; experiment 0 is nowhere."""
         if trace.experiment != experiment or (trace.status == ERROR) != (status == ERROR):
             add = _SQL["add_to_experiment"]
             if trace.experiment:
                 self._db.execute(add, (-1, -(trace.status == ERROR), trace.experiment))
-            self._db.execute(add, (1, int(status == ERROR), experiment))
+            if experiment:
+                self._db.execute(add, (1, int(status == ERROR), experiment))
         trace.experiment, trace.status = experiment, status
 
     def _experiment(self, name: str) -> int:
@@ -263,50 +352,53 @@ class SpanWriter:
             self._experiments[name] = found
         return int(found)
 
-    # -- traces in memory ----------------------------------------------------------------------
+    # -- taking away and deriving anew -----------------------------------------------------------
 
-    def _trace(self, trace_id: bytes) -> OpenTrace | None:
-        """Return a trace, loaded or new; None if it was deleted."""
-        trace = self._open.get(trace_id)
-        if trace is not None:
-            self._open.move_to_end(trace_id)
-            return trace
-        row = self._db.execute(_SQL["find_trace"], (trace_id,)).fetchone()
-        if row is not None:
-            trace = self._load(trace_id, *row)
-        elif self._db.execute(_SQL["is_deleted"], (trace_id,)).fetchone():
-            return None
-        else:
-            self._last_trace += 1
-            trace = OpenTrace(self._last_trace, trace_id)
-        self._open[trace_id] = trace
-        return trace
+    def delete(self, trace_id: bytes, now: int) -> int:
+        """Delete a trace with all that hangs on it, leave a tombstone, return its spans' number.
 
-    def _load(self, trace_id: bytes, key: int, experiment: int, status: int) -> OpenTrace:
-        trace = OpenTrace(key, trace_id)
-        trace.experiment, trace.status = experiment, status
-        by_number: dict[int, Labels] = {}
-        for number, content in self._db.execute(_SQL["load_labels"], (key,)):
-            by_number[number] = _labels_decoder.decode(content)
-        trace.labels = {labels: number for number, labels in by_number.items()}
-        for row in self._db.execute(_SQL["load_nodes"], (key,)):
-            node = _node(row, by_number)
-            trace.state.load(node)
-            trace.live[node.block] = trace.live.get(node.block, 0) + 1
-        trace.state.settle()
-        trace.previews = self._db.execute(_SQL["load_previews"], (key,)).get
-        trace.preview_of = trace.state.root.id
-        self._cached += len(trace.state.nodes)
-        return trace
+        `finish_deletions` ends a series of these. A trace that is not there has no spans; it is
+        kept out all the same.
+        """
+        trace = self._traces.find(trace_id)
+        self._db.execute(_SQL["insert_tombstone"], (trace_id, now))
+        for name in ("delete_scores", "delete_logs"):
+            self._db.execute(_SQL[name], (trace_id,))
+        if trace is None:
+            return 0
+        for node in trace.state.nodes.values():
+            self.rollups.add(trace.experiment, node, node.counted, -1)
+        self._move(trace, 0, 0)
+        self._db.executemany(_SQL["delete_block"], [(block,) for block in trace.live])
+        for name in ("delete_spans", "delete_labels", "delete_attachments", "delete_trace"):
+            self._db.execute(_SQL[name], (trace.key,))
+        self._traces.drop(trace)
+        return len(trace.state.nodes)
 
-    def _load_span(self, node: Node) -> Span:
+    def finish_deletions(self) -> None:
+        """Put what `delete` took away out of the rollups."""
+        self._finish([])
+
+    def derive(self, trace_id: bytes) -> None:
+        """Make what schema version 2 added for a trace that an earlier one wrote."""
+        trace = self._traces.find(trace_id)
+        assert trace is not None, "the caller found it"
+        for node in trace.state.nodes.values():
+            self.rollups.add(trace.experiment, node, node.counted, 1)
+        for block in trace.live:
+            for packed in bodies.open_block(self._db.execute(_SQL["load_block"], (block,)).get):
+                span = bodies.unpack(packed).span
+                for digest in bodies.attachment_digests(bytes(packed), span):
+                    self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
+        self._finish([])
+
+    def _logs(self, trace_id: bytes, span_id: bytes) -> list[LogRecord]:
+        found = rows(self._db, _SQL["logs_of_span"], (trace_id, span_id))
+        return [decode_log(content) for (content,) in found]
+
+    def _load_body(self, node: Node) -> bodies.Body:
         content = self._db.execute(_SQL["load_block"], (node.block,)).get
-        return bodies.unpack(bodies.open_block(content)[node.slot]).span
-
-    def _trim(self) -> None:
-        while self._cached > CACHED_SPANS and len(self._open) > 1:
-            _, trace = self._open.popitem(last=False)
-            self._cached -= len(trace.state.nodes)
+        return bodies.unpack(bodies.open_block(content)[node.slot])
 
 
 def _encodable(arrival: Arrival) -> tuple[Arrival, bytes]:
@@ -316,7 +408,7 @@ def _encodable(arrival: Arrival) -> tuple[Arrival, bytes]:
     except (UnicodeEncodeError, OverflowError, RecursionError):
         decoded: DecodedSpan = bodies.plain(arrival.decoded)
         span: Span = bodies.plain(arrival.span)
-        arrival = msgspec.structs.replace(arrival, decoded=decoded, span=span)
+        arrival = replace(arrival, decoded=decoded, span=span)
         return arrival, bodies.pack(decoded, span)
 
 
@@ -351,36 +443,3 @@ def _row(trace: int, node: Node, arrival: Arrival, labels: int) -> tuple[Any, ..
         node.rank[3],
         arrival.normaliser,
     )
-
-
-def _node(row: tuple[Any, ...], labels: dict[int, Labels]) -> Node:
-    node = Node()
-    (
-        node.id,
-        span_id,
-        node.parent_id,
-        start,
-        node.duration_ns,
-        node.kind,
-        node.status,
-        node.counted,
-        node.name,
-        node.model,
-        *tokens,
-        node.cost,
-        node.estimate,
-        node.seen_ns,
-        number,
-        node.block,
-        node.slot,
-        end,
-        count,
-        digest,
-    ) = row
-    node.key = (start, span_id)
-    node.rank = (node.status != PENDING, end, count, digest)
-    node.tokens = TokenCounts(*tokens) if any(tokens) else NO_TOKENS
-    node.usage = node.status != PENDING and node.tokens is not NO_TOKENS
-    node.labels = labels[number]
-    node.usage_below = node.cost_below = False
-    return node

@@ -40,11 +40,18 @@ SELECT id FROM experiments WHERE name = ?
 
 -- name: experiments
 -- All experiments that hold a trace. Ends of the time range use traces_by_experiment.
-SELECT e.name, e.slug, e.trace_count, e.error_count,
+SELECT e.id, e.name, e.slug, e.trace_count, e.error_count,
        (SELECT min(start_ns) FROM traces t WHERE t.experiment = e.id) AS first_ns,
-       (SELECT max(start_ns) FROM traces t WHERE t.experiment = e.id) AS last_ns,
-       (SELECT total(tokens_in) FROM traces t WHERE t.experiment = e.id),
-       (SELECT total(tokens_out) FROM traces t WHERE t.experiment = e.id),
-       (SELECT sum(cost) FROM traces t WHERE t.experiment = e.id)
+       (SELECT max(start_ns) FROM traces t WHERE t.experiment = e.id) AS last_ns
 FROM experiments e WHERE e.trace_count > 0
 ORDER BY last_ns DESC, e.name
+
+-- name: is_named
+-- Whether a trace names an attachment. Uses attachments_by_digest.
+SELECT 1 FROM attachments WHERE digest = ? LIMIT 1
+
+-- name: experiment_names
+SELECT id, name FROM experiments WHERE trace_count > 0
+
+-- name: experiment_named
+SELECT id, name FROM experiments WHERE name = ?

@@ -64,10 +64,61 @@ UPDATE experiments SET trace_count = trace_count + ?, error_count = error_count 
 -- name: load_block
 SELECT content FROM blocks WHERE id = ?
 
--- name: load_counters
-SELECT (SELECT value FROM counters WHERE name = 'trace'),
-       (SELECT value FROM counters WHERE name = 'span'),
-       (SELECT coalesce(max(id), 0) FROM blocks)
+-- name: load_counter
+SELECT value FROM counters WHERE name = ?
+
+-- name: last_block
+SELECT coalesce(max(id), 0) FROM blocks
 
 -- name: set_counter
 UPDATE counters SET value = ? WHERE name = ?
+
+-- name: insert_log
+INSERT OR IGNORE INTO logs (digest, trace_id, span_id, content) VALUES (?, ?, ?, ?)
+
+-- name: logged_spans
+-- Spans of a trace that have log records. Uses logs_by_span.
+SELECT DISTINCT span_id FROM logs WHERE trace_id = ?
+
+-- name: logs_of_span
+-- Uses logs_by_span.
+SELECT content FROM logs WHERE trace_id = ? AND span_id = ? ORDER BY digest
+
+-- name: normaliser_of
+SELECT normaliser FROM spans WHERE id = ?
+
+-- name: older_spans
+-- Spans that an older normaliser read, in order of arrival. Walks the table from a row on.
+SELECT s.id, t.trace_id, s.span_id FROM spans s JOIN traces t ON t.key = s.trace
+WHERE s.id > ? AND s.normaliser < ? ORDER BY s.id LIMIT ?
+
+-- name: insert_attachment
+INSERT OR IGNORE INTO attachments (trace, digest) VALUES (?, ?)
+
+-- name: insert_tombstone
+INSERT OR IGNORE INTO tombstones (trace_id, deleted_ns) VALUES (?, ?)
+
+-- name: delete_scores
+DELETE FROM scores WHERE trace_id = ?
+
+-- name: delete_logs
+DELETE FROM logs WHERE trace_id = ?
+
+-- name: delete_spans
+DELETE FROM spans WHERE trace = ?
+
+-- name: delete_labels
+DELETE FROM labels WHERE trace = ?
+
+-- name: delete_attachments
+DELETE FROM attachments WHERE trace = ?
+
+-- name: delete_trace
+DELETE FROM traces WHERE key = ?
+
+-- name: underived
+-- Traces that a version before 2 wrote and that are not derived yet.
+SELECT key, trace_id FROM traces
+WHERE key > (SELECT value FROM counters WHERE name = 'derived')
+  AND key <= (SELECT value FROM counters WHERE name = 'underived')
+ORDER BY key LIMIT 200

@@ -1,8 +1,8 @@
 # ruff: noqa: D102 (the names of tests are sentences)
-"""The contract of every span store."""
+"""Spans and traces: stored, merged, listed, there after reopening."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.ports import SpanStore
 from pellucid.core.span import Arrival, SpanKind, Status, StoredSpan, ToolCall
 from pellucid.testing.reference import ReferenceStore
+from pellucid.testing.span_store.support import Clock, Reopen, assert_agrees
 from pellucid.testing.spans import (
     SECOND,
     START,
@@ -20,29 +21,9 @@ from pellucid.testing.spans import (
     usage,
 )
 
-Reopen = Callable[[], SpanStore]
 
-
-class Clock:
-    """A clock that tests set; it starts at `spans.START`."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class SpanStoreContract:
-    """Inherit, and give fixtures.
-
-    `clock` returns a `Clock`; `store` an empty store that reads this clock and
-    `spans.toy_normalise`; `reopen` closes the store and opens the same data again.
-    """
-
-    @pytest.fixture
-    def clock(self) -> Clock:
-        return Clock()
+class SpanContract:
+    """What holds of spans and traces."""
 
     # -- spans -------------------------------------------------------------------------------
 
@@ -248,7 +229,7 @@ class SpanStoreContract:
         for batch in batches:
             store.write(batch)
             reference.write(batch)
-            assert_same_traces(store, reference, clock.now)
+            assert_agrees(store, reference, clock.now)
 
     # -- living with others ---------------------------------------------------------------------
 
@@ -262,7 +243,7 @@ class SpanStoreContract:
         again = reopen()
         again.write(second)
         reference.write([*first, *second])
-        assert_same_traces(again, reference, START)
+        assert_agrees(again, reference, START)
 
     def test_threads_may_write_and_read(self, store: SpanStore) -> None:
         faults: list[BaseException] = []
@@ -297,26 +278,6 @@ class SpanStoreContract:
     def test_closing_twice_is_harmless(self, store: SpanStore) -> None:
         store.close()
         store.close()
-
-
-def assert_same_traces(store: SpanStore, reference: ReferenceStore, now: int) -> None:
-    """Compare all that a store says of its traces with a recomputation."""
-    page = store.list_traces(experiment=None, query="", limit=1000, cursor=None)
-    assert page.traces == reference.newest(now)
-    for number in reference.trace_ids():
-        trace = reference.trace(number, now)
-        counted, costs = trace.counted(), trace.costs()
-        stored = {one.span.span_id: one for one in store.iter_spans(number)}
-        assert stored == {
-            span_id: StoredSpan(
-                span=span,
-                raw=trace.arrivals[span_id].decoded.attributes,
-                counted=span_id in counted,
-                cost_counted=span_id in costs,
-                last_seen_ns=trace.last_seen[span_id],
-            )
-            for span_id, span in trace.spans.items()
-        }
 
 
 def _pages(store: SpanStore, experiment: str | None, limit: int) -> list[int]:
