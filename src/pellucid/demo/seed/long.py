@@ -3,6 +3,7 @@
 import random
 
 from pellucid.demo.seed.build import SeededTrace, TraceBuilder, fail
+from pellucid.semconv import attributes as names
 
 _ERROR = "ConnectionError: the page closed the connection"
 
@@ -33,7 +34,9 @@ def long_trace(spans: int, *, end_ns: int, seed: int = 7) -> SeededTrace:
     build.end(output=f"Read {page} pages.")
     tools = [span for span in build.trace.spans if span.name == "fetch"]
     if tools:
-        fail(tools[len(tools) * 2 // 3], _ERROR)
+        failed = tools[len(tools) * 2 // 3]
+        failed.attributes.pop(names.TOOL_CALL_RESULT)
+        fail(failed, _ERROR)
     _move_before(build.trace, end_ns)
     return build.trace
 
