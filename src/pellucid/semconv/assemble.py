@@ -2,10 +2,11 @@
 
 What is derived, in this order of trust:
 
-- `input` and `output` are what the producer says. On a model call whose messages are understood, a
-  request or response *body* gives way to the text of the last user message and of the answer (the
-  tool calls where there is no text): the body says the same, less readably, and stays in the raw
-  attributes. Where a producer says nothing, the same texts stand in.
+- `pellucid.input` and `pellucid.output` are what they say.
+- On a model call whose messages are understood, the text of the last user message and of the answer
+  (the tool calls where there is no text). Another vocabulary's request or response *body* says the
+  same, less readably, and stays in the raw attributes.
+- Otherwise that vocabulary's input and output, and the same texts where it has none.
 - A TOOL span's arguments and result are its input and output where it names none, and vice versa.
 """
 
@@ -25,7 +26,7 @@ from pellucid.core.span import (
     Tokens,
     ToolCall,
 )
-from pellucid.semconv.attributes import KIND
+from pellucid.semconv.attributes import ATTACHMENT_SCHEME, KIND
 from pellucid.semconv.bodies import MODEL_CALLS
 from pellucid.semconv.documents import documents_of
 from pellucid.semconv.events import (
@@ -34,11 +35,14 @@ from pellucid.semconv.events import (
     join_logs,
     messages_from_events,
 )
-from pellucid.semconv.messages import text_of, tool_calls_of
+from pellucid.semconv.messages import text_of, tool_calls_of, typed
+from pellucid.semconv.parts import plain_answer
 from pellucid.semconv.rules import Draft
+from pellucid.semconv.values import read_embedded
 
 _Get = Callable[..., Any]
 
+ERROR_CODE = 2
 _NO_TOKENS = Tokens()
 _RETURN_DOCUMENTS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER})
 
@@ -51,7 +55,7 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
     if logs:
         events = join_logs(events, logs)
     pending = get("pending", False)
-    failed = decoded.status_code == 2 or "failed" in claims
+    failed = decoded.status_code == ERROR_CODE or "failed" in claims
     kind = get("kind") or _guess_kind(draft)
     input_messages, output_messages = _messages(draft, events)
     if kind is SpanKind.LLM and "output_images" in claims and not text_of(output_messages):
@@ -138,10 +142,13 @@ def _messages(draft: Draft, events: Sequence[SpanEvent]) -> _Messages:
     system = get("system")
     if system and not any(message.role == "system" for message in received):
         received = [Message(role="system", parts=system), *received]
-    return _Messages(
-        _with_images(received, get("input_images"), "user"),
-        _with_images(sent, get("output_images"), "assistant"),
-    )
+    received = _with_images(received, get("input_images"), "user")
+    sent = _with_images(sent, get("output_images"), "assistant")
+    attachments = get("attachments")
+    if attachments:
+        types = {ATTACHMENT_SCHEME + one.digest: one.media_type for one in attachments}
+        received, sent = typed(received, types), typed(sent, types)
+    return _Messages(received, sent)
 
 
 def _with_images(messages: list[Message], images: list[Part] | None, role: str) -> list[Message]:
@@ -158,12 +165,8 @@ def _content(get: _Get, side: str, kind: SpanKind, messages: list[Message]) -> A
     if explicit is not None:
         return explicit
     body = get(f"body_{side}")
-    if body is not None and not (
-        messages and kind in MODEL_CALLS and isinstance(body, dict | list)
-    ):
+    if not messages or (body is not None and kind not in MODEL_CALLS):
         return body
-    if not messages:
-        return None
     text = (text_of(messages, "user") if side == "in" else "") or text_of(messages)
     return text or tool_calls_of(messages) or body
 
@@ -175,22 +178,47 @@ def _tool_call(draft: Draft, kind: SpanKind, given: Any, answered: Any) -> ToolC
     if kind is SpanKind.TOOL:
         if arguments is None:
             arguments = given if given is not None else get("tool.parameters")
-        return ToolCall(
-            id=identity,
-            name=name or draft.decoded.name.removeprefix("execute_tool ") or None,
-            arguments=arguments,
-            result=answered if result is None else result,
-        )
+        if result is None:
+            result = answered
+        if KIND not in draft.decoded.attributes:
+            name = _name_in(result) or name
+            arguments, result = _plain_arguments(arguments), _plain_result(result)
+        name = name or draft.decoded.name.removeprefix("execute_tool ") or None
+        return ToolCall(id=identity, name=name, arguments=arguments, result=result)
     if name is None and identity is None and arguments is None and result is None:
         return None
     return ToolCall(id=identity, name=name, arguments=arguments, result=result)
+
+
+def _name_in(result: Any) -> str | None:
+    """Return the tool's name out of a framework's result (LlamaIndex)."""
+    name = result.get("tool_name") if type(result) is dict else None
+    return name if type(name) is str else None
+
+
+def _plain_arguments(arguments: Any) -> Any:
+    """Take the arguments out of the frame that a framework puts around them."""
+    if type(arguments) is dict and type(arguments.get("kwargs")) is dict:
+        return arguments["kwargs"] if len(arguments) <= 2 else arguments
+    return arguments
+
+
+def _plain_result(result: Any) -> Any:
+    """Take the result out of a tool message (LangChain) or a tool output (LlamaIndex)."""
+    if type(result) is not dict:
+        return result
+    if result.get("type") == "tool" and "content" in result:
+        return plain_answer(result["content"])
+    if "tool_name" in result and "raw_output" in result:
+        return result["raw_output"]
+    return result
 
 
 def _documents(get: _Get, kind: SpanKind, output: Any) -> list[Document]:
     claimed: list[Document] = get("documents") or []
     if claimed or kind not in _RETURN_DOCUMENTS or type(output) not in (list, dict):
         return claimed
-    if type(output) is list and output and type(output[0]) is str:
+    if type(output) is list and output and type(read_embedded(output[0])) is str:
         return []  # texts that may be anything: the output shows them
     return documents_of(output) or []
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pellucid.core.span import Document
-from pellucid.semconv.values import UNREAD, encode_json, read_number, read_structure
+from pellucid.semconv.values import UNREAD, encode_json, read_embedded, read_number, read_structure
 
 _TEXTS = ("text", "content", "page_content", "document", "chunk", "body")
 _SCORES = ("score", "relevance_score", "similarity", "similarity_score")
@@ -36,6 +36,7 @@ def documents_of(value: Any) -> list[Document] | None:
 
 def document_of(item: Any) -> Document | None:
     """Return the document that a JSON value is, or None."""
+    item = read_embedded(item)
     if type(item) is str:
         return Document(text=item)
     if type(item) is list and len(item) == 2 and type(item[0]) is dict:
@@ -51,10 +52,12 @@ def document_of(item: Any) -> Document | None:
     text = _first(item, _TEXTS)
     identity = _first(item, _IDS)
     score = _first(item, _SCORES)
-    number: Any = UNREAD if type(score) is bool else read_number(score)
     metadata = item.get("metadata")
     if type(metadata) is not dict:
         metadata = {}
+    if score is None:
+        score = _first(metadata, _SCORES)
+    number: Any = UNREAD if type(score) is bool else read_number(score)
     if text is None and identity is None and number is UNREAD and not metadata:
         return None
     return Document(

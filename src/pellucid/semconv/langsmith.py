@@ -9,7 +9,6 @@ from typing import Any
 
 from pellucid.core.span import SpanKind
 from pellucid.semconv.genai import read_system
-from pellucid.semconv.parts import plain_answer
 from pellucid.semconv.rules import (
     SESSION_KEYS,
     USER_KEYS,
@@ -20,9 +19,9 @@ from pellucid.semconv.rules import (
 )
 from pellucid.semconv.values import (
     UNREAD,
-    decode_json,
     read_count,
     read_label,
+    read_literal,
     read_object,
     read_text,
     read_value,
@@ -55,9 +54,8 @@ def _read_tags(value: Any) -> Any:
 
 def _read_details(value: Any) -> Any:
     """Read token details, which come as the text of a Python dict."""
-    if type(value) is str:
-        value = decode_json(value.replace("'", '"').replace("None", "null"))
-    return value if type(value) is dict else UNREAD
+    got = read_literal(value)
+    return got if type(got) is dict else read_object(value)
 
 
 def _match(name: str) -> Rule | None:
@@ -77,13 +75,6 @@ def _refine(draft: Draft) -> None:
         body = claims.get(field)
         if type(body) is dict and len(body) == 1 and draft.ranks[field] // 100 == RANK // 100:
             claims[field] = body.get("input" if field == "body_in" else "output", body)
-    output = claims.get("body_out")
-    if (
-        claims.get("kind") is SpanKind.TOOL
-        and type(output) is dict
-        and output.get("type") == "tool"
-    ):
-        draft.claim("tool.result", plain_answer(output.get("content")), RANK)
     for group in ("langsmith.usage", "langsmith.input_details", "langsmith.output_details"):
         usage = claims.get(group)
         if usage is not None:

@@ -10,7 +10,14 @@ from pellucid.semconv.documents import documents_of
 from pellucid.semconv.messages import messages_of
 from pellucid.semconv.parts import parts_of_content
 from pellucid.semconv.rules import Dialect, Draft
-from pellucid.semconv.values import UNREAD, read_count, read_structure, read_text, read_value
+from pellucid.semconv.values import (
+    UNREAD,
+    read_count,
+    read_literal,
+    read_structure,
+    read_text,
+    read_value,
+)
 
 RANK = 2000
 
@@ -26,9 +33,6 @@ _EVENT_KINDS = {
     "GetResponseStartEvent": SpanKind.CHAIN,
 }
 _CLASS_KINDS = (
-    ("FunctionAgent.run", SpanKind.AGENT),
-    ("ReActAgent.run", SpanKind.AGENT),
-    ("AgentWorkflow.run", SpanKind.AGENT),
     ("Tool.", SpanKind.TOOL),
     ("Retriever.", SpanKind.RETRIEVER),
     ("Embedding.", SpanKind.EMBEDDING),
@@ -48,12 +52,30 @@ def _refine(draft: Draft) -> None:
     summary = draft.rest.get("llamaindex.step.input_summary")
     if type(summary) is str and "body_in" not in draft.claims:
         draft.claim("body_in", summary, RANK)
+        if summary.startswith("ToolCall(") and draft.claims.get("kind") is SpanKind.TOOL:
+            _claim_tool_call(draft, summary)
+
+
+def _claim_tool_call(draft: Draft, summary: str) -> None:
+    """Read `ToolCall(tool_name='…', tool_kwargs={…}, tool_id='…')`."""
+    for part, field in (
+        ("tool_name=", "tool.name"),
+        ("tool_kwargs=", "tool.arguments"),
+        ("tool_id=", "tool.id"),
+    ):
+        written = summary.partition(part)[2]
+        end = written.find("}") + 1 if part == "tool_kwargs=" else written.find("'", 1) + 1
+        got = read_literal(written[:end]) if part == "tool_kwargs=" else written[1 : end - 1]
+        if got:
+            draft.claim(field, got, RANK)
 
 
 def _kind(name: str, events: dict[str, SpanEvent]) -> SpanKind:
     for event, kind in _EVENT_KINDS.items():
         if event in events:
             return kind
+    if name.endswith(".run") and "Agent" in name:
+        return SpanKind.AGENT
     return next((kind for part, kind in _CLASS_KINDS if part in name), SpanKind.CHAIN)
 
 

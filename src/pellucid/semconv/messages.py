@@ -10,6 +10,7 @@ import msgspec
 
 from pellucid.core.span import Message, Part
 from pellucid.semconv.parts import (
+    media_kind,
     part_of,
     parts_of_content,
     plain_answer,
@@ -107,9 +108,10 @@ def message_of(item: Any, role: str | None = None) -> Message | None:
         if type(said) is not str:
             return None
     name = item.get("name")
+    parts = [part for part in _parts_of(item) if part.type != "text" or part.content != ""]
     return Message(
         role=_ROLES.get(said, said),
-        parts=_parts_of(item),
+        parts=parts,
         name=text_or_none(name),
         finish_reason=text_or_none(item.get("finish_reason")),
     )
@@ -133,6 +135,24 @@ def tool_calls_of(messages: list[Message]) -> list[dict[str, Any]]:
         for part in message.parts
         if part.type == "tool_call"
     ]
+
+
+def typed(messages: list[Message], types: dict[str, str]) -> list[Message]:
+    """Return messages whose parts say the media type of the attachment that they name."""
+    found: list[Message] = []
+    for message in messages:
+        parts = [_typed(part, types) for part in message.parts]
+        same = all(new is old for new, old in zip(parts, message.parts, strict=True))
+        found.append(message if same else msgspec.structs.replace(message, parts=parts))
+    return found
+
+
+def _typed(part: Part, types: dict[str, str]) -> Part:
+    media_type = types.get(part.uri) if part.uri is not None else None
+    if media_type is None or part.media_type not in (None, "application/octet-stream"):
+        return part
+    kind = media_kind(media_type) if part.type == "file" else part.type
+    return msgspec.structs.replace(part, media_type=media_type, type=kind)
 
 
 def encode_messages(messages: list[Message]) -> str:
@@ -169,8 +189,6 @@ def _parts_of(item: dict[str, Any]) -> list[Part]:
                 )
             ]
         found = parts_of_content(content)
-        if type(content) is str and not content:
-            found = []
         reasoning = item.get("reasoning_content") or item.get("reasoning")
         if type(reasoning) is str:
             found.insert(0, Part(type="reasoning", content=reasoning))

@@ -40,6 +40,7 @@ _KINDS = {
     "EVALUATOR": SpanKind.EVALUATOR,
     "UNKNOWN": SpanKind.UNKNOWN,
 }
+_PROVIDERS = frozenset({"openai", "anthropic", "gemini", "groq", "mistral", "bedrock", "cohere"})
 _PARAMETERS = frozenset(
     {
         "temperature",
@@ -76,6 +77,12 @@ def _read_text(value: Any) -> Any:
 
 def _read_system(value: Any) -> Any:
     return read_system(read_json_text(value))
+
+
+def _read_format(value: Any) -> Any:
+    """Read the provider from the form of the messages, where it is a provider's own form."""
+    got = read_json_text(value)
+    return got if type(got) is str and got in _PROVIDERS else UNREAD
 
 
 def _read_cost(value: Any) -> Any:
@@ -205,6 +212,7 @@ DIALECT = Dialect(
         ("mlflow.spanOutputs", "body_out", read_json_text),
         ("mlflow.llm.model", "model", _read_text),
         ("mlflow.llm.provider", "provider", _read_system),
+        ("mlflow.message.format", "provider", _read_format),
         ("mlflow.chat.tokenUsage", "mlflow.usage", read_object),
         ("mlflow.chat.tools", "tools", read_tools),
         ("mlflow.llm.cost", "cost", _read_cost),

@@ -5,6 +5,8 @@ Source: the OpenInference semantic conventions, 0.1.42. Lists are flattened into
 
 from typing import Any
 
+import msgspec
+
 from pellucid.core.span import Document, Message, Part, SpanKind, Tool
 from pellucid.semconv.genai import read_system
 from pellucid.semconv.messages import message_of, messages_of, read_content
@@ -102,6 +104,15 @@ _GROUPS: dict[str, tuple[str, dict[str, Reader]]] = {
 }
 
 
+def _read_prompts(value: Any) -> Any:
+    """Read the texts that a completion model was given."""
+    got = read_embedded(value)
+    texts = got if type(got) is list else [got]
+    if not all(type(text) is str and text for text in texts) or not texts:
+        return UNREAD
+    return [Message(role="user", parts=[Part(type="text", content=text)]) for text in texts]
+
+
 def _match(name: str) -> Rule | None:
     for prefix, (group, members) in _GROUPS.items():
         if name.startswith(prefix):
@@ -154,38 +165,21 @@ def _message(group: dict[Any, Any], role: str) -> Message:
     said = group.get("role", role)
     content = group.get("content")
     if type(content) is str and len(group) == 2 and said in _PLAIN_ROLES:  # most of them
-        parts = [Part(type="text", content=content)] if content else []
-        return Message(role=said, parts=parts)
+        return Message(role=said, parts=[Part(type="text", content=content)] if content else [])
+    if "function" in group:
+        return Message(role="tool", parts=[part for _, part in sorted(_results(group))])
     item: dict[str, Any] = {"role": said}
     for key in ("name", "tool_call_id", "finish_reason", "content"):
         if key in group:
             item[key] = group[key]
-    if "function" in group:
-        return Message(role="tool", parts=[part for _, part in sorted(_results(group))])
-    contents = group.get("contents")
-    if contents:
-        parts = [_content(contents[place]) for place in sorted(contents)]
-        if "tool_call_id" not in item or "content" in item:
-            item.pop("tool_call_id", None)
-            found = message_of(item)
-            before = found.parts if found else []
-            calls = _calls(group, parts)
-            return Message(
-                role=found.role if found else item["role"],
-                parts=[*before, *parts, *calls],
-                name=found.name if found else None,
-                finish_reason=found.finish_reason if found else None,
-            )
+    contents = group.get("contents", {})
+    parts = [_content(contents[place]) for place in sorted(contents)]
+    if "tool_call_id" in item and "content" not in item:
         texts = [part.content for part in parts if part.type == "text" and part.content]
-        item["content"] = "\n".join(texts)
-    message = message_of(item)
-    parts = message.parts if message else []
-    return Message(
-        role=message.role if message else item["role"],
-        parts=[*parts, *_calls(group, parts)],
-        name=message.name if message else None,
-        finish_reason=message.finish_reason if message else None,
-    )
+        item["content"], parts = "\n".join(texts), []
+    message = message_of(item) or Message(role=said)
+    shown = [part for part in parts if part.type != "text" or part.content != ""]
+    return msgspec.structs.replace(message, parts=[*message.parts, *shown, *_calls(group, parts)])
 
 
 def _results(group: dict[Any, Any]) -> list[tuple[int, Part]]:
@@ -333,6 +327,7 @@ DIALECT = Dialect(
             ("llm.system", "provider", read_system),
             ("llm.invocation_parameters", "parameters", read_object),
             ("embedding.invocation_parameters", "parameters", read_object),
+            ("llm.prompts", "input_messages", _read_prompts),
             ("input.value", "body_in", read_value),
             ("output.value", "body_out", read_value),
             ("input.mime_type", "oi.mime", read_text),

@@ -4,11 +4,11 @@ Source: spans recorded from OpenLIT 1.45. Outside model calls its usage is a gue
 of texts, and the time to first token is the whole latency of a call that did not stream.
 """
 
-
 from pellucid.core.span import SpanKind
 from pellucid.semconv import attributes as names
+from pellucid.semconv.messages import messages_of
 from pellucid.semconv.rules import Dialect, Draft, table
-from pellucid.semconv.values import read_seconds, read_value
+from pellucid.semconv.values import UNREAD, read_literal, read_seconds, read_value
 
 RANK = 1600
 
@@ -50,6 +50,7 @@ def _refine(draft: Draft) -> None:
         claims["kind"] = SpanKind.LLM
     elif "kind" not in claims and decoded.name.startswith("invoke_workflow "):
         claims["kind"] = SpanKind.CHAIN
+    _read_literals(draft)
     kind = claims.get("kind")
     if kind not in _MODEL_CALLS:
         draft.give_back(_USAGE, *_FIELDS)
@@ -64,6 +65,22 @@ def _refine(draft: Draft) -> None:
             draft.claim("ttft", first, RANK)
         else:
             draft.give_back(("gen_ai.server.time_to_first_token",))
+
+
+def _read_literals(draft: Draft) -> None:
+    """Read messages and arguments that were written as Python and not as JSON."""
+    rest, claims = draft.rest, draft.claims
+    for name, field in (
+        (names.INPUT_MESSAGES, "input_messages"),
+        (names.OUTPUT_MESSAGES, "output_messages"),
+    ):
+        messages = messages_of(read_literal(rest.get(name)))
+        if messages:
+            draft.claim(field, messages, RANK)
+            del rest[name]
+    arguments = read_literal(claims.get("tool.arguments"))
+    if arguments is not UNREAD:
+        claims["tool.arguments"] = arguments
 
 
 DIALECT = Dialect(

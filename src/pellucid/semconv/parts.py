@@ -69,10 +69,15 @@ def media_part(uri: str, kind: str = "image", media_type: str | None = None) -> 
     return Part(type=kind, uri=uri, media_type=media_type)
 
 
+def media_kind(media_type: str | None) -> str:
+    """Return the type of part that bytes of a media type make: image, audio or file."""
+    return _MODALITIES.get((media_type or "").partition("/")[0], "file")
+
+
 def bytes_part(data: str, media_type: str | None, kind: str | None = None) -> Part:
     """Return a part for base64 text, or for the reference that was put in its place."""
     if kind is None:
-        kind = _MODALITIES.get((media_type or "").partition("/")[0], "file")
+        kind = media_kind(media_type)
     if data.startswith(("data:", "pellucid-attachment:", "http:", "https:")):
         return media_part(data, kind, media_type)
     return media_part(f"data:{media_type or 'application/octet-stream'};base64,{data}", kind)
@@ -235,7 +240,7 @@ def _at(uri: str, kind: str | None, media_type: str | None) -> Part:
     part = media_part(uri, kind or "file", media_type)
     if kind is not None:
         return part
-    kind = _MODALITIES.get((part.media_type or "").partition("/")[0], "file")
+    kind = media_kind(part.media_type)
     return msgspec.structs.replace(part, type=kind)
 
 

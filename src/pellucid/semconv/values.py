@@ -4,6 +4,7 @@ A structured value travels as JSON text (contracts.md §2). `read_value` and `wr
 inverse to each other over JSON values, so that text which merely looks like JSON stays text.
 """
 
+import ast
 import base64
 import json
 import math
@@ -31,6 +32,7 @@ MAX_DEPTH = 64
 OUTER_DEPTH = 96
 """For lists of messages and the like, which may hold values of `MAX_DEPTH`."""
 MAX_COUNT = 1 << 50
+_MAX_LITERAL = 100_000
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +64,16 @@ def read_embedded(value: Any) -> Any:
         if decoded is not UNREAD:
             return decoded
     return value
+
+
+def read_literal(value: Any) -> Any:
+    """Read the text of a Python dict or list, which some producers write for JSON."""
+    if type(value) is not str or value[:1] not in _OPENING or len(value) > _MAX_LITERAL:
+        return UNREAD
+    try:
+        return json_safe(ast.literal_eval(value))
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return UNREAD
 
 
 def read_value(value: Any) -> Any:

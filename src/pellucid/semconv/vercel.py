@@ -55,10 +55,11 @@ def _read_provider(value: Any) -> Any:
 
 
 def _read_texts(value: Any) -> Any:
-    """Read a list of JSON texts."""
-    if type(value) is not list:
-        return read_structure(value)
-    return [read_json_text(item) for item in value] or UNREAD
+    """Read a list, native or JSON, whose members are JSON texts."""
+    got = read_structure(value)
+    if type(got) is not list or not got:
+        return UNREAD
+    return [read_json_text(item) for item in got]
 
 
 def _match(name: str) -> Rule | None:
