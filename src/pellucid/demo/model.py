@@ -116,7 +116,7 @@ class Model:
             picture = base64.b64decode((drawn.data or [])[0].b64_json or "")
             span.add_attachment(picture, name="stack.png", media_type="image/png")
             span.set_output({"images": 1, "size": size, "size_bytes": len(picture)})
-            usage = getattr(drawn, "usage", None)
+            usage: Any = getattr(drawn, "usage", None)
             if hasattr(usage, "output_tokens"):  # clients before 1.76 do not know of it
                 tokens = usage.output_tokens
                 span.set_usage(input=usage.input_tokens, output=tokens, image=tokens)
