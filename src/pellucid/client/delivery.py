@@ -11,6 +11,7 @@ Nothing here waits for the network in the caller's thread, and nothing raises in
 import logging
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -302,6 +303,8 @@ class Deliverer:
             self._note_away(None, error=error)
             return None
         status = answer.status
+        if status == 200 and answer.body and path.startswith("/v1/"):
+            self._tell_partial(answer.body)
         if status == 500:
             # A request that a server always fails on must not hold up all the others.
             self._server_errors += 1
@@ -395,6 +398,12 @@ class Deliverer:
         else:
             text = f"{self.url} answered {status}; {where}. Is it a Pellucid server?"
         say_once(f"away {self.url} {status}", text)
+
+    def _tell_partial(self, body: bytes) -> None:
+        """Pass on what an ExportTraceServiceResponse says of spans that were not taken."""
+        words = b" ".join(re.findall(rb"[\x20-\x7e]{4,}", body[:2_000])).decode()
+        if words:
+            say_once("partial", f"{self.url} did not take every span: {words}")
 
     def _tell_late(self) -> None:
         say_once(

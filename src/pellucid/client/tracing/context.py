@@ -89,8 +89,17 @@ def attach(**changes: Any) -> Token[Context]:
 
 
 def detach(token: Token[Context]) -> None:
-    """Undo one `attach`."""
-    otel_context.detach(token)
+    """Undo one `attach`, this module's or OpenTelemetry's.
+
+    A block that is left in another context than it was entered in (a generator that the garbage
+    collector closes) leaves nothing to undo there; OpenTelemetry's own would log an error.
+    """
+    try:
+        token.var.reset(token)
+    except (ValueError, RuntimeError):
+        return
+    except AttributeError:  # a runtime context other than contextvars
+        otel_context.detach(token)
 
 
 @contextmanager

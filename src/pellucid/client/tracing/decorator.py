@@ -11,6 +11,7 @@ from opentelemetry import trace as otel
 from pellucid.client.encoding import attribute_of
 from pellucid.client.tracing import exceptions
 from pellucid.client.tracing.arguments import ArgumentNames
+from pellucid.client.tracing.context import detach
 from pellucid.client.tracing.span import documents_attribute, kind_attributes, start
 from pellucid.client.tracing.state import state
 from pellucid.client.tracing.streams import Stream
@@ -123,7 +124,7 @@ def _wrapper_for(function: Any) -> Callable[[Any, _Traced], Any]:
 
 
 def _wrap_plain(function: Callable[..., Any], traced: _Traced) -> Callable[..., Any]:
-    attach, detach, set_span = otel_context.attach, otel_context.detach, otel.set_span_in_context
+    attach, set_span = otel_context.attach, otel.set_span_in_context
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -154,10 +155,10 @@ def _wrap_async(function: Callable[..., Any], traced: _Traced) -> Callable[..., 
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            otel_context.detach(token)
+            detach(token)
             traced.fail(span, error)
             raise
-        otel_context.detach(token)
+        detach(token)
         traced.finish(span, result)
         return result
 

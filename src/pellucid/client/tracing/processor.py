@@ -1,5 +1,7 @@
 """The span processor that `init` adds to a TracerProvider, its own or the user's."""
 
+from collections.abc import Callable
+
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
@@ -20,6 +22,8 @@ class PellucidSpanProcessor(SpanProcessor):
         self.pipeline: Pipeline | None = None
         self.sample_below: int | None = None
         """Trace ids whose low 64 bits are at or above it are left out (foreign providers)."""
+        self.on_trace: Callable[[int], None] | None = None
+        """Told the id of every trace that starts here."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """Set the inherited attributes, and show the span as running if it takes long."""
@@ -31,6 +35,8 @@ class PellucidSpanProcessor(SpanProcessor):
         ids = span.get_span_context()
         if self._is_sampled(ids.trace_id, ids.trace_flags):
             pipeline.opened(span, ids.span_id)
+            if self.on_trace is not None and span.parent is None:
+                self.on_trace(ids.trace_id)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span for sending."""

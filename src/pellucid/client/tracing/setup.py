@@ -17,6 +17,7 @@ from pellucid.client.delivery import Deliverer
 from pellucid.client.notices import say_once
 from pellucid.client.spool import DEFAULT_LIMIT_BYTES, Spool
 from pellucid.client.tracing import context
+from pellucid.client.tracing.notebook import cell_links
 from pellucid.client.tracing.otlp import Redact
 from pellucid.client.tracing.pipeline import Pipeline
 from pellucid.client.tracing.processor import PellucidSpanProcessor
@@ -40,12 +41,12 @@ class _Setup:
         client: settings.ClientSettings,
         processor: PellucidSpanProcessor,
         pipeline: Pipeline,
-        undo: Undo,
+        undos: list[Undo],
     ) -> None:
         self.client = client
         self.processor = processor
         self.pipeline = pipeline
-        self.undo = undo
+        self.undos = undos
 
 
 _lock = threading.RLock()  # guards the set-up
@@ -106,7 +107,8 @@ def init(
             int(sample_rate * 2**64) if foreign and sample_rate is not None else None
         )
         context.set_default(experiment=client.experiment)
-        _current = _Setup(client, processor, processor.pipeline, keep_parents())
+        undos = [keep_parents(), *_follow_cells(client, processor)]
+        _current = _Setup(client, processor, processor.pipeline, undos)
         state.tracer = chosen.get_tracer(_SCOPE, _version())
         state.active = True
         _register_at_exit()
@@ -137,7 +139,8 @@ def shutdown(timeout: float = 1.0) -> None:
             lone.close(timeout)
         if setup is None:
             return
-        setup.undo()
+        for undo in reversed(setup.undos):
+            undo()
         setup.processor.pipeline = None
         setup.pipeline.close(timeout)
         context.set_default(experiment=None)
@@ -148,9 +151,7 @@ def trace_url(trace_id: str | None = None) -> str | None:
     trace_id = trace_id or current_trace_id()
     if trace_id is None:
         return None
-    setup = _current
-    client = setup.client if setup else settings.read_client_settings()
-    return f"{(client.public_url or client.url).rstrip('/')}/traces/{trace_id}"
+    return _url_of(client_settings(), trace_id)
 
 
 def client_settings() -> settings.ClientSettings:
@@ -181,6 +182,17 @@ def deliverer() -> Deliverer:
             _lone_deliverer = Deliverer(client.url, spool, api_key=client.api_key)
             _register_at_exit()
         return _lone_deliverer
+
+
+def _url_of(client: settings.ClientSettings, trace_id: str) -> str:
+    return f"{(client.public_url or client.url).rstrip('/')}/traces/{trace_id}"
+
+
+def _follow_cells(client: settings.ClientSettings, processor: PellucidSpanProcessor) -> list[Undo]:
+    """In a notebook, show a link below each cell that made a trace."""
+    links = cell_links(lambda trace_id: _url_of(client, trace_id))
+    processor.on_trace = links.note if links else None
+    return [links.start()] if links else []
 
 
 def _choose_provider(given: Any, sample_rate: float | None) -> Any:

@@ -14,9 +14,11 @@ from pellucid.client.encoding import Budget, attribute_of, json_text, simplify
 from pellucid.client.images import data_url
 from pellucid.client.masking import MASK, masked
 from pellucid.client.tracing import exceptions
+from pellucid.client.tracing.context import detach
 from pellucid.client.tracing.messages import messages_attribute
 from pellucid.client.tracing.propagation import extract
 from pellucid.client.tracing.state import state
+from pellucid.core.errors import TooLarge
 from pellucid.core.span import Document, SpanKind
 from pellucid.semconv import attributes as names
 
@@ -39,7 +41,8 @@ _PARAMETERS = {
     "seed": "gen_ai.request.seed",
     "stop_sequences": "gen_ai.request.stop_sequences",
 }
-_MAX_ATTRIBUTE_NODES = 20_000
+_MAX_ATTACHMENTS = 40 * 1024 * 1024
+"""Characters of data URLs a span: a request that a server refuses as too large helps nobody."""
 
 
 class Span:
@@ -172,6 +175,9 @@ class Span:
             return self
         try:
             url = data_url(data, media_type)
+            held = sum(len(found["uri"] or "") for found in self._attachments)
+            if held + len(url) > _MAX_ATTACHMENTS:
+                raise TooLarge("The attachments of one span are too large together.")
         except Exception as error:  # a missing file must not stop an agent
             self._otel.add_event(
                 "pellucid.attachment_failed",
@@ -233,7 +239,7 @@ class Span:
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            otel_context.detach(token)
+            detach(token)
         if error is not None:
             exceptions.record(self._otel, error)
         self._otel.end()

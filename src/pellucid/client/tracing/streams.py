@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 
 from pellucid.client.encoding import Budget, attribute_of, json_text, simplify
 from pellucid.client.tracing import exceptions
+from pellucid.client.tracing.context import detach
 from pellucid.semconv import attributes as names
 from pellucid.semconv.values import write_value
 
@@ -72,7 +73,7 @@ class Stream:
                 try:
                     item = step(given)
                 finally:
-                    otel_context.detach(token)
+                    detach(token)
                 if self._collected is not None:
                     self._collected.add(item)
                 step, given = generator.send, None
@@ -99,7 +100,7 @@ class Stream:
                 try:
                     item = await step(given)
                 finally:
-                    otel_context.detach(token)
+                    detach(token)
                 if self._collected is not None:
                     self._collected.add(item)
                 step, given = generator.asend, None
@@ -110,7 +111,7 @@ class Stream:
                     try:
                         await generator.aclose()
                     finally:
-                        otel_context.detach(token)
+                        detach(token)
                     raise
                 except BaseException as thrown:
                     step, given = generator.athrow, thrown
@@ -125,4 +126,4 @@ class Stream:
         try:
             generator.close()
         finally:
-            otel_context.detach(token)
+            detach(token)

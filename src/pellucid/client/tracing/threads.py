@@ -5,12 +5,15 @@ that is started outside of any span is left as it was.
 """
 
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+
+from pellucid.client.tracing.context import detach
 
 Undo = Callable[[], None]
 _MARK = "_pellucid_original"
@@ -75,9 +78,10 @@ def _run_in(thread: threading.Thread, context: Context) -> None:
         try:
             run()
         finally:
-            otel_context.detach(token)
+            detach(token)
 
-    thread.run = run_in_context  # type: ignore[method-assign]
+    with contextlib.suppress(AttributeError):  # a subclass may forbid it
+        thread.run = run_in_context  # type: ignore[method-assign]
 
 
 def _submit_with_context(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,13 +97,13 @@ def _submit_with_context(original: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return fn(*args, **kwargs)
             finally:
-                otel_context.detach(token)
+                detach(token)
 
         # A worker that this starts serves others later: it must not inherit this context.
         token = otel_context.attach(Context())
         try:
             return original(self, task, *args, **kwargs)
         finally:
-            otel_context.detach(token)
+            detach(token)
 
     return submit
