@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
-from pellucid.core.errors import QuerySyntaxError
+from pellucid.core.errors import InvalidInput, QuerySyntaxError
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.page import Fragment, Page, Place, doc
@@ -51,6 +51,7 @@ class TracesPage(Page):
     newest_url: str | None = doc("The first page, when this is a later one")
     older_url: str | None = doc("The next page, if there is one")
     rows_url: str = doc("Where the live table asks for its rows")
+    overview_url: str = doc("Where the page asks for facets and histogram")
 
 
 @get("/experiments/{slug:str}/traces", include_in_schema=False)
@@ -70,8 +71,10 @@ async def list_traces(
         page = await traces.list_traces(
             experiment=experiment.name, query=text, limit=ROWS, cursor=cursor
         )
-    except QuerySyntaxError as error:
-        fault = _fault(error)
+    except InvalidInput as error:
+        if cursor is not None and not isinstance(error, QuerySyntaxError):
+            raise
+        fault = _fault(error, text)
     return TracesPage(
         title=f"Traces · {experiment.name}",
         place=Place(section="traces", experiment=experiment.name, slug=slug),
@@ -84,6 +87,7 @@ async def list_traces(
         newest_url=_address(base, text, None) if cursor else None,
         older_url=_address(base, text, page.next) if page.next else None,
         rows_url=_address(f"{base}/rows", text, None),
+        overview_url=_address(f"{base}/overview", text, None),
     ).respond(status=400 if fault else 200)
 
 
@@ -120,14 +124,13 @@ def _longest(traces: list[TraceSummary]) -> int:
     return max((trace.duration_ns for trace in traces), default=0) or 1
 
 
-def _fault(error: QuerySyntaxError) -> QueryFault:
-    start = min(error.position, len(error.query))
-    end = start + max(error.length, 1)
+def _fault(error: InvalidInput, query: str) -> QueryFault:
+    start, end = 0, len(query)
+    if isinstance(error, QuerySyntaxError):
+        start = min(error.position, len(query))
+        end = start + max(error.length, 1)
     return QueryFault(
-        message=error.message,
-        before=error.query[:start],
-        wrong=error.query[start:end],
-        after=error.query[end:],
+        message=error.message, before=query[:start], wrong=query[start:end], after=query[end:]
     )
 
 

@@ -24,5 +24,19 @@ document.addEventListener("pointerover", (event) => {
   node.title = `${node.dataset.local} (${node.title})`;
 });
 
+/** Write the labels of a time axis in the reader's own zone. */
+function setClocks() {
+  for (const node of document.querySelectorAll("time[data-clock]:not([data-set])")) {
+    const at = new Date(Number(/** @type {HTMLElement} */ (node).dataset.clock));
+    const daily = node.hasAttribute("data-daily");
+    node.textContent = daily
+      ? at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })
+      : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    node.setAttribute("data-set", "");
+  }
+}
+
+document.addEventListener("htmx:afterSettle", setClocks);
+setClocks();
 update();
 setInterval(update, 1000);

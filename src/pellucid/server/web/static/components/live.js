@@ -9,6 +9,7 @@ import { selectedRow } from "./table.js";
 
 const EVERY_MS = 2000;
 const MOST_ROWS = 500;
+const LOOKS_AN_OVERVIEW = 8;
 const SETTING = "pellucid.live";
 
 const button = document.querySelector("[data-live]");
@@ -27,6 +28,7 @@ function start(button, body, list) {
   const isLater = body.hasAttribute("data-later");
   let on = read(SETTING) === "on" && !isLater;
   let timer = 0;
+  let looks = 0;
   /** @type {HTMLElement | null} */
   let pill = null;
 
@@ -48,6 +50,8 @@ function start(button, body, list) {
         button.title = "Reconnecting";
       }
     }
+    looks++;
+    if (looks % LOOKS_AN_OVERVIEW === 0) document.body.dispatchEvent(new CustomEvent("pl-live"));
     if (on) timer = setTimeout(look, EVERY_MS);
   }
 
