@@ -4,15 +4,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 environments="${EVALUATOR_ENVS:-.venvs}"
-new_python() { # Giskard needs 3.12 or newer: from the path, else from pyenv.
-    for candidate in python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python; do
+new_python() { # Giskard needs a 3.12 that can take unhashable members of a Union: from the path, else pyenv.
+    for candidate in python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python; do
         if command -v "$candidate" >/dev/null 2>&1 \
-            && "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+            && "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12, 4))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
     done
-    echo "The giskard environment needs Python 3.12 or 3.13, and none was found." >&2
+    echo "The giskard environment needs Python 3.13 (or 3.12.4), and none was found." >&2
     exit 1
 }
 for name in "${@:-ragas trulens giskard deepeval autoevals phoenix}"; do for one in $name; do

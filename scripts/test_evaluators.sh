@@ -1,10 +1,11 @@
 #!/bin/sh
 # Runs the adapters' tests in each evaluator's environment (made on the first run).
+# Warnings are left out: they are the foreign libraries' own.
 # Usage: test_evaluators.sh [ragas|trulens|giskard|deepeval|autoevals|phoenix …]
 set -eu
 cd "$(dirname "$0")/.."
 for name in "${@:-ragas trulens giskard deepeval autoevals phoenix}"; do for one in $name; do
     python=$(sh scripts/evaluator_envs.sh "$one")
     echo "Evaluator $one:"
-    "$python" -m pytest -q -p no:cacheprovider "tests/evaluators/test_evaluator_$one.py"
+    "$python" -m pytest -q -p no:cacheprovider -W ignore "tests/evaluators/test_evaluator_$one.py"
 done; done

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from autoevals import Factuality, Levenshtein, init
-from openai import AsyncOpenAI
+from openai import OpenAI
 
 import pellucid
 from pellucid.demo.model_server import Call, ModelRequest, Rule, ScriptedModelServer
@@ -23,7 +23,7 @@ def choose(request: ModelRequest) -> Call:
 
 def test_a_model_graded_scorer() -> None:
     with ScriptedModelServer([Rule(choose)]) as server:
-        init(client=AsyncOpenAI(base_url=server.base_url))
+        init(client=OpenAI(base_url=server.base_url))
         report = pellucid.evaluate(None, DATA, [pellucid.adapters.autoevals(Factuality())])
     values = [example.scores["factuality"].value for example in report.examples]
     assert values == [1, 0]

@@ -1,0 +1,53 @@
+"""The real Phoenix evaluators through the adapter, asking a scripted model."""
+
+import json
+
+import pytest
+from phoenix.evals import LLM, create_classifier, create_evaluator
+
+import pellucid
+from pellucid.demo.model_server import Call, ModelRequest, Rule, ScriptedModelServer
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+DATA = [
+    {"inputs": {"question": "?"}, "output": {"answer": "right", "documents": ["a text"]}},
+    {"inputs": {"question": "?"}, "output": {"answer": "wrong", "documents": ["a text"]}},
+]
+
+
+def choose(request: ModelRequest) -> Call | str:
+    answer = {"label": "no" if "wrong" in request.text else "yes", "explanation": "because"}
+    return Call(request.tools[0].name, answer) if request.tools else json.dumps(answer)
+
+
+def test_a_classifier() -> None:
+    with ScriptedModelServer([Rule(choose)]) as server:
+        classifier = create_classifier(
+            name="relevance",
+            prompt_template="Is {output} an answer to {question}? {context}",
+            llm=LLM(
+                provider="openai",
+                model="gpt-4o",
+                sync_client_kwargs={"base_url": server.base_url},
+                async_client_kwargs={"base_url": server.base_url},
+            ),
+            choices={"yes": 1.0, "no": 0.0},
+        )
+        report = pellucid.evaluate(None, DATA, [pellucid.adapters.phoenix(classifier)])
+        assert "a text" in server.log[0].request["messages"][-1]["content"]
+    assert [example.scores["relevance"].value for example in report.examples] == [1, 0]
+    assert report.examples[0].scores["relevance"].rationale == "because"
+    assert report.examples[0].scores["relevance"].metadata == {"label": "yes"}
+
+
+def test_our_judge_is_a_plain_callable_there() -> None:
+    judge = pellucid.judges.correctness(model=lambda prompt: "correct")
+
+    @create_evaluator(name="ours", kind="llm")
+    def ours(output: str, expected: str) -> float:
+        return float(judge(inputs={}, output=output, expected=expected))
+
+    assert ours.evaluate({"output": "a", "expected": "a"})[0].score == 1
+    data = [{"inputs": {"q": "?"}, "output": "a", "expected": "a"}]
+    report = pellucid.evaluate(None, data, [pellucid.adapters.phoenix(ours)])
+    assert report.scores["ours"].mean == 1
