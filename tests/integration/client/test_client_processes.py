@@ -123,6 +123,45 @@ with context.Pool(2) as pool:
     assert names(list(unique.values())) == [*["job"] * 41, "parent"]
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_process_pools_keep_the_parent_of_each_task(
+    collector: Collector, tmp_path: Path, method: str
+) -> None:
+    (tmp_path / "jobs.py").write_text(
+        "import pellucid\n"
+        "pellucid.init(experiment='processes')\n"
+        "@pellucid.trace\n"
+        "def job(n): return n\n"
+    )
+    spans = run(
+        f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import jobs
+from concurrent.futures import ProcessPoolExecutor
+context = multiprocessing.get_context({method!r})
+with ProcessPoolExecutor(1, mp_context=context) as pool:
+    for name in ("a", "b"):
+        with pellucid.session("chat", tags={{"name": name}}), pellucid.span(name):
+            assert list(pool.map(jobs.job, [1])) == [1]
+    assert pool.submit(jobs.job, 3).result() == 3
+""",
+        collector,
+        tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
+    by_id = {span.span_id: span for span in spans}
+    assert len(by_id) == 5
+    jobs = {
+        by_id[span.parent_id].name if span.parent_id else "": span
+        for span in by_id.values()
+        if span.name == "job"
+    }
+    assert set(jobs) == {"a", "b", ""}
+    assert jobs["b"].attributes["gen_ai.conversation.id"] == "chat"
+    assert jobs["b"].attributes["pellucid.tags"] == '{"name":"b"}'
+    assert jobs["b"].trace_id == by_id[jobs["b"].parent_id].trace_id
+
+
 def test_a_fork_while_the_threads_are_at_work(collector: Collector, tmp_path: Path) -> None:
     spans = run(
         """

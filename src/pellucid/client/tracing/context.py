@@ -58,6 +58,17 @@ class Ambient:
             values[name] = {**held, **value} if isinstance(held, dict) else value
         return Ambient(**values)  # type: ignore[arg-type]
 
+    def as_changes(self) -> dict[str, Any]:
+        """Return the values as plain data, for `attach` in another process."""
+        return {
+            "experiment": self.experiment,
+            "run_id": self.run_id,
+            "session_id": self.session_id,
+            "user_id": self.user_id,
+            "tags": self.tags,
+            "metadata": simplify(self.metadata),
+        }
+
     def _as_attributes(self) -> dict[str, str]:
         found = {
             names.EXPERIMENT: self.experiment,

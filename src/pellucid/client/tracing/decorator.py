@@ -39,7 +39,7 @@ class _Traced:
         self.kind = kind
         self.capture_output = capture_output
         self._arguments = ArgumentNames(function) if capture_input else None
-        self._attributes = kind_attributes(kind)
+        self._attributes = kind_attributes(kind, self.name)
         for key, value in (attributes or {}).items():
             self._attributes[key] = attribute_of(value)
 

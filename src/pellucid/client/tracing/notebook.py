@@ -7,8 +7,6 @@ from typing import Any
 
 _SHOWN = 3
 
-Undo = Callable[[], None]
-
 
 class CellLinks:
     """Collects the traces of a cell's execution and shows links to them when it ends."""
@@ -19,7 +17,7 @@ class CellLinks:
         self._url_of = url_of
         self._trace_ids: dict[int, None] = {}
 
-    def start(self) -> Undo:
+    def start(self) -> Callable[[], None]:
         """Listen to the shell until the undo is called."""
         self._shell.events.register("pre_run_cell", self._forget)
         self._shell.events.register("post_run_cell", self._show)

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 import pellucid.core.settings as settings
 from pellucid.client.delivery import Deliverer
 from pellucid.client.notices import say_once
+from pellucid.client.patching import Undo
 from pellucid.client.spool import DEFAULT_LIMIT_BYTES, Spool
 from pellucid.client.tracing import context
 from pellucid.client.tracing.notebook import cell_links
@@ -24,7 +25,7 @@ from pellucid.client.tracing.processor import PellucidSpanProcessor
 from pellucid.client.tracing.sampling import RateSampler
 from pellucid.client.tracing.span import current_trace_id
 from pellucid.client.tracing.state import state
-from pellucid.client.tracing.threads import Undo, keep_parents
+from pellucid.client.tracing.threads import keep_parents
 from pellucid.core.errors import InvalidInput
 
 _MAX_ATTRIBUTES = 10_000
@@ -41,12 +42,12 @@ class _Setup:
         client: settings.ClientSettings,
         processor: PellucidSpanProcessor,
         pipeline: Pipeline,
-        undos: list[Undo],
+        undo: Undo,
     ) -> None:
         self.client = client
         self.processor = processor
         self.pipeline = pipeline
-        self.undos = undos
+        self.undo = undo
 
 
 _lock = threading.RLock()  # guards the set-up
@@ -107,8 +108,8 @@ def init(
             int(sample_rate * 2**64) if foreign and sample_rate is not None else None
         )
         context.set_default(experiment=client.experiment)
-        undos = [keep_parents(), *_follow_cells(client, processor)]
-        _current = _Setup(client, processor, processor.pipeline, undos)
+        undo = Undo(keep_parents(), _follow_cells(client, processor))
+        _current = _Setup(client, processor, processor.pipeline, undo)
         state.tracer = chosen.get_tracer(_SCOPE, _version())
         state.active = True
         _register_at_exit()
@@ -139,8 +140,7 @@ def shutdown(timeout: float = 1.0) -> None:
             lone.close(timeout)
         if setup is None:
             return
-        for undo in reversed(setup.undos):
-            undo()
+        setup.undo()
         setup.processor.pipeline = None
         setup.pipeline.close(timeout)
         context.set_default(experiment=None)
@@ -188,17 +188,22 @@ def _url_of(client: settings.ClientSettings, trace_id: str) -> str:
     return f"{(client.public_url or client.url).rstrip('/')}/traces/{trace_id}"
 
 
-def _follow_cells(client: settings.ClientSettings, processor: PellucidSpanProcessor) -> list[Undo]:
+def _follow_cells(client: settings.ClientSettings, processor: PellucidSpanProcessor) -> Undo:
     """In a notebook, show a link below each cell that made a trace."""
     links = cell_links(lambda trace_id: _url_of(client, trace_id))
     processor.on_trace = links.note if links else None
-    return [links.start()] if links else []
+    return Undo(links.start()) if links else Undo()
 
 
 def _choose_provider(given: Any, sample_rate: float | None) -> Any:
     """Return the given provider, the global SDK one, or a new one made global."""
     global _own_provider
     if given is not None:
+        if not hasattr(given, "add_span_processor"):
+            raise InvalidInput(
+                f"provider is a {type(given).__name__}, which takes no span processors. "
+                "Give a TracerProvider of opentelemetry.sdk.trace."
+            )
         return given
     existing = otel.get_tracer_provider()
     if hasattr(existing, "add_span_processor") and existing is not _own_provider:

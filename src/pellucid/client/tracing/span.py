@@ -268,7 +268,7 @@ def span(
     """
     if not state.active:
         return Span(otel.INVALID_SPAN)
-    held = kind_attributes(kind)
+    held = kind_attributes(kind, name)
     if input is not None:
         held[names.INPUT] = attribute_of(input)
     if attributes:
@@ -288,10 +288,12 @@ def current_trace_id() -> str | None:
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
-def kind_attributes(kind: str | SpanKind) -> dict[str, Any]:
-    """Return the attributes that say what kind a span is."""
+def kind_attributes(kind: str | SpanKind, name: str = "") -> dict[str, Any]:
+    """Return the attributes that say what kind a span is; an AGENT span's name is the agent's."""
     text = str(kind).upper()
     held: dict[str, Any] = {names.KIND: text}
+    if name and text == "AGENT":
+        held[names.AGENT_NAME] = name
     operation = _OPERATIONS.get(text)
     if operation is not None:
         held[names.OPERATION] = operation
