@@ -1,5 +1,6 @@
 """The OTLP door of a real server: what it takes, what it refuses, and how it says so."""
 
+import base64
 import gzip
 import json
 import secrets
@@ -243,3 +244,36 @@ def test_a_slow_body_does_not_hold_up_others(shared_server: LiveServer) -> None:
         response = client.post("/v1/traces", content=halves(), headers=PROTOBUF)
         assert response.status_code == 200
         assert names_of(client, trace_id) == ["slow"]
+
+
+def test_an_image_is_cut_out_and_served_safely(client: httpx.Client) -> None:
+    image = b"\x89PNG\r\n\x1a\n" + secrets.token_bytes(300)
+    page = b"<!doctype html><script>alert(1)</script>" + b" " * 300
+    trace_id = secrets.token_bytes(16)
+    message = request(trace_id, ["draw"])
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    for key, media_type, data in (("a", "image/png", image), ("b", "text/html", page)):
+        url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+        span.attributes.add(key=key, value=AnyValue(string_value=f"see {url}"))
+    response = client.post("/v1/traces", content=message.SerializeToString(), headers=PROTOBUF)
+    assert response.status_code == 200
+    (stored,) = client.get(f"/api/v1/traces/{trace_id.hex()}").json()["spans"]
+    answers = {}
+    for attachment in stored["attachments"]:
+        assert set(attachment) == {"digest", "media_type", "size_bytes", "name"}
+        answer = client.get(f"/api/v1/attachments/{attachment['digest']}")
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+        answers[answer.content] = answer.headers
+    assert set(answers) == {image, page}
+    assert answers[image]["content-type"] == "image/png"
+    assert answers[image]["content-disposition"].startswith("inline")
+    assert answers[page]["content-type"] == "application/octet-stream"
+    assert answers[page]["content-disposition"].startswith("attachment")
+    assert client.get("/api/v1/attachments/" + "0" * 64).status_code == 404
+
+
+def test_head_is_answered_like_get_without_a_body(client: httpx.Client) -> None:
+    response = client.head("/api/v1/experiments")
+    assert (response.status_code, response.content) == (200, b"")

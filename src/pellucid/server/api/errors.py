@@ -58,6 +58,8 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
         )
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not possible at {request.url.path[:200]}."
+    elif error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = "The body is larger than this path takes; send it in parts."
     else:
         detail = _explain(error)
     return _answer(_Http(detail, error.status_code))
@@ -66,6 +68,11 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
 def answer_recursion(request: Request[Any, Any, Any], error: RecursionError) -> Response[Any]:
     """Answer JSON that is nested deeper than the decoder goes."""
     return _answer(InvalidInput("The JSON body is nested too deeply."))
+
+
+def answer_not_text(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Any]:
+    """Answer a body that is no text."""
+    return _answer(InvalidInput(f"The body is not valid UTF-8 at byte {error.start}."))
 
 
 def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -89,5 +96,6 @@ exception_handlers: dict[Any, Any] = {
     PellucidError: answer_pellucid_error,
     HTTPException: answer_http_exception,
     RecursionError: answer_recursion,
+    UnicodeDecodeError: answer_not_text,
     Exception: answer_unexpected,
 }

@@ -1,8 +1,9 @@
-"""`/health` and `/version`: open to everybody, also where a key is set."""
+"""`/health` and `/version`, open to everybody also where a key is set; `openapi.json`."""
 
 from typing import Any
 
-from litestar import MediaType, get
+import msgspec
+from litestar import MediaType, Request, Response, get
 
 import pellucid
 from pellucid.core.views import VersionView
@@ -20,4 +21,11 @@ async def version() -> VersionView:
     return VersionView(name="pellucid", version=pellucid.__version__)
 
 
-route_handlers: list[Any] = [health, version]
+@get("/api/v1/openapi.json", include_in_schema=False)
+async def describe(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Return the API's description in OpenAPI."""
+    schema = request.app.openapi_schema.to_schema()
+    return Response(msgspec.json.encode(schema), media_type=MediaType.JSON)
+
+
+route_handlers: list[Any] = [health, version, describe]

@@ -151,7 +151,9 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Pellucid",
             version=pellucid.__version__,
-            path="/api/v1",
+            # Below its path the framework answers what it does not know with a page of its own:
+            # the description itself is served by our handler, beside the API.
+            path="/api/description",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         request_max_body_size=MAX_API_BODY_BYTES,

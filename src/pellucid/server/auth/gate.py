@@ -58,6 +58,9 @@ class Gate:
             return
         seen = _Seen(scope["headers"])
         refusal = self._refuse(scope, seen)
+        if scope["method"] == "HEAD":
+            # The server sends no body for it; behind the gate it is a GET.
+            scope = {**scope, "method": "GET"}
         if refusal is not None:
             await send_answer(send, refusal)
         elif scope["path"].startswith(OTLP_PREFIX):

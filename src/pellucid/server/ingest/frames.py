@@ -132,7 +132,9 @@ def _read_pair(data: bytes) -> tuple[str, Any]:
         decoded = KeyValue.FromString(data)
     except DecodeError as error:
         raise Damaged(f"attribute {_key(data)!r} {explain(error)}") from None
-    pair = decoded.key, value_of(decoded.value)
+    # Most are strings; reading that field costs less than asking which one is set.
+    value = decoded.value
+    pair = decoded.key, value.string_value or value_of(value)
     # What can be changed is not shared.
     if len(data) <= _MAX_KNOWN_BYTES and not isinstance(pair[1], list | dict):
         if len(_known) >= _MAX_KNOWN:
