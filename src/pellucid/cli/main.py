@@ -20,7 +20,16 @@ class Lazy(NamedTuple):
 
 COMMANDS = {
     "demo": Lazy("pellucid.cli.demo:demo", "Trace a demo agent and show it."),
+    "diff": Lazy(
+        "pellucid.cli.diff:diff",
+        "Compare runs A and B: results, params, configuration, prompts, environment, code.",
+    ),
     "gate": Lazy("pellucid.cli.gate:gate", "Check an evaluation against rules, for CI."),
+    "restore": Lazy(
+        "pellucid.cli.restore:restore", "Restore the code of run RUN into a new folder."
+    ),
+    "runs": Lazy("pellucid.cli.runs:runs", "List, show and delete runs."),
+    "serve": Lazy("pellucid.cli.serve:serve", "Serve the agent of run RUN over HTTP."),
     "traces": Lazy("pellucid.cli.traces:traces", "List, show and delete traces."),
     "up": Lazy("pellucid.cli.up:up", "Start the server over a data folder."),
 }

@@ -1,0 +1,1 @@
+"""Serve an agent from its snapshot."""
