@@ -6,14 +6,15 @@ turn; other providers' clients are traced here.
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from pellucid.client.encoding import simplify
-from pellucid.client.instrument import Integration, current, open_span
-from pellucid.client.patching import Patch, Undo, patch_all, when_imported
+from pellucid.client.instrument import Integration, open_span
+from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
+from pellucid.client.stages import Begin, Stage, captures, traced_async, traced_sync
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
 from pellucid.semconv import attributes as names
@@ -66,6 +67,14 @@ def install() -> Undo:
     return undo
 
 
+def _sync(begin: Begin) -> Wrap:
+    return traced_sync(INTEGRATION, begin)
+
+
+def _async(begin: Begin) -> Wrap:
+    return traced_async(INTEGRATION, begin)
+
+
 INTEGRATION = Integration("ag2", supported=SUPPORTED, module="autogen", install=install)
 
 
@@ -73,83 +82,20 @@ def _later(undo: Undo, module: str, patch: Patch) -> None:
     undo.add(when_imported(module, lambda: undo.add(patch.apply())))
 
 
-class _Stage:
-    """One wrapped call: the span to open, and what its result says."""
-
-    def __init__(
-        self,
-        span: Span,
-        result: Callable[[Span, Any], None] | None = None,
-        *,
-        helpers: bool = False,
-    ) -> None:
-        self.span = span
-        self._result = result
-        self._helpers = helpers
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """A block in which the span is current, failed by what leaves the block, ended after."""
-        token = _inside.set(True) if self._helpers else None
-        try:
-            with current(self.span):
-                yield
-        except BaseException as error:
-            self.span.__exit__(type(error), error, None)
-            raise
-        finally:
-            if token is not None:
-                _inside.reset(token)
-        self.span.end()
-
-    def show(self, result: Any) -> None:
-        """Show the result, as far as content is captured."""
-        if self._result is not None:
-            self._result(self.span, result)
-
-
-Begin = Callable[[Any, tuple[Any, ...], dict[str, Any]], _Stage | None]
-
-
-def _sync(begin: Begin) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-            stage = begin(self, args, kwargs) if INTEGRATION.active else None
-            if stage is None:
-                return original(self, *args, **kwargs)
-            with stage.running():
-                result = original(self, *args, **kwargs)
-                stage.show(result)
-            return result
-
-        return wrapper
-
-    return wrap
-
-
-def _async(begin: Begin) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-            stage = begin(self, args, kwargs) if INTEGRATION.active else None
-            if stage is None:
-                return await original(self, *args, **kwargs)
-            with stage.running():
-                result = await original(self, *args, **kwargs)
-                stage.show(result)
-            return result
-
-        return wrapper
-
-    return wrap
-
-
 def _captures() -> bool:
-    return bool(INTEGRATION.options.get("capture_content", True))
+    return captures(INTEGRATION)
 
 
-def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+@contextmanager
+def _among_helpers() -> Iterator[None]:
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     if _inside.get():
         return None
     recipient = args[0] if args else kwargs.get("recipient")
@@ -180,10 +126,10 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage 
         if getattr(result, "human_input", None):
             span.set_attribute("ag2.human_input", result.human_input)
 
-    return _Stage(span, show)
+    return Stage(span, result=show)
 
 
-def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     name = _name(agent)
     if _inside.get() or name.startswith("_"):
         return None
@@ -209,10 +155,10 @@ def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage |
         span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages([said]))
         span.set_output(_content(said))
 
-    return _Stage(span, show)
+    return Stage(span, result=show)
 
 
-def _tool(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+def _tool(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     call = args[0] if args else kwargs.get("func_call")
     if not isinstance(call, dict):
         return None
@@ -237,10 +183,10 @@ def _tool(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage |
             span.add_event("exception", {"exception.type": "Error", "exception.message": text})
             span.set_error(text)
 
-    return _Stage(span, show)
+    return Stage(span, result=show)
 
 
-def _code(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+def _code(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     blocks = args[0] if args else kwargs.get("code_blocks", [])
     code = [
         {"language": block[0], "code": block[1]}
@@ -267,10 +213,10 @@ def _code(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage |
             span.add_event("exception", {"exception.type": "Error", "exception.message": text})
             span.set_error(text)
 
-    return _Stage(span, show)
+    return Stage(span, result=show)
 
 
-def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stage | None:
+def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     last = args[0] if args else kwargs.get("last_speaker")
     span = open_span("select speaker", SpanKind.CHAIN)
     method = group.speaker_selection_method
@@ -282,12 +228,12 @@ def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stag
     def show(span: Span, chosen: Any) -> None:
         span.set_output(_name(chosen) if hasattr(chosen, "name") else chosen)
 
-    return _Stage(span, show, helpers=True)
+    return Stage(span, result=show, within=_among_helpers())
 
 
 def _model(
     provider: str, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> _Stage | None:
+) -> Stage | None:
     params = args[0] if args else kwargs.get("params")
     endpoint = find_endpoint("/chat/completions")
     if not isinstance(params, dict) or endpoint is None:
@@ -309,7 +255,7 @@ def _model(
         if _captures() and response.messages:
             span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(response.messages))
 
-    return _Stage(span, show)
+    return Stage(span, result=show)
 
 
 def _name(agent: Any) -> str:

@@ -1,0 +1,180 @@
+"""Wrappers for an integration's patches: each call of a framework's function is one span.
+
+    def begin(agent, args, kwargs) -> Stage | None:
+        return Stage(open_span(agent.name, SpanKind.AGENT), result=show_reply)
+
+    Patch("framework:Agent.run", traced_async(INTEGRATION, begin))
+
+`begin` gets what the function was called with and opens the span, or returns None to leave this
+call alone. The span is current while the function runs, fails with what leaves it, and ends after.
+"""
+
+import functools
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from pellucid.client.instrument import Integration, context_of
+from pellucid.client.patching import Wrap
+from pellucid.client.tracing.span import Span
+
+_log = logging.getLogger("pellucid")
+
+
+class Stage:
+    """One call: its span, where the call runs, and what its result or items say."""
+
+    def __init__(
+        self,
+        span: Span,
+        *,
+        result: Callable[[Span, Any], object] | None = None,
+        item: Callable[[Span, Any], object] | None = None,
+        context: Context | None = None,
+        within: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self.span = span
+        self.context = context_of(span) if context is None else context
+        self._result = result
+        self._item = item
+        self._within = within if within is not None else nullcontext()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A block that is the whole call."""
+        try:
+            with self._within, self.current():
+                yield
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self.span.end()
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """A block in which the span is current."""
+        token = otel_context.attach(self.context)
+        try:
+            yield
+        finally:
+            otel_context.detach(token)
+
+    def fail(self, error: BaseException) -> None:
+        """End the span with what left the call; a closed generator is no failure."""
+        self.span.__exit__(type(error), error, None)
+
+    def show(self, result: Any) -> None:
+        """Show what the call returned."""
+        self._call(self._result, result)
+
+    def show_item(self, item: Any) -> None:
+        """Show what the call yielded."""
+        self._call(self._item, item)
+
+    def _call(self, show: Callable[[Span, Any], object] | None, value: Any) -> None:
+        if show is None:
+            return
+        try:
+            show(self.span, value)
+        except Exception:
+            # What we fail to understand must not become the program's failure.
+            _log.debug("Pellucid could not read what a traced call gave", exc_info=True)
+
+
+Begin = Callable[[Any, tuple[Any, ...], dict[str, Any]], Stage | None]
+
+
+def traced_sync(integration: Integration, begin: Begin) -> Wrap:
+    """Return a patch's wrapper for a method."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            stage = _begin(integration, begin, self, args, kwargs)
+            if stage is None:
+                return original(self, *args, **kwargs)
+            with stage.running():
+                result = original(self, *args, **kwargs)
+                stage.show(result)
+            return result
+
+        return wrapper
+
+    return wrap
+
+
+def traced_async(integration: Integration, begin: Begin) -> Wrap:
+    """Return a patch's wrapper for a coroutine method."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            stage = _begin(integration, begin, self, args, kwargs)
+            if stage is None:
+                return await original(self, *args, **kwargs)
+            with stage.running():
+                result = await original(self, *args, **kwargs)
+                stage.show(result)
+            return result
+
+        return wrapper
+
+    return wrap
+
+
+def traced_async_generator(integration: Integration, begin: Begin) -> Wrap:
+    """Return a patch's wrapper for an asynchronous generator method.
+
+    The span is current for each step and not between them, where the consumer runs. A generator
+    that is closed half-way ends its span there.
+    """
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def wrapper(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            stage = _begin(integration, begin, self, args, kwargs)
+            generator = original(self, *args, **kwargs)
+            if stage is None:
+                async for item in generator:
+                    yield item
+                return
+            try:
+                while True:
+                    with stage.current():
+                        try:
+                            item = await anext(generator)
+                        except StopAsyncIteration:
+                            break
+                    stage.show_item(item)
+                    yield item
+            except BaseException as error:
+                with stage.current():
+                    await generator.aclose()
+                stage.fail(error)
+                raise
+            stage.span.end()
+
+        return wrapper
+
+    return wrap
+
+
+def _begin(
+    integration: Integration, begin: Begin, owner: Any, args: tuple[Any, ...], kwargs: Any
+) -> Stage | None:
+    if not integration.active:
+        return None
+    try:
+        return begin(owner, args, kwargs)
+    except Exception:
+        _log.debug("Pellucid could not read a call of %s", integration.name, exc_info=True)
+        return None
+
+
+def captures(integration: Integration) -> bool:
+    """Tell whether inputs, outputs and messages are captured."""
+    return bool(integration.options.get("capture_content", True))
