@@ -11,7 +11,7 @@ import msgspec
 
 from pellucid.core.span import Message, Part, SpanKind
 from pellucid.semconv.messages import message_of, messages_of, read_instructions
-from pellucid.semconv.parts import bytes_part, media_part, parts_of_content, text_or_none
+from pellucid.semconv.parts import bytes_part, media_part, parts_of_content, shown, text_or_none
 from pellucid.semconv.rules import Draft
 from pellucid.semconv.values import UNREAD
 
@@ -181,7 +181,7 @@ def _anthropic(body: dict[str, Any]) -> list[Message]:
         return []
     message = message_of({"role": "assistant", **body})
     if message is None:
-        return [Message(role="assistant", parts=parts_of_content(content))]
+        return [Message(role="assistant", parts=shown(parts_of_content(content)))]
     return [_finished(message, body.get("stop_reason"))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pellucid.core.span import Message, Part, SpanEvent, SpanKind
 from pellucid.semconv.documents import documents_of
 from pellucid.semconv.messages import messages_of
-from pellucid.semconv.parts import parts_of_content
+from pellucid.semconv.parts import parts_of_content, shown
 from pellucid.semconv.rules import Dialect, Draft
 from pellucid.semconv.values import (
     UNREAD,
@@ -104,7 +104,7 @@ def _chat_start(draft: Draft, event: SpanEvent) -> None:
 def _chat_end(draft: Draft, event: SpanEvent) -> None:
     get = event.attributes.get
     blocks = read_structure(get("response.message.blocks"))
-    parts = parts_of_content(blocks) if type(blocks) is list else []
+    parts = shown(parts_of_content(blocks)) if type(blocks) is list else []
     text = read_text(get("response.text"))
     if text is not UNREAD and not parts:
         parts = [Part(type="text", content=text)]

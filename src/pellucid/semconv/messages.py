@@ -14,6 +14,7 @@ from pellucid.semconv.parts import (
     part_of,
     parts_of_content,
     plain_answer,
+    shown,
     text_or_none,
     tool_call_part,
 )
@@ -50,15 +51,13 @@ def read_messages(value: Any) -> Any:
 
 def read_instructions(value: Any) -> Any:
     """Read system instructions (text, or parts, or messages) as parts."""
-    if type(value) is str and value[:1] not in "[{":
-        return [Part(type="text", content=value)] if value else UNREAD
     got = read_structure(value)
     if got is UNREAD:
-        return [Part(type="text", content=value)] if type(value) is str else UNREAD
+        return [Part(type="text", content=value)] if type(value) is str and value else UNREAD
     messages = messages_of(got)
     if messages and any("role" in item for item in (got if type(got) is list else [got])):
         return [part for message in messages for part in message.parts]
-    return parts_of_content(got)
+    return shown(parts_of_content(got)) or UNREAD
 
 
 def read_content(value: Any) -> Any:
@@ -108,10 +107,9 @@ def message_of(item: Any, role: str | None = None) -> Message | None:
         if type(said) is not str:
             return None
     name = item.get("name")
-    parts = [part for part in _parts_of(item) if part.type != "text" or part.content != ""]
     return Message(
         role=_ROLES.get(said, said),
-        parts=parts,
+        parts=shown(_parts_of(item)),
         name=text_or_none(name),
         finish_reason=text_or_none(item.get("finish_reason")),
     )

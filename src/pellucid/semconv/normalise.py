@@ -7,8 +7,6 @@ parsed once in the life of a process and not once a span.
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from pellucid.core.span import DecodedSpan, LogRecord, Span
 from pellucid.semconv import (
     ag2,
@@ -26,10 +24,9 @@ from pellucid.semconv import (
     ours,
     vercel,
 )
-from pellucid.semconv.assemble import ERROR_CODE, assemble
+from pellucid.semconv.assemble import assemble
 from pellucid.semconv.attributes import KIND
 from pellucid.semconv.bodies import MODEL_CALLS, read_bodies
-from pellucid.semconv.events import error_message, join_logs
 from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
 from pellucid.semconv.values import UNREAD
 
@@ -62,16 +59,8 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
 
     `logs` are the log records of this span, in any order: they join its events, and messages that
     an instrumentation put there show as the span's. `normalise(to_otlp(span)) == span` for every
-    span that this returns. A fault in a dialect would cost the span its meaning, never the span.
+    span that this returns.
     """
-    try:
-        return understand(decoded, logs)
-    except _FAULTS:
-        return _plain(decoded, logs)
-
-
-def understand(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
-    """Do what `normalise` does, without its net: the tests look for faults here."""
     draft = Draft(decoded)
     claims, ranks, rest = draft.claims, draft.ranks, draft.rest
     known = _known
@@ -102,20 +91,6 @@ def understand(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
         if draft.claims.get("kind") in MODEL_CALLS:
             read_bodies(draft)
     return assemble(draft, logs)
-
-
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-
-
-def _plain(decoded: DecodedSpan, logs: Sequence[LogRecord]) -> Span:
-    """Return a span with name, time and status, and all its attributes as they came."""
-    draft = Draft(msgspec.structs.replace(decoded, events=[]))
-    draft.rest.update(decoded.attributes)
-    events = join_logs(decoded.events, logs) if logs else decoded.events
-    message = decoded.status_message
-    if not message and decoded.status_code == ERROR_CODE:
-        message = error_message(events, decoded.attributes)
-    return msgspec.structs.replace(assemble(draft), events=events, status_message=message)
 
 
 def _learn(name: str) -> Rule:

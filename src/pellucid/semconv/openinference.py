@@ -10,7 +10,7 @@ import msgspec
 from pellucid.core.span import Document, Message, Part, SpanKind, Tool
 from pellucid.semconv.genai import read_system
 from pellucid.semconv.messages import message_of, messages_of, read_content
-from pellucid.semconv.parts import bytes_part, media_part, part_of
+from pellucid.semconv.parts import bytes_part, media_part, part_of, shown
 from pellucid.semconv.rules import Dialect, Draft, Flat, Rule, grouped, is_index, table
 from pellucid.semconv.tools import tool_of, tools_of
 from pellucid.semconv.values import (
@@ -92,8 +92,8 @@ _TOOL: dict[str, Reader] = {
 _GROUPS: dict[str, tuple[str, dict[str, Reader]]] = {
     "llm.input_messages.": ("oi.input_messages", _MESSAGE),
     "llm.output_messages.": ("oi.output_messages", _MESSAGE),
-    "llm.prompts.": ("oi.prompts", {"prompt.text": read_any_text}),
-    "llm.choices.": ("oi.choices", {"completion.text": read_any_text}),
+    "llm.prompts.": ("oi.prompts", {"prompt.text": read_text}),
+    "llm.choices.": ("oi.choices", {"completion.text": read_text}),
     "llm.tools.": ("oi.tools", _TOOL),
     "retrieval.documents.": ("oi.documents", _DOCUMENT),
     "reranker.output_documents.": ("oi.reranked", _DOCUMENT),
@@ -178,8 +178,9 @@ def _message(group: dict[Any, Any], role: str) -> Message:
         texts = [part.content for part in parts if part.type == "text" and part.content]
         item["content"], parts = "\n".join(texts), []
     message = message_of(item) or Message(role=said)
-    shown = [part for part in parts if part.type != "text" or part.content != ""]
-    return msgspec.structs.replace(message, parts=[*message.parts, *shown, *_calls(group, parts)])
+    return msgspec.structs.replace(
+        message, parts=[*message.parts, *shown(parts), *_calls(group, parts)]
+    )
 
 
 def _results(group: dict[Any, Any]) -> list[tuple[int, Part]]:

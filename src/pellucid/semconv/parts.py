@@ -32,6 +32,11 @@ def parts_of_content(content: Any) -> list[Part]:
     return [] if content is None else [part_of(content)]
 
 
+def shown(parts: list[Part]) -> list[Part]:
+    """Return the parts without texts that say nothing."""
+    return [part for part in parts if part.type != "text" or part.content != ""]
+
+
 def part_of(item: Any) -> Part:
     """Return the part that a JSON value is; what is not understood goes whole into `data`."""
     if type(item) is not dict:

@@ -103,7 +103,7 @@ def _claim_answer(draft: Draft) -> None:
         parts.append(Part(type="text", content=text))
     if produced is not None:
         written = produced if type(produced) is str else encode_json(produced)
-        parts.append(Part(type="text", content=written))
+        parts += [Part(type="text", content=written)] if written else []
         draft.claim("body_out", produced, RANK + 1)
     calls = get("vercel.calls")
     if type(calls) is list:
