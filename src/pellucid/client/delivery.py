@@ -32,6 +32,7 @@ _IDLE_CHECK_S = 60.0
 _DRAIN_STEP_FILES = 8
 _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
+_SLOW_S = 2.0
 _PROGRESS_S = 0.5
 _LONGEST_CLOSE_S = 5.0
 _LONGEST_IMPORT_S = 5.0
@@ -85,7 +86,7 @@ class Deliverer:
         with self._changed:
             fits = self._waiting_bytes + len(delivery.body) <= self._memory_limit_bytes
             behind = self._ordered and self._own_backlog
-            at_once = durable or behind or self._closed
+            at_once = durable or behind or self._closed or self._is_slow()
             if fits and not at_once and self._retry_at is None:
                 self._waiting.append(delivery)
                 self._waiting_bytes += len(delivery.body)
@@ -166,6 +167,7 @@ class Deliverer:
         self._own_backlog = False
         self._draining = False
         self._kept_count = 0
+        self._sent_at = 0.0
         self._tries = 0
         self._done_count = 0
         self._server_errors = 0
@@ -178,6 +180,10 @@ class Deliverer:
         if self._retry_at is not None:
             return self._tries > tries
         return not self._waiting and not self._own_backlog
+
+    def _is_slow(self) -> bool:
+        """Whether an answer is overdue: then a disk is a safer place to wait than memory."""
+        return self._in_flight is not None and time.monotonic() - self._sent_at > _SLOW_S
 
     def _has_work(self) -> bool:
         return bool(self._waiting or self._in_flight or self._draining or self._backlog)
@@ -205,6 +211,7 @@ class Deliverer:
                 return False
             if work == "send":
                 self._in_flight = self._waiting.popleft()
+                self._sent_at = time.monotonic()
                 self._waiting_bytes -= len(self._in_flight.body)
             else:
                 self._draining = True

@@ -230,6 +230,22 @@ def test_a_slow_server_does_not_slow_the_caller(tmp_path: Path, collector: Colle
     assert len(collector.spans()) == 300
 
 
+def test_a_program_killed_under_a_hung_server_has_spooled_what_waited(
+    tmp_path: Path, hung_url: str
+) -> None:
+    pellucid.init(url=hung_url, spool_dir=tmp_path)
+    with pellucid.span("in flight"):
+        pass
+    time.sleep(2.5)
+    with pellucid.span("waiting"):
+        pass
+    deadline = time.monotonic() + 3
+    spool = Spool.open(tmp_path, hung_url)
+    while not spool.files() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(spool.files()) == 1
+
+
 def test_without_a_disk_the_memory_is_the_spool(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

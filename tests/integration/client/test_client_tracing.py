@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,19 @@ def test_generators_are_covered_from_first_to_last_item(traced: Collector) -> No
     assert spans["inside"].parent_id == spans["words"].span_id
     assert spans["between"].parent_id == spans["consumer"].span_id
     assert spans["words"].duration_ns > spans["between"].duration_ns
+
+
+def test_a_models_stream_tells_the_time_to_its_first_token(traced: Collector) -> None:
+    @pellucid.trace(kind="LLM")
+    def tokens() -> Iterator[str]:
+        time.sleep(0.02)
+        yield "a"
+        time.sleep(0.02)
+        yield "b"
+
+    assert list(tokens()) == ["a", "b"]
+    waited = sent(traced)["tokens"].attributes["pellucid.ttft_ns"]
+    assert 20_000_000 <= waited < sent(traced)["tokens"].duration_ns
 
 
 def test_an_abandoned_generator_ends_with_what_it_gave(traced: Collector) -> None:
@@ -361,6 +375,26 @@ def test_every_method_of_a_span(traced: Collector) -> None:
         "token": "***",
     }
     assert found.events == [("cached", {"hit": True, "password": "***"})]
+
+
+def test_attachments_of_several_handles_add_up(traced: Collector, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
+
+    @pellucid.trace
+    def work() -> None:
+        pellucid.current_span().add_attachment(tmp_path / "a.pdf")
+        pellucid.current_span().add_attachment(b"GIF89a", name="b").add_attachment("/nowhere.png")
+
+    work()
+    span = sent(traced)["work"]
+    found = json.loads(span.attributes["pellucid.attachments"])
+    assert [(item["name"], item["media_type"]) for item in found] == [
+        ("a.pdf", "application/pdf"),
+        ("b", "image/gif"),
+    ]
+    ((event, told),) = span.events
+    assert event == "pellucid.attachment_failed"
+    assert "nowhere" in told["reason"]
 
 
 def test_a_span_that_stays_open_is_shown_as_running(traced: Collector) -> None:

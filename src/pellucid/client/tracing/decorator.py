@@ -49,6 +49,10 @@ class _Traced:
             attributes[names.INPUT] = attribute_of(self._arguments.bind(args, kwargs))
         return start(self.name, attributes, self.kind)
 
+    def stream(self, span: otel.Span) -> Stream:
+        is_model = str(self.kind).upper() == "LLM"
+        return Stream(span, capture_output=self.capture_output, is_model=is_model)
+
     def finish(self, span: otel.Span, result: Any) -> None:
         if self.capture_output and result is not None and span.is_recording():
             span.set_attribute(names.OUTPUT, attribute_of(result))
@@ -172,7 +176,7 @@ def _wrap_generator(function: Callable[..., Any], traced: _Traced) -> Callable[.
         if not state.active:
             return (yield from generator)
         span = traced.start(args, kwargs)
-        return (yield from Stream(span, capture_output=traced.capture_output).run(generator))
+        return (yield from traced.stream(span).run(generator))
 
     return wrapper
 
@@ -183,7 +187,7 @@ def _wrap_async_generator(function: Callable[..., Any], traced: _Traced) -> Call
         generator = function(*args, **kwargs)
         if state.active:
             span = traced.start(args, kwargs)
-            generator = Stream(span, capture_output=traced.capture_output).run_async(generator)
+            generator = traced.stream(span).run_async(generator)
         step, given = generator.asend, None
         while True:
             try:

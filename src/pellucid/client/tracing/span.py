@@ -52,14 +52,12 @@ class Span:
     what a value is. Values are bounded and secrets in them masked.
     """
 
-    __slots__ = ("_attachments", "_kind", "_otel", "_start", "_token")
+    __slots__ = ("_otel", "_start", "_token")
 
     def __init__(self, span: otel.Span, start: tuple[Any, ...] | None = None) -> None:
         self._otel = span
         self._start = start
         self._token: Token[Context] | None = None
-        self._attachments: list[dict[str, str | None]] = []
-        self._kind = ""
 
     @property
     def trace_id(self) -> str:
@@ -175,8 +173,8 @@ class Span:
             return self
         try:
             url = data_url(data, media_type)
-            held = sum(len(found["uri"] or "") for found in self._attachments)
-            if held + len(url) > _MAX_ATTACHMENTS:
+            held = self._attachments()
+            if len(held) + len(url) > _MAX_ATTACHMENTS:
                 raise TooLarge("The attachments of one span are too large together.")
         except Exception as error:  # a missing file must not stop an agent
             self._otel.add_event(
@@ -187,8 +185,11 @@ class Span:
         found = url[5:].partition(";")[0] if url.startswith("data:") else None
         if name is None and hasattr(data, "name") and type(data.name) is str:
             name = data.name
-        self._attachments.append({"uri": url, "media_type": media_type or found, "name": name})
-        self._otel.set_attribute(names.ATTACHMENTS, json_text(self._attachments))
+        added = json_text({"uri": url, "media_type": media_type or found, "name": name})
+        # Another handle of the span may have attached something: the attribute is the list.
+        self._otel.set_attribute(
+            names.ATTACHMENTS, f"{held[:-1]},{added}]" if held else f"[{added}]"
+        )
         return self
 
     def set_attribute(self, name: str, value: Any) -> "Span":
@@ -246,6 +247,10 @@ class Span:
 
     def __repr__(self) -> str:
         return f"<Span {self.span_id} of trace {self.trace_id}>"
+
+    def _attachments(self) -> str:
+        held = (getattr(self._otel, "attributes", None) or {}).get(names.ATTACHMENTS)
+        return held if type(held) is str else ""
 
     def _set(self, name: str, value: Any) -> "Span":
         if self._otel.is_recording():

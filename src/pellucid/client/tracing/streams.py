@@ -4,6 +4,7 @@ A generator runs in its consumer's context. So the span is made current for each
 away at each `yield`: what the consumer does between two items is not below it.
 """
 
+import time
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
@@ -51,8 +52,9 @@ class Collected:
 class Stream:
     """One traced run of a generator."""
 
-    def __init__(self, span: otel.Span, *, capture_output: bool) -> None:
+    def __init__(self, span: otel.Span, *, capture_output: bool, is_model: bool) -> None:
         self.span = span
+        self._awaits_token_since = time.monotonic_ns() if is_model else None
         self._collected = Collected() if capture_output and span.is_recording() else None
         self._context: Context = otel.set_span_in_context(span)
 
@@ -74,8 +76,7 @@ class Stream:
                     item = step(given)
                 finally:
                     detach(token)
-                if self._collected is not None:
-                    self._collected.add(item)
+                self._take(item)
                 step, given = generator.send, None
                 try:
                     given = yield item
@@ -101,8 +102,7 @@ class Stream:
                     item = await step(given)
                 finally:
                     detach(token)
-                if self._collected is not None:
-                    self._collected.add(item)
+                self._take(item)
                 step, given = generator.asend, None
                 try:
                     given = yield item
@@ -120,6 +120,14 @@ class Stream:
         except BaseException as error:
             self.finish(error)
             raise
+
+    def _take(self, item: Any) -> None:
+        if self._awaits_token_since is not None:
+            waited = time.monotonic_ns() - self._awaits_token_since
+            self._awaits_token_since = None
+            self.span.set_attribute(names.TTFT_NS, waited)
+        if self._collected is not None:
+            self._collected.add(item)
 
     def _close(self, generator: Generator[Any, Any, Any]) -> None:
         token = otel_context.attach(self._context)
