@@ -5,6 +5,7 @@ from typing import Any
 from pellucid.server.web.assets import serve_asset
 from pellucid.server.web.pages import (
     annotate,
+    complete,
     delete,
     home,
     login,
@@ -22,6 +23,7 @@ route_handlers: list[Any] = [
     serve_asset,
     annotate.annotate,
     annotate.show_scores,
+    complete.complete_query,
     delete.ask_experiment,
     delete.ask_traces,
     delete.delete_experiment,

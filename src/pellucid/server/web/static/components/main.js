@@ -13,6 +13,7 @@ import "./live.js";
 import "./overview.js";
 import "./palette.js";
 import "./peek.js";
+import "./query.js";
 import "./scores.js";
 import "./selection.js";
 import "./span-panel.js";

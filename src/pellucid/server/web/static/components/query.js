@@ -1,0 +1,178 @@
+// @ts-check
+// <pl-query>: the query bar. The text is plain and can be copied; a mirror behind it tints the
+// parsed terms and underlines what is wrong; a list below proposes how to go on.
+
+import { debounce, html } from "./dom.js";
+import { tint } from "./query-tint.js";
+
+/**
+ * @typedef {object} Completions
+ * @property {number} start
+ * @property {number} end
+ * @property {{ text: string, about: string }[]} proposals
+ * @property {{ message: string, position: number, length: number } | null} fault
+ */
+
+const SETTLE_MS = 90;
+
+class Query extends HTMLElement {
+  /** @type {Completions | null} */
+  #answer = null;
+  #at = -1;
+  #asked = 0;
+  #isOpen = false;
+
+  connectedCallback() {
+    this.input = /** @type {HTMLInputElement} */ (this.querySelector("input"));
+    this.mirror = html("span", { class: "mirror", "aria-hidden": "true" });
+    this.list = html("div", {
+      class: "pop proposals",
+      role: "listbox",
+      id: "proposals",
+      hidden: true,
+    });
+    this.input.before(this.mirror);
+    this.append(this.list);
+    this.input.setAttribute("role", "combobox");
+    this.input.setAttribute("aria-controls", "proposals");
+    this.input.setAttribute("aria-expanded", "false");
+    const ask = debounce(() => this.#ask(), SETTLE_MS);
+    this.input.addEventListener("input", () => {
+      this.#answer = null;
+      this.#isOpen = true;
+      this.#tint();
+      ask();
+    });
+    this.input.addEventListener("focus", () => {
+      this.#isOpen = true;
+      ask();
+    });
+    this.input.addEventListener("blur", () => this.#close());
+    this.input.addEventListener("scroll", () => this.#follow());
+    this.input.addEventListener("keydown", (event) => this.#key(event));
+    this.list.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      const item = /** @type {Element} */ (event.target).closest("[data-at]");
+      if (item instanceof HTMLElement) this.#take(Number(item.dataset.at));
+    });
+    this.classList.add("is-tinted");
+    this.#tint();
+  }
+
+  #tint() {
+    const { input, mirror } = this;
+    if (!input || !mirror) return;
+    const fault = this.#answer?.fault ?? this.#given();
+    mirror.replaceChildren(...tint(input.value, fault));
+    this.#follow();
+  }
+
+  /** The fault that the server found in the query that the page shows. */
+  #given() {
+    const { position, length, faulty } = this.dataset;
+    if (position === undefined || faulty !== this.input?.value) return null;
+    return { message: "", position: Number(position), length: Number(length) };
+  }
+
+  #follow() {
+    const { input, mirror } = this;
+    if (input && mirror) mirror.style.transform = `translateX(${-input.scrollLeft}px)`;
+  }
+
+  async #ask() {
+    const { input } = this;
+    if (!input) return;
+    const asked = ++this.#asked;
+    const parameters = new URLSearchParams({
+      text: input.value,
+      at: String(input.selectionStart ?? input.value.length),
+    });
+    try {
+      const response = await fetch(`${this.getAttribute("src")}?${parameters}`);
+      if (!response.ok || asked !== this.#asked) return;
+      this.#answer = await response.json();
+    } catch {
+      return;
+    }
+    this.#at = -1;
+    this.#tint();
+    this.#draw();
+  }
+
+  #draw() {
+    const { input, list } = this;
+    const answer = this.#answer;
+    if (!input || !list || !answer) return;
+    const items = answer.proposals.map(({ text, about }, at) =>
+      html(
+        "div",
+        {
+          role: "option",
+          id: `proposal-${at}`,
+          "data-at": at,
+          "aria-selected": String(at === this.#at),
+        },
+        html("code", {}, text),
+        html("span", { class: "dim xs trunc" }, about),
+      ),
+    );
+    const typing = (input.selectionStart ?? 0) >= input.value.length && items.length > 0;
+    if (answer.fault && !typing) {
+      items.push(html("p", { class: "proposal-fault", role: "alert" }, answer.fault.message));
+    }
+    list.replaceChildren(...items);
+    list.hidden = !this.#isOpen || !items.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    input.setAttribute("aria-invalid", String(answer.fault !== null && !typing));
+    if (this.#at >= 0) {
+      input.setAttribute("aria-activedescendant", `proposal-${this.#at}`);
+      list.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+    } else input.removeAttribute("aria-activedescendant");
+  }
+
+  #close() {
+    this.#isOpen = false;
+    if (this.list) this.list.hidden = true;
+    this.input?.setAttribute("aria-expanded", "false");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const count = this.#answer?.proposals.length ?? 0;
+    const isShown = this.list !== undefined && !this.list.hidden && count > 0;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && isShown) {
+      event.preventDefault();
+      this.#at = (Math.max(this.#at, step > 0 ? -1 : 0) + step + count) % count;
+      this.#draw();
+    } else if (step === 1 && !isShown) {
+      this.#isOpen = true;
+      this.#ask();
+    } else if (
+      (event.key === "Enter" && this.#at >= 0 && isShown) ||
+      (event.key === "Tab" && isShown)
+    ) {
+      event.preventDefault();
+      this.#take(Math.max(this.#at, 0));
+    } else if (event.key === "Escape" && isShown) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.#close();
+    }
+  }
+
+  /** @param {number} at */
+  #take(at) {
+    const { input } = this;
+    const answer = this.#answer;
+    const proposal = answer?.proposals[at];
+    if (!input || !answer || !proposal) return;
+    const isValue = !/[:.( ]$/.test(proposal.text);
+    const rest = input.value.slice(answer.end);
+    const text = proposal.text + (isValue && !rest.startsWith(" ") ? " " : "");
+    input.setRangeText(text, answer.start, answer.end, "end");
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}
+
+customElements.define("pl-query", Query);
