@@ -11,7 +11,8 @@ from pellucid.storage.meta.engine import LATEST_REVISION, MetaDatabase
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import metadata
-from pellucid.testing.run_store import A, RunStoreContract, SetClock, found, start, write_all
+from pellucid.testing.run_builders import A, SetClock, found, start, write_all
+from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
 
 
