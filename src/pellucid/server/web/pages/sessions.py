@@ -1,0 +1,142 @@
+"""Sessions: the list of an experiment's conversations, and one of them turn by turn."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get
+
+from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.trace import ExperimentSummary, TraceSummary
+from pellucid.server.services.overview import Session, group_sessions, read_newest
+from pellucid.server.services.traces import TraceService
+from pellucid.server.web.faults import list_faults
+from pellucid.server.web.format import quote_term, short_id
+from pellucid.server.web.page import Page, Place, doc
+from pellucid.server.web.pages.trace import failed_span
+from pellucid.server.web.values import ValueView, view_value
+
+TURNS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRow:
+    """One session and where its conversation is."""
+
+    session: Session
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One trace of a conversation: what was asked, what was answered."""
+
+    trace: TraceSummary
+    asked: ValueView
+    answered: ValueView
+    failure: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsPage(Page):
+    """The sessions of one experiment, the one that was active last first."""
+
+    template = "sessions.html"
+
+    experiment: ExperimentSummary = doc("The experiment")
+    rows: list[SessionRow] = doc("Its sessions")
+    counted: int = doc("The newest traces that they were found in")
+    is_partial: bool = doc("Whether there are older traces than those")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionPage(Page):
+    """One conversation, the oldest turn first."""
+
+    template = "session.html"
+
+    session: Session = doc("The session's totals")
+    turns: list[Turn] = doc("Its turns, at most the newest of them")
+    traces_url: str = doc("The same traces as a list")
+    delete_url: str = doc("Where a deletion is asked for")
+
+
+@get("/experiments/{slug:str}/sessions", include_in_schema=False)
+async def list_sessions(traces: TraceService, slug: str) -> Response[str]:
+    """Show an experiment's sessions."""
+    experiment = await traces.get_experiment(slug)
+    newest = await read_newest(traces, experiment.name, "")
+    return SessionsPage(
+        title=f"Sessions · {experiment.name}",
+        place=Place(section="sessions", experiment=experiment.name, slug=slug),
+        experiment=experiment,
+        rows=[
+            SessionRow(session=session, href=_address(slug, session.session_id))
+            for session in group_sessions(newest.traces)
+        ],
+        counted=len(newest.traces),
+        is_partial=newest.is_partial,
+    ).respond()
+
+
+@get("/experiments/{slug:str}/session", include_in_schema=False)
+async def show_session(traces: TraceService, slug: str, id: str) -> Response[str]:
+    """Show one session as a conversation."""
+    experiment = await traces.get_experiment(slug)
+    query = f"session={quote_term(id)}"
+    found = await _read_session(traces, experiment.name, id, query)
+    if not found:
+        raise NotFound(
+            f"Experiment {experiment.name} has no session {id[:80]!r} among its newest traces."
+        )
+    shown = sorted(found, key=lambda trace: (trace.start_ns, trace.trace_id))[-TURNS:]
+    turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown))
+    return SessionPage(
+        title=f"Session {short_id(id)}",
+        place=Place(section="sessions", experiment=experiment.name, slug=slug),
+        session=group_sessions(found)[0],
+        turns=list(turns),
+        traces_url=f"/experiments/{slug}/traces?{urlencode({'query': query})}",
+        delete_url=f"/experiments/{slug}/delete?{urlencode({'session': id})}",
+    ).respond()
+
+
+async def _read_session(
+    traces: TraceService, experiment: str, session_id: str, query: str
+) -> list[TraceSummary]:
+    try:
+        newest = await read_newest(traces, experiment, query)
+    except InvalidInput:
+        newest = await read_newest(traces, experiment, "")
+    return [trace for trace in newest.traces if trace.session_id == session_id]
+
+
+async def _read_turn(traces: TraceService, trace: TraceSummary) -> Turn:
+    columns = await traces.get_waterfall(trace.trace_id)
+    root = (await traces.get_span(trace.trace_id, columns.span_ids[0])).span
+    failure = None
+    origin = failed_span(columns)
+    if trace.status == "error" and origin:
+        failed = (await traces.get_span(trace.trace_id, origin)).span
+        failure = " ".join(f"{fault.type}: {fault.message}" for fault in list_faults(failed)[:1])
+    base = f"/traces/{trace.trace_id}/spans/{root.span_id}/values"
+    return Turn(
+        trace=trace,
+        asked=view_value("Asked", _utterance(root.input), f"{base}/input"),
+        answered=view_value("Answered", _utterance(root.output), f"{base}/output"),
+        failure=failure,
+    )
+
+
+def _utterance(value: Any) -> Any:
+    """Return the one text that an object holds beside nothing else, else the value as it is."""
+    if isinstance(value, dict) and len(value) == 1:
+        (only,) = value.values()
+        if isinstance(only, str):
+            return only
+    return value
+
+
+def _address(slug: str, session_id: str) -> str:
+    return f"/experiments/{slug}/session?{urlencode({'id': session_id})}"
