@@ -1,6 +1,9 @@
 """Scores and reads against the real server."""
 
 import json
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,34 @@ def test_a_score_needs_no_init(collector: Collector, monkeypatch: pytest.MonkeyP
 def test_scores_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         pellucid.score(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_again_and_again_has_every_span_in_the_end(
+    start_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start_server("--port", str(port))
+    pellucid.init(experiment="kills", url=server.url, spool_dir=tmp_path / "client-spool")
+    count = 0
+
+    def trace_for(seconds: float) -> None:
+        nonlocal count
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with pellucid.span(f"s{count}", input="x" * 500):
+                pass
+            count += 1
+            time.sleep(0.001)
+
+    for _ in range(3):
+        trace_for(0.4)
+        server.kill()
+        trace_for(0.3)
+        server.start()
+    trace_for(0.3)
+    assert pellucid.flush(20)
+    found = {trace.name for trace in pellucid.iter_traces(experiment="kills")}
+    assert found == {f"s{number}" for number in range(count)}
