@@ -42,6 +42,7 @@ class Stage:
         self._result = result
         self._item = item
         self._within = within if within is not None else nullcontext()
+        self._last: Callable[[], object] | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -52,7 +53,11 @@ class Stage:
         except BaseException as error:
             self.fail(error)
             raise
-        self.span.end()
+        self.end()
+
+    def finally_(self, last: Callable[[], object]) -> None:
+        """Call `last` when the stage has ended, however it did."""
+        self._last = last
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -66,6 +71,14 @@ class Stage:
     def fail(self, error: BaseException) -> None:
         """End the span with what left the call; a closed generator is no failure."""
         self.span.__exit__(type(error), error, None)
+        if self._last is not None:
+            self._last()
+
+    def end(self) -> None:
+        """End the span of a call that went well."""
+        self.span.end()
+        if self._last is not None:
+            self._last()
 
     def show(self, result: Any) -> None:
         """Show what the call returned."""
@@ -156,7 +169,7 @@ def traced_async_generator(integration: Integration, begin: Begin) -> Wrap:
                     await generator.aclose()
                 stage.fail(error)
                 raise
-            stage.span.end()
+            stage.end()
 
         return wrapper
 

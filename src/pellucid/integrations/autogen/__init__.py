@@ -1,8 +1,8 @@
 """Trace AutoGen in its living lines, each in its file."""
 
-from pellucid.integrations.autogen import ag2
+from pellucid.integrations.autogen import ag2, agentchat
 
-INTEGRATIONS = (ag2.INTEGRATION,)
+INTEGRATIONS = (ag2.INTEGRATION, agentchat.INTEGRATION)
 
 
 def autolog(*, disable: bool = False, capture_content: bool = True) -> None:

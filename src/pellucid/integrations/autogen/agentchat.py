@@ -1,0 +1,384 @@
+"""Trace autogen-agentchat 0.7: teams, agents, speaker selection, tools, handoffs, code.
+
+The framework's own spans are switched off while this is on: they are detached from each other and
+repeat what stands here. What an agent asks of an OpenAI model is a span of the OpenAI SDK's
+integration, below the agent's.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel
+from opentelemetry.context import Context
+
+from pellucid.client.encoding import simplify
+from pellucid.client.instrument import Integration, context_of, open_span
+from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
+from pellucid.client.stages import (
+    Begin,
+    Stage,
+    captures,
+    traced_async,
+    traced_async_generator,
+)
+from pellucid.client.tracing.span import Span
+from pellucid.core.span import Message, Part, SpanKind
+from pellucid.semconv import attributes as names
+from pellucid.semconv.messages import encode_messages
+
+SUPPORTED = "autogen-agentchat>=0.7,<0.8"
+
+_AGENTS = "autogen_agentchat.agents._base_chat_agent"
+_TEAMS = "autogen_agentchat.teams._group_chat"
+_TOOLS = "autogen_core.tools._base"
+_MANAGERS = (
+    "_selector_group_chat:SelectorGroupChatManager",
+    "_swarm_group_chat:SwarmGroupChatManager",
+    "_graph._digraph_group_chat:GraphFlowManager",
+)
+_EXECUTORS = (
+    "autogen_ext.code_executors.local:LocalCommandLineCodeExecutor",
+    "autogen_ext.code_executors.docker:DockerCommandLineCodeExecutor",
+    "autogen_ext.code_executors.jupyter:JupyterCodeExecutor",
+    "autogen_ext.code_executors.docker_jupyter:DockerJupyterCodeExecutor",
+)
+_OTHER_CLIENTS = (
+    "autogen_ext.models.anthropic._anthropic_client:BaseAnthropicChatCompletionClient",
+    "autogen_ext.models.azure._azure_ai_client:AzureAIChatCompletionClient",
+    "autogen_ext.models.llama_cpp._llama_cpp_completion_client:LlamaCppChatCompletionClient",
+    "autogen_ext.models.ollama._ollama_client:BaseOllamaChatCompletionClient",
+    "autogen_ext.models.replay._replay_chat_completion_client:ReplayChatCompletionClient",
+)
+_running: dict[str, Context] = {}
+"""Group topic of a running team → the context of its span: a runtime that the user started before
+processes messages in a context of its own."""
+_parents: dict[str, Context] = {}
+"""Group topic of a team that is about to run inside another → the other's context."""
+
+
+def install() -> Undo:
+    """Patch agentchat until the returned undo runs."""
+    undo = patch_all(
+        Patch(f"{_AGENTS}:BaseChatAgent.run", _async(_agent)),
+        Patch(f"{_AGENTS}:BaseChatAgent.run_stream", _stream(_agent)),
+        Patch(f"{_TEAMS}._base_group_chat:BaseGroupChat.run_stream", _stream(_team)),
+        Patch(f"{_TEAMS}._chat_agent_container:ChatAgentContainer.handle_request", _async(_turn)),
+        Patch(f"{_TEAMS}._chat_agent_container:ChatAgentContainer._log_message", _heard),
+        Patch(f"{_TOOLS}:BaseTool.run_json", _async(_tool)),
+        Patch(f"{_TOOLS}:BaseStreamTool.run_json_stream", _stream(_stream_tool)),
+        Patch("autogen_core._telemetry._tracing:TraceHelper.trace_block", _silent),
+        Patch("autogen_core._telemetry._genai:trace", _no_tracers),
+    )
+    for manager in _MANAGERS:
+        undo.add(Patch(f"{_TEAMS}.{manager}.select_speaker", _async(_speaker), False).apply())
+    for target in _EXECUTORS:
+        _later(undo, f"{target}.execute_code_blocks", _async(_code))
+    for target in _OTHER_CLIENTS:
+        _later(undo, f"{target}.create", _async(_model))
+        _later(undo, f"{target}.create_stream", _stream(_model))
+    _later(undo, "autogen_ext.tools.mcp._workbench:McpWorkbench.call_tool", _async(_mcp_tool))
+    return undo
+
+
+def _async(begin: Begin) -> Wrap:
+    return traced_async(INTEGRATION, begin)
+
+
+def _stream(begin: Begin) -> Wrap:
+    return traced_async_generator(INTEGRATION, begin)
+
+
+def _later(undo: Undo, target: str, wrap: Wrap) -> None:
+    patch = Patch(target, wrap, required=False)
+    undo.add(when_imported(patch.module, lambda: undo.add(patch.apply())))
+
+
+INTEGRATION = Integration(
+    "autogen-agentchat", supported=SUPPORTED, module="autogen_agentchat.agents", install=install
+)
+
+
+class _NoTracers:
+    """Stands for `opentelemetry.trace` in the framework's module, and starts no spans."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> otel.Tracer:
+        if INTEGRATION.active:
+            return otel.NoOpTracer()
+        tracer: otel.Tracer = self._real.get_tracer(*args, **kwargs)
+        return tracer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _no_tracers(real: Any) -> Any:
+    return _NoTracers(real)
+
+
+def _silent(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def trace_block(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not INTEGRATION.active:
+            return original(self, *args, **kwargs)
+        return contextlib.nullcontext(otel.INVALID_SPAN)
+
+    return trace_block
+
+
+def _heard(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a member of a team says goes through here on its way to the others."""
+
+    @functools.wraps(original)
+    async def _log_message(self: Any, message: Any) -> Any:
+        result = await original(self, message)
+        span = otel_context.get_value(_TURN)
+        if type(span) is Span and span.is_recording and hasattr(message, "to_model_text"):
+            _show_said(span, message)
+        return result
+
+    return _log_message
+
+
+_TURN = otel_context.create_key("pellucid-agentchat-turn")
+
+
+def _team(team: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    topic = str(team._group_topic_type)
+    span = open_span(str(team.name), SpanKind.CHAIN, parent=_parents.pop(topic, None))
+    span.set_attribute("autogen.team", type(team).__name__)
+    members = [str(member.name) for member in getattr(team, "_participants", [])]
+    span.set_attribute("autogen.participants", members)
+    _show_task(span, kwargs.get("task"))
+    context = context_of(span)
+
+    stage = Stage(span, item=_show_result, context=context)
+    _running[topic] = context
+    stage.finally_(lambda: _running.pop(topic, None))
+    return stage
+
+
+def _agent(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    span = _open_agent(agent)
+    _show_task(span, kwargs.get("task"))
+    return Stage(span, result=_show_result, item=_show_result)
+
+
+def _turn(container: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
+    agent = container._agent
+    parent = _running.get(str(container._parent_topic_type))
+    if not hasattr(agent, "on_messages_stream"):  # a team inside a team has its own span
+        if parent is not None:
+            _parents[str(agent._group_topic_type)] = parent
+        return None
+    span = _open_agent(agent, parent)
+    heard = list(container._message_buffer)
+    if captures(INTEGRATION) and heard:
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(heard))
+        span.set_input(_text(heard[-1]))
+    context = otel_context.set_value(_TURN, span, context_of(span))
+    return Stage(span, context=context)
+
+
+def _open_agent(agent: Any, parent: Context | None = None) -> Span:
+    name = str(agent.name)
+    span = open_span(name, SpanKind.AGENT, parent=parent, attributes={names.AGENT_NAME: name})
+    description = getattr(agent, "description", None)
+    if description:
+        span.set_attribute("gen_ai.agent.description", description)
+    return span
+
+
+def _speaker(manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    parent = _running.get(str(manager._group_topic_type))
+    span = open_span("select speaker", SpanKind.CHAIN, parent=parent)
+    thread = args[0] if args else kwargs.get("thread", [])
+    last = next((str(m.source) for m in reversed(thread) if hasattr(m, "to_model_text")), None)
+    candidates = [str(name) for name in manager._participant_names]
+    span.set_input({"last_speaker": last, "candidates": candidates})
+
+    def show(span: Span, chosen: Any) -> None:
+        span.set_output(chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen)
+
+    return Stage(span, result=show)
+
+
+def _open_tool(name: str, arguments: Any, call_id: Any = None) -> Span:
+    span = open_span(name, SpanKind.TOOL)
+    shown = simplify(arguments) if captures(INTEGRATION) else None
+    span.set_tool_call(name, shown, id=call_id)
+    if shown is not None:
+        span.set_input(shown)
+    return span
+
+
+def _tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    span = _open_tool(
+        str(tool.name), args[0] if args else kwargs.get("args"), kwargs.get("call_id")
+    )
+
+    def show(span: Span, result: Any) -> None:
+        _show_tool_result(span, tool, result)
+
+    return Stage(span, result=show)
+
+
+def _stream_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    span = _open_tool(
+        str(tool.name), args[0] if args else kwargs.get("args"), kwargs.get("call_id")
+    )
+
+    def show(span: Span, item: Any) -> None:
+        _show_tool_result(span, tool, item)
+
+    return Stage(span, item=show)
+
+
+def _show_tool_result(span: Span, tool: Any, result: Any) -> None:
+    if not captures(INTEGRATION):
+        return
+    text = tool.return_value_as_string(result)
+    span.set_tool_call(str(tool.name), result=text)
+    span.set_output(text)
+
+
+def _mcp_tool(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    name = str(args[0] if args else kwargs.get("name"))
+    arguments = args[1] if len(args) > 1 else kwargs.get("arguments")
+    span = _open_tool(name, arguments, kwargs.get("call_id"))
+
+    def show(span: Span, result: Any) -> None:
+        text = result.to_text()
+        if captures(INTEGRATION):
+            span.set_tool_call(name, result=text)
+            span.set_output(text)
+        if result.is_error:
+            span.add_event("exception", {"exception.type": "ToolError", "exception.message": text})
+            span.set_error(text)
+
+    return Stage(span, result=show)
+
+
+def _code(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    blocks = args[0] if args else kwargs.get("code_blocks", [])
+    code = [{"language": block.language, "code": block.code} for block in blocks]
+    span = _open_tool("execute code", {"blocks": code})
+    if captures(INTEGRATION) and len(code) == 1:
+        span.set_input(code[0]["code"])
+
+    def show(span: Span, result: Any) -> None:
+        if captures(INTEGRATION):
+            span.set_tool_call(
+                "execute code", result={"exit_code": result.exit_code, "output": result.output}
+            )
+            span.set_output(result.output)
+        if result.exit_code:
+            text = f"exit code {result.exit_code}"
+            span.add_event("exception", {"exception.type": "Error", "exception.message": text})
+            span.set_error(text)
+
+    return Stage(span, result=show)
+
+
+def _model(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    asked = getattr(client, "_create_args", {}).get("model")
+    model = str(asked or getattr(client, "_model_name", None) or type(client).__name__)
+    span = open_span(f"chat {model}", SpanKind.LLM)
+    span.set_model(model)
+    sent = args[0] if args else kwargs.get("messages", [])
+    if captures(INTEGRATION):
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(_model_messages(sent)))
+
+    def show(span: Span, result: Any) -> None:
+        usage = getattr(result, "usage", None)
+        if usage is None:
+            return  # a chunk of text before the result
+        span.set_usage(usage.prompt_tokens, usage.completion_tokens)
+        span.otel_span.set_attribute(names.FINISH_REASONS, [str(result.finish_reason)])
+        if captures(INTEGRATION):
+            said = Message(role="assistant", parts=_parts(result.content))
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages([said]))
+
+    return Stage(span, result=show, item=show)
+
+
+def _show_task(span: Span, task: Any) -> None:
+    if task is None or not captures(INTEGRATION):
+        return
+    messages = task if isinstance(task, list | tuple) else [task]
+    if not isinstance(task, str):
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(messages))
+    span.set_input(task if isinstance(task, str) else _text(messages[-1]))
+
+
+def _show_result(span: Span, result: Any) -> None:
+    """Show a TaskResult; the other items of a stream are the work of spans below."""
+    messages = getattr(result, "messages", None)
+    if messages is None or not hasattr(result, "stop_reason"):
+        return
+    if result.stop_reason:
+        span.set_attribute("autogen.stop_reason", result.stop_reason)
+    said = [message for message in messages if hasattr(message, "to_model_text")]
+    if said and captures(INTEGRATION):
+        span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(said))
+        span.set_output(_text(said[-1]))
+
+
+def _show_said(span: Span, message: Any) -> None:
+    target = getattr(message, "target", None)
+    if type(message).__name__ == "HandoffMessage" and target:
+        span.add_event("handoff", {"target": str(target)})
+    if captures(INTEGRATION):
+        span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages([message]))
+        span.set_output(_text(message))
+
+
+def _text(message: Any) -> Any:
+    if isinstance(message, str):
+        return message
+    content = getattr(message, "content", message)
+    return content if isinstance(content, str) else message.to_text()
+
+
+def _messages(messages: list[Any] | tuple[Any, ...]) -> str:
+    found = []
+    for message in messages:
+        source = str(getattr(message, "source", "user"))
+        role = "user" if source == "user" else "assistant"
+        found.append(Message(role=role, name=source, parts=_parts(_content_of(message))))
+    return encode_messages(found)
+
+
+def _content_of(message: Any) -> Any:
+    content = getattr(message, "content", message)
+    return content if isinstance(content, str | list) else message.to_text()
+
+
+def _model_messages(messages: Any) -> list[Message]:
+    roles = {"SystemMessage": "system", "UserMessage": "user", "AssistantMessage": "assistant"}
+    return [
+        Message(role=roles.get(type(m).__name__, "tool"), parts=_parts(m.content)) for m in messages
+    ]
+
+
+def _parts(content: Any) -> list[Part]:
+    if isinstance(content, str):
+        return [Part(type="text", content=content)]
+    parts: list[Part] = []
+    for item in content if isinstance(content, list) else [content]:
+        if hasattr(item, "arguments"):
+            parts.append(
+                Part(type="tool_call", id=item.id, name=item.name, arguments=item.arguments)
+            )
+        elif hasattr(item, "call_id"):
+            parts.append(Part(type="tool_call_response", id=item.call_id, response=item.content))
+        elif hasattr(item, "data_uri"):
+            parts.append(Part(type="image", uri=item.data_uri, media_type="image/png"))
+        else:
+            parts.append(Part(type="text", content=item if isinstance(item, str) else str(item)))
+    return parts
