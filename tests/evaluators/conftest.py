@@ -22,5 +22,6 @@ collect_ignore = [
 
 @pytest.fixture(autouse=True)
 def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PELLUCID_ENABLED", "0")
     monkeypatch.setenv("PELLUCID_SPOOL_DIR", str(tmp_path / "pellucid" / "spool"))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")

@@ -109,7 +109,7 @@ def test_what_a_metric_lacks_is_a_recorded_failure() -> None:
 def test_our_judge_is_a_plain_callable_there() -> None:
     judge = pellucid.judges.correctness(model=lambda prompt: "correct")
 
-    @numeric_metric(name="ours", allowed_values=(0, 1))  # type: ignore[untyped-decorator]
+    @numeric_metric(name="ours", allowed_values=(0, 1))
     def ours(response: str, reference: str) -> float:
         return float(judge(inputs={}, output=response, expected=reference))
 

@@ -140,7 +140,8 @@ def compare(
 ) -> Comparison:
     """Compare a report with a baseline, example by example.
 
-    Either may be a file that `report.save` wrote. Repeats of an example count as their mean.
+    Either may be a file that `report.save` wrote, or a run on the server: its id, a unique prefix
+    of it, or `experiment@number`. Repeats of an example count as their mean.
     Yes-or-no scores are tested by McNemar's exact test, others by a paired permutation test;
     p-values are corrected for the number of metrics (`holm`, `bh` or `none`), and a verdict needs
     one of at most `alpha`. Raises InvalidInput if no example is in both.
@@ -174,8 +175,12 @@ def compare(
 
 
 def as_report(report: Report | str | Path) -> Report:
-    """Return a report, read from its file if a path is given."""
-    return report if isinstance(report, Report) else Report.load(report)
+    """Return a report: itself, or that of a file or run."""
+    if isinstance(report, Report):
+        return report
+    from pellucid.evals.stored import find_report
+
+    return find_report(report)
 
 
 def _directions(report: Report) -> dict[str, bool]:

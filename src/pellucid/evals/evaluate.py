@@ -1,5 +1,6 @@
 """`pellucid.evaluate`: run a task over examples and score what it gives."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -20,6 +21,9 @@ from pellucid.evals.run import EvaluationRun, open_run
 from pellucid.evals.runner import Plan, Runner
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.served import ServedAgent
+
+DELIVERY_S = 5.0
+"""How long a finished evaluation waits for the server to have its run."""
 
 Task = Callable[..., Any] | str | None
 
@@ -80,6 +84,7 @@ async def aevaluate(
         folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
     )
     run = open_run(name, _params(plan, prepared, params), parent=parent)
+    run.note_dataset(prepared.dataset.name, prepared.dataset.version)
     bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
     runner = Runner(
         plan,
@@ -104,6 +109,8 @@ async def aevaluate(
     report.notes = _notes(report, journal.resumed)
     journal.finish()
     run.finish(report)
+    await asyncio.to_thread(run.delivered, DELIVERY_S)
+    report.run = run.info
     return report
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span, span
 from pellucid.client.tracing.state import state
 from pellucid.core.span import DecodedSpan, Scope, SpanEvent, SpanKind
@@ -79,13 +78,6 @@ def child_span(name: str, kind: SpanKind, *, value: Any = None) -> Iterator[Watc
         return
     with span(name, kind=kind, input=value) as handle:
         yield Watched(handle)
-
-
-@contextmanager
-def inside_run(run_id: str) -> Iterator[None]:
-    """Let every span of the block, wherever it is made, belong to a run."""
-    with ambient.use(run_id=run_id):
-        yield
 
 
 class _Collector(SpanProcessor):

@@ -304,11 +304,18 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
     def load(cls, path: str | Path) -> "Report":
         """Read a report that `save` wrote. Raises NotFound, and InvalidInput for another file."""
         try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=Report)
+            data = Path(path).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"There is no report {str(path)!r}.") from None
+        return cls.from_json(data, str(path))
+
+    @classmethod
+    def from_json(cls, data: bytes, name: str = "This") -> "Report":
+        """Read what `to_json` gave. Raises InvalidInput that names what was read."""
+        try:
+            return msgspec.json.decode(data, type=Report)
         except msgspec.MsgspecError as error:
-            raise InvalidInput(f"{path} is not a report of an evaluation: {error}") from None
+            raise InvalidInput(f"{name} is not a report of an evaluation: {error}") from None
 
     def __str__(self) -> str:
         from pellucid.evals.report_view import as_text

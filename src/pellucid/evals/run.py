@@ -1,34 +1,165 @@
-"""The run that an evaluation is."""
+"""The run that an evaluation is: its params, figures, scores and report on the server."""
 
+import logging
+import math
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from pellucid.client.scores import send_scores
+from pellucid.client.tracing import setup
+from pellucid.client.tracing.state import state
+from pellucid.client.tracking.lifecycle import start_run
+from pellucid.client.tracking.run import ActiveRun
+from pellucid.core.clock import now_ns
+from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import new_id
-from pellucid.core.score import Score
+from pellucid.core.score import Score, ScoreSource
 from pellucid.evals.report import Report, RunInfo
+
+REPORT_FILE = "evaluation.json"
+"""The artifact that holds an evaluation's report."""
+SWEEP_FILE = "sweep.json"
+TYPE_TAG = "pellucid.type"
+"""The tag that tells evaluations and sweeps from other runs."""
+
+_log = logging.getLogger("pellucid")
+_BATCH = 200
+_BATCH_S = 1.0
 
 
 class EvaluationRun:
-    """An open run; what is logged to it goes to the server where there is one."""
+    """An open run. Nothing here waits for the server but `delivered`."""
 
-    def __init__(self, info: RunInfo) -> None:
-        self.info = info
+    def __init__(self, run: ActiveRun, *, is_part: bool) -> None:
+        self._run = run
+        self._is_part = is_part
+        self._waiting: list[Score] = []
+        self._sent_at = time.monotonic()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._run.id
+
+    @property
+    def active(self) -> ActiveRun:
+        """The tracking's run."""
+        return self._run
+
+    @property
+    def info(self) -> RunInfo:
+        """What a report keeps of the run."""
+        return RunInfo(
+            id=self._run.id,
+            name=self._run.name or None,
+            number=self._run.number,
+            experiment=self._run.experiment,
+            url=self._run.url,
+        )
+
+    def note_dataset(self, name: str, version: str) -> None:
+        """Put the dataset's version into the snapshot."""
+        if self._run.snapshot_task is not None:
+            self._run.snapshot_task.note_dataset(name, version)
 
     def write_scores(self, scores: Sequence[Score]) -> None:
-        """Hand scores over for delivery; never blocks on the network."""
+        """Hand scores over for delivery, many in one request."""
+        self._waiting.extend(scores)
+        now = time.monotonic()
+        if len(self._waiting) >= _BATCH or now - self._sent_at > _BATCH_S:
+            self._flush(now)
 
     def finish(self, report: Report) -> None:
-        """Log the report's figures and end the run."""
+        """Log the report's figures and the report itself, and end the run."""
+        self.write_scores(self._summary(report))
+        for name, value in _metrics(report).items():
+            try:
+                self._run.log_metric(name, value)
+            except InvalidInput as error:  # a scorer's name that no metric can have
+                _log.warning("%s", error)
+        self.end({REPORT_FILE: report.to_json()})
 
     def end(self, artifacts: Mapping[str, bytes]) -> None:
         """Keep files with the run and end it."""
+        self._flush(time.monotonic())
+        for name, data in artifacts.items():
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / name
+                path.write_bytes(data)
+                self._run.log_artifact(path, name)
+        self._run.end()
 
     def fail(self, error: BaseException) -> None:
         """End the run as failed."""
+        self._flush(time.monotonic())
+        self._run.end("failed", error=f"{type(error).__name__}: {error}"[:10_000])
+
+    def delivered(self, timeout_s: float) -> None:
+        """Wait until the server has the run and has given it a number; not for parts of a sweep."""
+        if not self._is_part:
+            self._run.wait(timeout_s)
+
+    def _flush(self, now: float) -> None:
+        self._sent_at = now
+        scores, self._waiting = self._waiting, []
+        send_scores(scores)
+
+    def _summary(self, report: Report) -> list[Score]:
+        known = {scorer.name: scorer for scorer in report.scorers}
+        scores = []
+        for name, summary in report.scores.items():
+            scorer = known.get(name.partition(".")[0])
+            if summary.mean is not None:
+                scores.append(
+                    Score(
+                        id=new_id(),
+                        name=name,
+                        value=summary.mean,
+                        rationale=f"Mean of {summary.n}; {summary.failures} failures.",
+                        source=ScoreSource(scorer.source if scorer else "CODE"),
+                        author=scorer.author if scorer else None,
+                        time_ns=now_ns(),
+                        run_id=self._run.id,
+                    )
+                )
+        return scores
 
 
 def open_run(
-    name: str | None, params: dict[str, Any], *, parent: EvaluationRun | None = None
+    name: str | None,
+    params: Mapping[str, Any],
+    *,
+    kind: str = "evaluation",
+    parent: EvaluationRun | None = None,
 ) -> EvaluationRun:
-    """Begin a run, as a part of another where `parent` is given."""
-    return EvaluationRun(RunInfo(id=new_id(), name=name))
+    """Begin a run: a part of `parent`, or of the run in whose `with` block the caller is.
+
+    Tracing is started if it was not yet, so that every example has a trace.
+    """
+    if not state.active and not setup.is_switched_off():
+        setup.init()
+    run = start_run(
+        name,
+        params=params,
+        tags={TYPE_TAG: kind},
+        parent=parent.active if parent is not None else None,
+    )
+    return EvaluationRun(run, is_part=parent is not None)
+
+
+def _metrics(report: Report) -> dict[str, float]:
+    found = {
+        name: summary.mean for name, summary in report.scores.items() if summary.mean is not None
+    }
+    times = [r.duration_s for e in report.examples for r in e.repeats if r.duration_s is not None]
+    if times:
+        found.setdefault("latency_s", math.fsum(times) / len(times))
+    return {
+        **found,
+        "errors": float(len(report.errors)),
+        "wall_s": report.wall_s,
+        "spent_usd": report.cost_usd,
+    }

@@ -22,7 +22,7 @@ from pellucid.evals.documents import as_documents, documents_of
 from pellucid.evals.journal import Answers
 from pellucid.evals.limits import BudgetSpent, Limits, with_retries
 from pellucid.evals.models import shared_http_client
-from pellucid.evals.observe import Watched, inside_run, root_span
+from pellucid.evals.observe import Watched, root_span
 from pellucid.evals.progress import Progress
 from pellucid.evals.report import ExampleResult, Repeat, ScoreResult
 from pellucid.evals.run import EvaluationRun
@@ -100,9 +100,8 @@ class Runner:
         limits_token = limiting.CURRENT.set(self._limits)
         answers_token = journals.CURRENT.set(self._answers())
         try:
-            with inside_run(self._run.info.id):
-                async with shared_http_client():
-                    return await self._results()
+            async with shared_http_client():
+                return await self._results()
         finally:
             self._pool.close()
             limiting.CURRENT.reset(limits_token)
@@ -348,7 +347,7 @@ class Runner:
                     author=by_name[name].author if name in by_name else None,
                     time_ns=moment,
                     trace_id=repeat.trace_id,
-                    run_id=self._run.info.id,
+                    run_id=self._run.id,
                     example_id=case.example.id,
                     score_trace_id=result.trace_id,
                 )

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from pellucid.core.errors import NotFound
+from pellucid.client.tracking.reads import get_run
 from pellucid.evals.report import Report
+from pellucid.evals.run import REPORT_FILE
 
 
 def find_report(name: str | Path) -> Report:
     """Return the report of a file or of a run (id, unique prefix, or `experiment@number`).
 
-    Raises NotFound, and Unavailable where no server answers.
+    Raises NotFound, also for a run that is no evaluation, and Unavailable where no server answers.
     """
     path = Path(name)
     if path.exists() or path.suffix == ".json":
         return Report.load(path)
-    raise NotFound(f"There is no report {str(name)!r}.")
+    run = get_run(str(name))
+    return Report.from_json(run.read_artifact(REPORT_FILE), str(name))

@@ -1,5 +1,6 @@
 """`pellucid.sweep`: one evaluation a configuration, and which configuration to choose."""
 
+import asyncio
 import functools
 import json
 import statistics
@@ -11,10 +12,10 @@ import msgspec
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.calling import run_blocking
 from pellucid.evals.data import prepare
-from pellucid.evals.evaluate import aevaluate
+from pellucid.evals.evaluate import DELIVERY_S, aevaluate
 from pellucid.evals.gate import holds
 from pellucid.evals.report import Report, RunInfo
-from pellucid.evals.run import open_run
+from pellucid.evals.run import SWEEP_FILE, open_run
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.space import Config, make_sampler
 from pellucid.evals.stage import StageFigures, figures
@@ -130,7 +131,8 @@ async def asweep(
     objective = objective or f"{'-' if known[0].lower_is_better else ''}{known[0].name}"
     chooser = make_sampler(sampler, space, count=runs, seed=seed)
     before = figures()
-    run = open_run(name or "sweep", {"sampler": sampler, "objective": objective, "space": space})
+    about = {"sampler": sampler, "objective": objective, "space": space}
+    run = open_run(name or "sweep", about, kind="sweep")
     tried: list[SweepRun] = []
     try:
         while (config := chooser.propose()) is not None:
@@ -152,7 +154,9 @@ async def asweep(
     tried.sort(key=lambda one: (bool(one.broken), -_sortable(_goal(one, objective))))
     _mark_front(tried, objective)
     found = Sweep(run=run.info, objective=objective, runs=tried, stages=_since(before))
-    run.end({"sweep.json": msgspec.json.encode(_summary(found), enc_hook=repr)})
+    run.end({SWEEP_FILE: msgspec.json.encode(_summary(found), enc_hook=repr)})
+    await asyncio.to_thread(run.delivered, DELIVERY_S)
+    found.run = run.info
     return found
 
 

@@ -19,7 +19,8 @@ from pellucid.evals.trace import ExampleTrace
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     """All ended spans; the server is away, so deliveries go to the test's spool."""
-    monkeypatch.delenv("PELLUCID_ENABLED", raising=False)
+    monkeypatch.setenv("PELLUCID_ENABLED", "1")
+    monkeypatch.setenv("PELLUCID_SNAPSHOT", "0")
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

@@ -1,0 +1,138 @@
+"""Evaluations against a real server: runs, traces, scores, and what is read back of them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+import pellucid
+from pellucid import Document, scorers
+from pellucid.cli.gate import gate
+from pellucid.client.http import ApiClient
+from pellucid.testing.live import LiveServer
+
+DATA = [
+    {"inputs": {"question": f"q{n}"}, "expected": f"q{n}", "gold_documents": ["d1"]}
+    for n in range(12)
+]
+
+
+@pytest.fixture
+def server(
+    live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[LiveServer]:
+    monkeypatch.setenv("PELLUCID_ENABLED", "1")
+    monkeypatch.setenv("PELLUCID_URL", live_server.url)
+    monkeypatch.setenv("PELLUCID_EXPERIMENT", "evals")
+    monkeypatch.setenv("PELLUCID_PROJECT_DIR", str(tmp_path))
+    yield live_server
+    pellucid.shutdown()
+
+
+@pellucid.trace(kind="RETRIEVER")
+def search(question: str) -> list[Document]:
+    return [Document(id="d1", text="one")]
+
+
+def agent(question: str) -> str:
+    search(question)
+    return question
+
+
+def worse(question: str) -> str:
+    search(question)
+    return "?"
+
+
+def judge(prompt: str) -> dict[str, str]:
+    return {"rationale": "as expected", "choice": "correct"}
+
+
+def ask(server: LiveServer, path: str) -> Any:
+    client = ApiClient(server.url)
+    try:
+        return msgspec.json.decode(client.get(path))
+    finally:
+        client.close()
+
+
+def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer) -> None:
+    correctness = pellucid.judges.correctness(model=judge)
+    marks = [scorers.exact_match(), scorers.recall(k=1), correctness]
+    report = pellucid.evaluate(agent, DATA, marks, name="first", params={"k": 5})
+    assert report.run.number == 1
+    assert report.scores["recall"].mean == 1
+    assert pellucid.flush(10)
+
+    run = pellucid.get_run("evals@1")
+    assert run.id == report.run.id
+    assert run.name == "first"
+    assert run.status == "finished"
+    assert run.params["k"] == 5
+    assert run.params["dataset_version"] == report.dataset_version
+    assert run.metrics["exact_match"] == 1
+    assert run.metrics["errors"] == 0
+    on_run = ask(server, f"/api/v1/scores?run_id={run.id}")["scores"]
+    means = {one["name"]: one["value"] for one in on_run if one.get("trace_id") is None}
+    assert means == {"exact_match": 1, "recall_at_1": 1, "correctness": 1}
+    assert run.tags["pellucid.type"] == "evaluation"
+
+    example = report.examples[0]
+    detail = ask(server, f"/api/v1/traces/{example.trace_id}")
+    assert detail["trace"]["run_id"] == report.run.id
+    assert [span["name"] for span in detail["spans"]] == ["agent", "search"]
+    found = {score["name"]: score for score in detail["trace"]["scores"]}
+    assert found["exact_match"]["value"] is True
+    assert found["correctness"]["source"] == "MODEL"
+    assert found["correctness"]["rationale"] == "as expected"
+    assert found["recall_at_1"]["value"] == 1
+
+    scored = ask(server, f"/api/v1/scores?trace_id={example.trace_id}")["scores"]
+    one = next(score for score in scored if score["name"] == "correctness")
+    assert one["score_trace_id"] == example.scores["correctness"].trace_id
+    judged = ask(server, f"/api/v1/traces/{one['score_trace_id']}")
+    assert [span["kind"] for span in judged["spans"]] == ["EVALUATOR", "LLM"]
+
+
+def test_runs_are_compared_and_gated_by_name(server: LiveServer) -> None:
+    for task in (agent, worse):
+        pellucid.evaluate(task, DATA, [scorers.exact_match()], name=task.__name__)
+    change = pellucid.compare("evals@2", "evals@1").metrics["exact_match"]
+    assert (change.difference, change.verdict) == (-1, "worse")
+    result = CliRunner().invoke(gate, ["evals@2", "--baseline", "evals@1"])
+    assert result.exit_code == 1
+    assert "FAIL  exact_match not worse" in result.stdout
+    with pellucid.start_run("no evaluation") as run:
+        pass
+    with pytest.raises(pellucid.core.errors.NotFound):
+        pellucid.compare(run.id, "evals@1")
+
+
+def test_evaluations_inside_a_run_and_of_a_sweep_are_its_parts(server: LiveServer) -> None:
+    with pellucid.start_run("outer") as outer:
+        inner = pellucid.evaluate(agent, DATA[:2], [scorers.exact_match()])
+    assert pellucid.get_run(inner.run.id).parent_id == outer.id
+
+    def task(question: str, *, k: int) -> str:
+        return question if k == 2 else "?"
+
+    sweep = pellucid.sweep(task, {"k": [1, 2]}, DATA[:4], [scorers.exact_match()], name="ks")
+    parts = pellucid.search_runs(experiment="evals")
+    children = [run for run in parts if run.parent_id == sweep.run.id]
+    assert {run.params["k"] for run in children} == {1, 2}
+    written = msgspec.json.decode(pellucid.get_run(sweep.run.id).read_artifact("sweep.json"))
+    assert written["runs"][0]["config"] == {"k": 2}
+    assert written["runs"][0]["on_front"] is True
+
+
+def test_overhead_with_a_server_is_small(server: LiveServer) -> None:
+    data = [{"inputs": {"question": str(n)}, "expected": str(n)} for n in range(300)]
+    pellucid.evaluate(worse, data[:5], [scorers.exact_match()])
+    began = time.perf_counter()
+    report = pellucid.evaluate(agent, data, [scorers.exact_match(), scorers.latency()])
+    assert report.wall_s / 300 < 0.01  # the target is 2 ms, on an idle machine
+    assert time.perf_counter() - began < 6
