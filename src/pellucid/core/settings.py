@@ -40,6 +40,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     public_url: str | None = None
     api_key: str | None = None
+    prices_file: Path | None = None
+    """The user's own model prices, which come before those that ship (`semconv/cost.py`)."""
 
 
 def read_client_settings(environ: Mapping[str, str] | None = None) -> ClientSettings:
@@ -70,6 +72,7 @@ def read_server_settings(environ: Mapping[str, str] | None = None) -> ServerSett
         allowed_hosts=tuple(host.strip() for host in hosts.split(",") if host.strip()),
         public_url=env.text("PELLUCID_PUBLIC_URL"),
         api_key=env.text("PELLUCID_API_KEY"),
+        prices_file=env.optional_path("PELLUCID_PRICES_FILE"),
     )
 
 
@@ -86,6 +89,10 @@ class _Environment:
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name) or default).expanduser()
+
+    def optional_path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text).expanduser() if text else None
 
     def flag(self, name: str, *, default: bool) -> bool:
         text = (self.text(name) or "").lower()

@@ -277,3 +277,18 @@ def test_an_image_is_cut_out_and_served_safely(client: httpx.Client) -> None:
 def test_head_is_answered_like_get_without_a_body(client: httpx.Client) -> None:
     response = client.head("/api/v1/experiments")
     assert (response.status_code, response.content) == (200, b"")
+
+
+def test_a_known_models_cost_is_estimated(client: httpx.Client) -> None:
+    trace_id = secrets.token_bytes(16)
+    message = request(trace_id, ["chat"])
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="gen_ai.operation.name", value=AnyValue(string_value="chat"))
+    span.attributes.add(key="gen_ai.request.model", value=AnyValue(string_value="gpt-4o-mini"))
+    span.attributes.add(key="gen_ai.usage.input_tokens", value=AnyValue(int_value=1_000_000))
+    span.attributes.add(key="gen_ai.usage.output_tokens", value=AnyValue(int_value=0))
+    response = client.post("/v1/traces", content=message.SerializeToString(), headers=PROTOBUF)
+    assert response.status_code == 200
+    detail = client.get(f"/api/v1/traces/{trace_id.hex()}").json()
+    assert detail["spans"][0]["cost_usd"] > 0
+    assert detail["trace"]["cost_usd"] == detail["spans"][0]["cost_usd"]

@@ -12,6 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 import pellucid
 from pellucid.core.settings import DEFAULT_HOST, ServerSettings
+from pellucid.semconv.cost import PriceTable
 from pellucid.server.api import (
     artifacts,
     attachments,
@@ -52,7 +53,7 @@ def create_app(settings: ServerSettings, *, host: str = DEFAULT_HOST) -> Any:
     `host` is the bound address, which the Host allow-list adds. Stores are open when this returns
     and close with the application's lifespan.
     """
-    normaliser = Normaliser()
+    normaliser = Normaliser(PriceTable.load(settings.prices_file))
     return _Application(open_stores(settings, normaliser), normaliser, _policy(settings, host))
 
 

@@ -3,7 +3,10 @@
 import logging
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from pellucid.core.span import DecodedSpan, LogRecord, Span, Status
+from pellucid.semconv.cost import PriceTable
 from pellucid.semconv.normalise import VERSION, normalise
 
 _log = logging.getLogger(__name__)
@@ -15,13 +18,18 @@ class Normaliser:
 
     version = VERSION
 
+    def __init__(self, prices: PriceTable) -> None:
+        self._prices = prices
+
     def __call__(self, decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
         """Return the canonical span; a fault of ours leaves a plain one, which loses nothing."""
         try:
-            return normalise(decoded, logs)
+            span = normalise(decoded, logs)
+            cost_usd = self._prices.estimate(span)
         except Exception:
             _log.exception("Span %s/%s cannot be normalised", decoded.trace_id, decoded.span_id)
             return _plain(decoded)
+        return span if cost_usd is None else replace(span, estimated_cost_usd=cost_usd)
 
 
 def _plain(decoded: DecodedSpan) -> Span:
