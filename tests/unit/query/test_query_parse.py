@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.core.errors import QuerySyntaxError
@@ -27,6 +27,9 @@ from pellucid.core.query import (
     print_query,
 )
 from pellucid.testing.queries import roots
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 STATUS = Field("status", Scope.TRACE, FieldType.TEXT)
 DURATION = Field("duration", Scope.TRACE, FieldType.DURATION)
@@ -189,6 +192,7 @@ def test_runs_have_no_full_text_and_no_spans() -> None:
     assert isinstance(parse("metric.accuracy>0.8 param.k:3", RUNS).root, And)
 
 
+@patient
 @given(st.sampled_from(list(SCHEMAS.values())).flatmap(lambda s: st.tuples(st.just(s), roots(s))))
 def test_what_is_printed_is_parsed_again(case: tuple[object, Node]) -> None:
     schema, root = case
@@ -198,6 +202,7 @@ def test_what_is_printed_is_parsed_again(case: tuple[object, Node]) -> None:
     assert print_query(again) == text
 
 
+@patient
 @given(st.text(alphabet='ab:=<>!-()"*,. \\ORANDT1sk', max_size=24) | st.text(max_size=12))
 def test_any_text_parses_or_fails_with_a_place(text: str) -> None:
     for schema in (TRACES, SPANS, RUNS):

@@ -1,11 +1,13 @@
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from pellucid.core.span import DecodedSpan
 from pellucid.semconv.digest import attribute_count, digest_of
 from pellucid.testing.wild_spans import decoded_spans
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _span(**attributes: Any) -> DecodedSpan:
@@ -27,6 +29,7 @@ def test_types_count() -> None:
     assert len(digests) == 7
 
 
+@patient
 @given(decoded_spans(), decoded_spans())
 def test_digests_differ_exactly_where_spans_do(one: DecodedSpan, other: DecodedSpan) -> None:
     assert (digest_of(one) == digest_of(other)) == (

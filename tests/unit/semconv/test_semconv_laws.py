@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import msgspec
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
@@ -13,13 +13,17 @@ from pellucid.semconv.otlp import to_otlp
 from pellucid.semconv.values import UNREAD, json_safe, read_value, write_value
 from pellucid.testing.wild_spans import decoded_spans, log_records, values
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@patient
 @given(decoded_spans(), log_records)
 def test_normalise_is_stable(decoded: DecodedSpan, logs: list[LogRecord]) -> None:
     once = normalise(decoded, logs)
     assert normalise(to_otlp(once)) == once
 
 
+@patient
 @given(decoded_spans())
 def test_every_attribute_that_is_not_understood_is_kept(decoded: DecodedSpan) -> None:
     span = normalise(decoded)
@@ -28,6 +32,7 @@ def test_every_attribute_that_is_not_understood_is_kept(decoded: DecodedSpan) ->
             assert span.attributes[name] == value
 
 
+@patient
 @given(decoded_spans(), st.randoms(use_true_random=False))
 def test_the_order_of_attributes_says_nothing(decoded: DecodedSpan, dice: random.Random) -> None:
     items = list(decoded.attributes.items())
@@ -36,12 +41,14 @@ def test_the_order_of_attributes_says_nothing(decoded: DecodedSpan, dice: random
     assert normalise(shuffled) == normalise(decoded)
 
 
+@patient
 @given(decoded_spans())
 def test_a_canonical_span_is_json(decoded: DecodedSpan) -> None:
     span = msgspec.structs.replace(normalise(decoded), attributes={}, events=[], resource={})
     assert msgspec.json.decode(msgspec.json.encode(span), type=Span) == span
 
 
+@patient
 @given(values)
 @example('"{}"')
 @example('"\\"[1]\\""')

@@ -6,7 +6,8 @@ A compiler meets every node type once, and every `Field` with its `scope` and `t
 answer:
 
 - `Compare` with several values is any-of; with none it is false. `a!=b` is parsed to `Not(a=b)`.
-- A comparison or `Has` whose value is missing is false, so `Not` of it is true.
+- A comparison or `Has` whose value is missing is false, so `Not` of it is true. A value that is a
+  list of scalars (an attribute, a span's documents) compares as any of its members does.
 - Outside `InSpan` a field of scope SPAN is true if some span of the trace has it, and full text
   finds a word in any of the trace's spans. Inside, everything is said of one span.
 - `FOLD` (`:`) compares `fold(stored) == fold(text)`, `EQUAL` (`=`) exactly; with `prefix`, the
@@ -134,7 +135,10 @@ class InSpan:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """`has:field`: there is a value, and it is not an empty text, list or object."""
+    """`has:field`: there is a value, and it is not an empty text, list or object.
+
+    A tag may be empty, for a bare tag (`x`) is one with the value "".
+    """
 
     field: Field | Unresolved
 
