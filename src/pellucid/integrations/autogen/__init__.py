@@ -1,8 +1,8 @@
 """Trace AutoGen in its living lines, each in its file."""
 
-from pellucid.integrations.autogen import ag2, agentchat
+from pellucid.integrations.autogen import ag2, ag2_next, agentchat
 
-INTEGRATIONS = (ag2.INTEGRATION, agentchat.INTEGRATION)
+INTEGRATIONS = (ag2.INTEGRATION, agentchat.INTEGRATION, ag2_next.INTEGRATION)
 
 
 def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
