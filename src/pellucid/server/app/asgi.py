@@ -24,6 +24,7 @@ from pellucid.server.api import (
     snapshots,
     traces,
 )
+from pellucid.server.api.encoding import unpacked
 from pellucid.server.app.stores import Stores, open_stores
 from pellucid.server.auth.answers import OTLP_PREFIX
 from pellucid.server.auth.gate import Gate, Policy
@@ -104,6 +105,7 @@ class _Application:
         if self._otlp is not None and scope.get("path", "").startswith(OTLP_PREFIX):
             await self._otlp(scope, receive, send)
         else:
+            scope, receive = unpacked(scope, receive)
             await self._framework(scope, receive, send)
 
     @asynccontextmanager
