@@ -186,7 +186,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_json_raises_anything_else(value: Any) -> None:
     spans = body(SPAN | value) if isinstance(value, dict) else body(value)
     for raw in (json.dumps(value).encode(), spans):
@@ -254,7 +254,7 @@ def to_json(value: Any) -> Any:
 
 
 @given(st.dictionaries(st.text(max_size=5), ANY_VALUES, max_size=4), st.text(max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_both_encodings_say_the_same(attributes: dict[str, Any], name: str) -> None:
     message = ExportTraceServiceRequest()
     proto = message.resource_spans.add().scope_spans.add().spans.add()

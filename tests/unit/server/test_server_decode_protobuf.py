@@ -235,7 +235,7 @@ def test_a_body_cut_anywhere_is_refused_or_whole() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     try:
         decode_traces(body, None)
@@ -244,7 +244,7 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     body = bytearray(
         request(span(1, attributes=[text("a", "b" * 20)]), span(2), span(3)).SerializeToString()
