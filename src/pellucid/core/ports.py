@@ -6,6 +6,7 @@ Each port has one contract suite in `pellucid.testing`; every engine passes all 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
@@ -44,10 +45,12 @@ class SpanStore(Protocol):
         ...
 
     def list_traces(
-        self, *, experiment: str | None, query: str, limit: int, cursor: str | None
+        self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
     ) -> TracePage:
         """List traces newest first, of one experiment or all, that match a query (contracts.md §3).
 
+        A parsed query has nothing unresolved and no field of a run left. Of a text, bare dotted
+        names are scores that there are, else attributes.
         Raises QuerySyntaxError, and InvalidInput for a cursor this store did not give.
         """
         ...

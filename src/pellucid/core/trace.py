@@ -42,6 +42,8 @@ class TracePage(msgspec.Struct, frozen=True, kw_only=True):
 
     traces: list[TraceSummary]
     next: str | None
+    partial: bool = False
+    """Whether the search ran out of time: there may be more matches, after `next`."""
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
-from pellucid.testing.span_store import Clock, Fresh, Reopen, SpanStoreContract
+from pellucid.testing.span_store import Clock, Fresh, Reopen, Settle, SpanStoreContract
 from pellucid.testing.spans import toy_normalise
 
 
@@ -36,7 +36,15 @@ class TestSqlite(SpanStoreContract):
         def opened(clock: Clock) -> Iterator[SqliteSpanStore]:
             with TemporaryDirectory(dir=tmp_path) as folder:
                 path = Path(folder) / "spans.db"
-                with closing(SqliteSpanStore(path, normalise=toy_normalise, clock=clock)) as store:
+                with closing(_without_thread(path, clock)) as store:
                     yield store
 
         return opened
+
+    @pytest.fixture
+    def settle(self) -> Settle:
+        return SqliteSpanStore.index
+
+
+def _without_thread(path: Path, clock: Clock) -> SqliteSpanStore:
+    return SqliteSpanStore(path, normalise=toy_normalise, clock=clock, index_in_background=False)

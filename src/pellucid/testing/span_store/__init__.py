@@ -2,7 +2,8 @@
 
 Inherit `SpanStoreContract` and give fixtures: `store` returns an empty store that reads the clock
 `clock` and normalises with `spans.toy_normalise`; `reopen` closes the last opened store and opens
-the same data again; `fresh` opens one more empty store as a context manager.
+the same data again; `fresh` opens one more empty store as a context manager;
+`settle`, where a store works on behind the writes, lets it finish that.
 """
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pellucid.testing.span_store.deletion import DeletionContract
 from pellucid.testing.span_store.laws import LawContract
 from pellucid.testing.span_store.logs import LogContract
+from pellucid.testing.span_store.queries import QueryContract, Settle
 from pellucid.testing.span_store.rollups import RollupContract
 from pellucid.testing.span_store.scores import ScoreContract
 from pellucid.testing.span_store.spans import SpanContract
@@ -17,7 +19,13 @@ from pellucid.testing.span_store.support import Clock, Fresh, Reopen, assert_agr
 
 
 class SpanStoreContract(
-    SpanContract, LawContract, RollupContract, ScoreContract, LogContract, DeletionContract
+    SpanContract,
+    LawContract,
+    RollupContract,
+    ScoreContract,
+    LogContract,
+    DeletionContract,
+    QueryContract,
 ):
     """All of it."""
 
@@ -27,4 +35,4 @@ class SpanStoreContract(
         return Clock()
 
 
-__all__ = ["Clock", "Fresh", "Reopen", "SpanStoreContract", "assert_agrees"]
+__all__ = ["Clock", "Fresh", "Reopen", "Settle", "SpanStoreContract", "assert_agrees"]

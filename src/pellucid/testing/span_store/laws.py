@@ -13,7 +13,7 @@ from pellucid.testing.span_store.support import Clock, Fresh, all_traces, assert
 from pellucid.testing.spans import SECOND, make_arrival, make_log, trace_id
 
 _TOKENS = [Tokens(), Tokens(input=10, output=3), Tokens(input=1), Tokens(image=2)]
-_settings = settings(
+law_settings = settings(
     max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -73,7 +73,7 @@ def steps() -> st.SearchStrategy[list[tuple[str, Any]]]:
 class LawContract:
     """Any read equals a recomputation from the set of what was acknowledged."""
 
-    @_settings
+    @law_settings
     @given(steps=steps())
     def test_every_step_leaves_what_a_recomputation_gives(
         self, fresh: Fresh, steps: list[tuple[str, Any]]
@@ -84,7 +84,7 @@ class LawContract:
                 _take_step(store, reference, clock, verb, what)
                 assert_agrees(store, reference, clock.now)
 
-    @_settings
+    @law_settings
     @given(
         what=st.lists(arrivals(), min_size=2, max_size=14),
         data=st.data(),

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from pellucid.core.errors import StorageUnavailable
+from pellucid.storage.spans.sqlite.functions import register_plain
 from pellucid.storage.spans.sqlite.migrations import migrate
 
 READERS = 8
@@ -40,6 +41,7 @@ def _open_reader(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("temp_store", "memory")
     connection.pragma("cache_size", -4 * 1024)
+    register_plain(connection)
     return connection
 
 

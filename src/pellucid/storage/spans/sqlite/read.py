@@ -1,39 +1,41 @@
 """Reads of traces and spans, each in one snapshot."""
 
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import apsw
 import msgspec
-from msgspec.structs import replace
 
 from pellucid.core.clock import Clock
 from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.query import TRACES, Query, parse, resolve
 from pellucid.core.rollup import Figures, Rollup
 from pellucid.core.score import Score
-from pellucid.core.span import Status, StoredSpan
+from pellucid.core.span import StoredSpan
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import (
-    COST_COUNTED,
-    ERROR,
-    INTERRUPTED_AFTER_NS,
     KINDS,
-    OK,
-    TOKENS_COUNTED,
 )
 from pellucid.storage.spans.sqlite.connection import Readers, rows
 from pellucid.storage.spans.sqlite.cursor import TOP, Position, decode_cursor, encode_cursor
 from pellucid.storage.spans.sqlite.order import depth_first
+from pellucid.storage.spans.sqlite.outline import Outline, status_at, stored_span
 from pellucid.storage.spans.sqlite.rollups import STEPS, read_cells, total_of
 from pellucid.storage.spans.sqlite.scores import (
     scores_of_run,
     scores_of_session,
     scores_of_trace,
 )
+from pellucid.storage.spans.sqlite.search import Candidate, Search
 from pellucid.storage.spans.sqlite.statements import statements
 
 _SQL = statements("read")
 _MAX_LIMIT: Final = 1000
+SEARCH_SECONDS: Final = 2.0
+"""After so long a list ends early, and says so."""
 
 _TRACE_COLUMNS = (
     "t.trace_id, e.name, t.run_id, t.name, t.root_kind, t.status, t.pending_seen_ns, t.start_ns, "
@@ -42,20 +44,6 @@ _TRACE_COLUMNS = (
 )
 _models = msgspec.json.Decoder(list[str])
 _tags = msgspec.json.Decoder(dict[str, str])
-
-
-class Outline(NamedTuple):
-    """Where a span's body lies and what its trace says about it."""
-
-    id: int
-    span_id: bytes
-    parent_id: bytes | None
-    start_ns: int
-    status: int
-    counted: int
-    last_seen_ns: int
-    block: int
-    slot: int
 
 
 class WaterfallRow(NamedTuple):
@@ -77,15 +65,6 @@ class WaterfallRow(NamedTuple):
     cost: float | None
     ttft_ns: int | None
     detail: str
-
-
-def status_at(code: int, last_seen_ns: int, now: int) -> Status:
-    """Return the status of a row: a pending one is interrupted once nothing is heard of it."""
-    if code == OK:
-        return Status.OK
-    if code == ERROR:
-        return Status.ERROR
-    return Status.INTERRUPTED if now - last_seen_ns > INTERRUPTED_AFTER_NS else Status.RUNNING
 
 
 class TraceReader:
@@ -120,29 +99,64 @@ class TraceReader:
         return found
 
     def list_traces(
-        self, *, experiment: str | None, query: str, limit: int, cursor: str | None
+        self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
     ) -> TracePage:
         """Return one page of traces, newest first."""
         if not 1 <= limit <= _MAX_LIMIT:
             raise InvalidInput(f"A limit is 1 to {_MAX_LIMIT}, not {limit}.")
-        if query.strip():
-            raise InvalidInput("This store answers the empty query only.")
         position = decode_cursor(cursor) if cursor else TOP
-        with self._readers.snapshot() as db:
-            values: tuple[Any, ...] = (*position, limit + 1)
-            sql = _SQL["newest_traces"]
-            if experiment is not None:
-                sql = _SQL["newest_traces_of"]
-                values = (db.execute(_SQL["experiment_id"], (experiment,)).get, *values)
-            found = rows(db, sql.format(columns=_TRACE_COLUMNS), values)
-            scores = [scores_of_trace(db, row[0]) for row in found[:limit]]
+        matches: list[Candidate] = []
+        stopped: Candidate | None = None
         now = self._clock()
-        traces = [_summary(*both, now) for both in zip(found, scores, strict=False)]
-        following = None
-        if len(found) > limit:
-            last = found[limit - 1]
-            following = encode_cursor(Position(last[7], last[0]))
-        return TracePage(traces=traces, next=following)
+        deadline = time.monotonic() + SEARCH_SECONDS
+        with self.search(query, experiment, now) as search:
+            if search is None:
+                return TracePage(traces=[], next=None)
+            for chunk in search.chunks(position):
+                matches += chunk.matches
+                if len(matches) > limit:
+                    break
+                if time.monotonic() > deadline:
+                    stopped = chunk.seen[-1]
+                    break
+            page = matches[:limit]
+            traces = self._summaries(search.connection, page, now)
+        if len(matches) > limit:
+            following = encode_cursor(Position(page[-1].start_ns, page[-1].trace_id))
+        elif stopped is not None:
+            following = encode_cursor(Position(stopped.start_ns, stopped.trace_id))
+        else:
+            following = None
+        return TracePage(traces=traces, next=following, partial=stopped is not None)
+
+    @contextmanager
+    def search(
+        self, query: str | Query, experiment: str | None, now: int
+    ) -> Iterator[Search | None]:
+        """Open a search; None if there is no such experiment."""
+        with self._readers.snapshot() as db:
+            number = None
+            if experiment is not None:
+                number = db.execute(_SQL["experiment_id"], (experiment,)).get
+                if number is None:
+                    yield None
+                    return
+            root = parsed(db, query).root
+            with Search(db, root, experiment=number, now=now) as search:
+                yield search
+
+    def _summaries(
+        self, db: apsw.Connection, traces: Sequence[Candidate], now: int
+    ) -> list[TraceSummary]:
+        sql = _SQL["trace_by_key"].format(columns=_TRACE_COLUMNS)
+        return [
+            _summary(
+                rows(db, sql, (trace.key,))[0],
+                scores_of_trace(db, trace.trace_id),
+                now,
+            )
+            for trace in traces
+        ]
 
     def get_trace(self, trace_id: str) -> TraceSummary:
         """Return one trace's fields."""
@@ -205,7 +219,7 @@ class TraceReader:
             block = blocks[row.block]
             if isinstance(block, bytes):
                 block = blocks[row.block] = bodies.open_block(block)
-            yield _stored(row, block[row.slot], now)
+            yield stored_span(row, block[row.slot], now)
 
     def get_span(self, trace_id: str, span_id: str) -> StoredSpan:
         """Return one span."""
@@ -216,7 +230,7 @@ class TraceReader:
                 raise NotFound(f"Trace {trace_id} has no span {span_id}.")
             row = Outline(*found)
             block = bodies.open_block(db.execute(_SQL["block"], (row.block,)).get)
-        return _stored(row, block[row.slot], self._clock())
+        return stored_span(row, block[row.slot], self._clock())
 
     def get_waterfall(self, trace_id: str) -> Waterfall:
         """Return one trace in columns."""
@@ -226,6 +240,17 @@ class TraceReader:
         if not spans:
             raise _no_trace(trace_id)
         return _waterfall(trace_id, spans, self._clock())
+
+
+def parsed(db: apsw.Connection, query: str | Query) -> Query:
+    """Parse a text; bare dotted names are scores that there are, else attributes."""
+    if isinstance(query, Query):
+        return query
+
+    def is_score(name: str) -> bool:
+        return bool(db.execute(_SQL["score_named"], (name,)).fetchone())
+
+    return resolve(parse(query, TRACES), is_score=is_score, is_param=lambda _: False)
 
 
 def _waterfall(trace_id: str, spans: list[WaterfallRow], now: int) -> Waterfall:
@@ -251,21 +276,6 @@ def _waterfall(trace_id: str, spans: list[WaterfallRow], now: int) -> Waterfall:
         costs=[row.cost for row in ordered],
         ttfts=[row.ttft_ns for row in ordered],
         details=[row.detail for row in ordered],
-    )
-
-
-def _stored(row: Outline, packed: msgspec.Raw, now: int) -> StoredSpan:
-    body = bodies.unpack(packed)
-    span = body.span
-    status = status_at(row.status, row.last_seen_ns, now)
-    if span.status is not status:
-        span = replace(span, status=status)
-    return StoredSpan(
-        span=span,
-        raw=body.decoded.attributes,
-        counted=bool(row.counted & TOKENS_COUNTED),
-        cost_counted=bool(row.counted & COST_COUNTED),
-        last_seen_ns=row.last_seen_ns,
     )
 
 

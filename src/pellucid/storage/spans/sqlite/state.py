@@ -193,6 +193,7 @@ class TraceState:
         self.pending: dict[bytes, Node] = {}
         self.least_by_labels: dict[Labels, Node] = {}
         self.models: dict[str, int] = {}
+        self.kinds: dict[int, int] = {}
         self.least: Node | None = None
         self.least_root: Node | None = None
         self.end_ns = 0
@@ -275,6 +276,7 @@ class TraceState:
             self.error_count += sign
         if node.model is not None:
             self.models[node.model] = self.models.get(node.model, 0) + sign
+        self.kinds[node.kind] = self.kinds.get(node.kind, 0) + sign
         self.reported += sign * node.has_cost
         self.estimated += sign * (node.estimate is not None)
 
@@ -450,6 +452,11 @@ class TraceState:
     def status(self) -> int:
         """Pending if any span is, else the root's."""
         return PENDING if self.pending else self.root.status
+
+    @property
+    def kind_bits(self) -> int:
+        """Its spans' kinds: bit n stands for `codes.KINDS[n]`."""
+        return sum(1 << kind for kind, count in self.kinds.items() if count)
 
     @property
     def cost(self) -> float | None:

@@ -9,6 +9,7 @@ import apsw
 
 from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import StorageUnavailable
+from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
@@ -29,6 +30,7 @@ from pellucid.storage.spans.sqlite.delete import (
     trace_target,
 )
 from pellucid.storage.spans.sqlite.derive import derive
+from pellucid.storage.spans.sqlite.indexer import Indexer
 from pellucid.storage.spans.sqlite.read import TraceReader
 from pellucid.storage.spans.sqlite.scores import write_scores
 from pellucid.storage.spans.sqlite.write import Normalise, SpanWriter
@@ -37,7 +39,14 @@ from pellucid.storage.spans.sqlite.write import Normalise, SpanWriter
 class SqliteSpanStore:
     """`core.ports.SpanStore` on one file. One process at a time writes; others may read."""
 
-    def __init__(self, path: Path, *, normalise: Normalise, clock: Clock = now_ns) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        normalise: Normalise,
+        clock: Clock = now_ns,
+        index_in_background: bool = True,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()  # guards the writing connection and all that hangs on it
@@ -47,6 +56,9 @@ class SqliteSpanStore:
             derive(self._db, self._writer)
         self._readers = Readers(path)
         self._traces = TraceReader(self._readers, clock)
+        self._indexer = Indexer(self._readers, self._transaction, self._writer.index, clock)
+        if index_in_background:
+            self._indexer.start()
 
     @contextmanager
     def _transaction(self) -> Iterator[SpanWriter]:
@@ -71,17 +83,21 @@ class SqliteSpanStore:
         if arrivals:
             with self._transaction() as writer:
                 writer.write(arrivals)
+            self._indexer.notify()
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Join log records to their spans, before or after these arrive; durable on return."""
         if records:
             with self._transaction() as writer:
                 writer.write_logs(records)
+            self._indexer.notify()
 
     def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
         """Read spans again that an older normaliser than `version` read."""
         with self._transaction() as writer:
-            return writer.renormalise(version, limit, after)
+            last = writer.renormalise(version, limit, after)
+        self._indexer.notify()
+        return last
 
     def write_scores(self, scores: Sequence[Score]) -> None:
         """Store scores, durable on return; one of the same id and content changes nothing."""
@@ -112,7 +128,7 @@ class SqliteSpanStore:
         return self._traces.list_experiments()
 
     def list_traces(
-        self, *, experiment: str | None, query: str, limit: int, cursor: str | None
+        self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
     ) -> TracePage:
         """List traces newest first."""
         return self._traces.list_traces(
@@ -178,8 +194,13 @@ class SqliteSpanStore:
         """Return those of some attachments' digests that no trace names."""
         return self._traces.find_unreferenced(digests)
 
+    def index(self) -> None:
+        """Index all that was written, now, instead of a moment later in the background."""
+        self._indexer.catch_up()
+
     def close(self) -> None:
         """Finish what was accepted and close; calling it twice is harmless."""
+        self._indexer.stop()
         with self._lock:
             db, self._db = self._db, None
             if db is None:

@@ -1,6 +1,6 @@
 """The write path: merge a batch into the traces it touches, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apsw
@@ -13,6 +13,7 @@ from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
 from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
 from pellucid.storage.spans.sqlite.rollups import RollupWriter
@@ -59,6 +60,7 @@ class SpanWriter:
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
         self.rollups = RollupWriter(connection)
+        self.index = SearchIndex(connection)
         self._load_counters()
 
     def _load_counters(self) -> None:
@@ -76,6 +78,7 @@ class SpanWriter:
         self._traces.forget()
         self._experiments.clear()
         self.rollups.forget()
+        self.index.forget()
         self._load_counters()
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
@@ -269,6 +272,8 @@ class SpanWriter:
     def _drop_replaced(self, trace: OpenTrace, replaced: list[Node]) -> None:
         self._db.executemany(_SQL["delete_span"], [(node.id,) for node in replaced])
         for node in replaced:
+            if node.id <= self.index.watermark:
+                self.index.replaced(trace.key, node.id, self._load_packed(node))
             trace.live[node.block] -= 1
             if not trace.live[node.block]:
                 del trace.live[node.block]
@@ -327,6 +332,7 @@ class SpanWriter:
             _json.encode(sorted(m for m, count in state.models.items() if count)).decode(),
             _json.encode(tags).decode(),
             *trace.previews,
+            state.kind_bits,
         )
         self._db.execute(_SQL["put_trace"], row)
 
@@ -369,11 +375,22 @@ class SpanWriter:
         for node in trace.state.nodes.values():
             self.rollups.add(trace.experiment, node, node.counted, -1)
         self._move(trace, 0, 0)
+        self.index.delete(trace.key, self._index_entries(trace))
         self._db.executemany(_SQL["delete_block"], [(block,) for block in trace.live])
         for name in ("delete_spans", "delete_labels", "delete_attachments", "delete_trace"):
             self._db.execute(_SQL[name], (trace.key,))
         self._traces.drop(trace)
         return len(trace.state.nodes)
+
+    def _index_entries(self, trace: OpenTrace) -> Iterator[Entry]:
+        by_block: dict[int, list[Node]] = {}
+        for node in trace.state.nodes.values():
+            if node.id <= self.index.watermark:
+                by_block.setdefault(node.block, []).append(node)
+        for block, nodes in by_block.items():
+            opened = bodies.open_block(self._db.execute(_SQL["load_block"], (block,)).get)
+            for node in nodes:
+                yield entry_of(node.id, trace.key, opened[node.slot])
 
     def finish_deletions(self) -> None:
         """Put what `delete` took away out of the rollups."""
@@ -397,8 +414,11 @@ class SpanWriter:
         return [decode_log(content) for (content,) in found]
 
     def _load_body(self, node: Node) -> bodies.Body:
+        return bodies.unpack(self._load_packed(node))
+
+    def _load_packed(self, node: Node) -> msgspec.Raw:
         content = self._db.execute(_SQL["load_block"], (node.block,)).get
-        return bodies.unpack(bodies.open_block(content)[node.slot])
+        return bodies.open_block(content)[node.slot]
 
 
 def _encodable(arrival: Arrival) -> tuple[Arrival, bytes]:

@@ -1,15 +1,3 @@
--- name: newest_traces
--- A page of all traces, newest first. Uses traces_by_start.
-SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment
-WHERE (t.start_ns, t.trace_id) < (?, ?)
-ORDER BY t.start_ns DESC, t.trace_id DESC LIMIT ?
-
--- name: newest_traces_of
--- A page of one experiment's traces, newest first. Uses traces_by_experiment.
-SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment
-WHERE t.experiment = ? AND (t.start_ns, t.trace_id) < (?, ?)
-ORDER BY t.start_ns DESC, t.trace_id DESC LIMIT ?
-
 -- name: trace
 -- One trace. Uses UNIQUE (trace_id).
 SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment WHERE t.trace_id = ?
@@ -29,7 +17,8 @@ FROM spans WHERE trace = ? AND span_id = ?
 -- name: waterfall
 -- What is drawn of every span of a trace. Uses spans_by_trace.
 SELECT id, span_id, parent_id, start_ns, duration_ns, name, kind, status, last_seen_ns, model,
-       agent, tokens_in, tokens_out, coalesce(cost, estimate), ttft_ns, detail
+       agent, tokens_in, tokens_out,
+       CASE WHEN cost <> 0 THEN cost WHEN estimate <> 0 THEN estimate ELSE cost END, ttft_ns, detail
 FROM spans WHERE trace = ?
 
 -- name: block
@@ -55,3 +44,13 @@ SELECT id, name FROM experiments WHERE trace_count > 0
 
 -- name: experiment_named
 SELECT id, name FROM experiments WHERE name = ?
+
+-- name: trace_by_key
+SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment WHERE t.key = ?
+
+-- name: score_named
+-- Whether there is a score of a name. Uses scores_by_figure, scores_by_word.
+SELECT 1 FROM scores WHERE name = ?1 AND latest AND trace_id IS NOT NULL AND figure IS NOT NULL
+UNION ALL
+SELECT 1 FROM scores WHERE name = ?1 AND latest AND trace_id IS NOT NULL AND word IS NOT NULL
+LIMIT 1

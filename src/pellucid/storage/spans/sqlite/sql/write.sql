@@ -46,8 +46,8 @@ INSERT INTO labels (trace, number, content) VALUES (?, ?, ?)
 INSERT OR REPLACE INTO traces (
   key, trace_id, experiment, start_ns, duration_ns, status, pending_seen_ns, root_kind,
   span_count, error_count, tokens_in, tokens_out, cost, name, run_id, session_id, user_id,
-  models, tags, input_preview, output_preview
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  models, tags, input_preview, output_preview, kinds
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: load_previews
 SELECT input_preview, output_preview FROM traces WHERE key = ?

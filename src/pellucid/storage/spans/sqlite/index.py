@@ -1,0 +1,132 @@
+"""The search index in the file: documents of words, facts, and which of them are in doubt."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import apsw
+import msgspec
+
+from pellucid.core.query.words import words_of
+from pellucid.core.texts import texts_of
+from pellucid.storage.spans.sqlite import bodies
+from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.facts import Fact, facts_of
+from pellucid.storage.spans.sqlite.statements import statements
+
+BOUNDARY = " \ue000 "
+"""Stands between pieces, so that no phrase reaches from one into the next: it is no word's."""
+
+_SQL = statements("index")
+
+
+class Entry(NamedTuple):
+    """What the index is to have of one span."""
+
+    span: int
+    trace: int
+    pieces: list[str]
+    facts: set[Fact]
+
+
+def entry_of(span: int, trace: int, packed: bytes | msgspec.Raw) -> Entry:
+    """Read what is found of a packed body."""
+    body = bodies.unpack(packed)
+    facts = facts_of(body.decoded.attributes, body.span)
+    return Entry(span, trace, texts_of(body.span), facts)
+
+
+def indexed_text(piece: str) -> str:
+    """Return the words of a piece, as the `ascii` tokenizer separates them."""
+    # It cuts and folds what is ASCII just as `words_of` does, and leaves all else alone.
+    return piece if piece.isascii() else " ".join(words_of(piece))
+
+
+class SearchIndex:
+    """Writes the index, inside the caller's transaction on the writing connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._db = connection
+        self._fields: dict[str, int] = {}
+        self.watermark = 0
+        self.forget()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The connection it writes on."""
+        return self._db
+
+    def forget(self) -> None:
+        """Drop what is in memory, as after a transaction that was rolled back."""
+        self._fields.clear()
+        self.watermark = self._db.execute(_SQL["watermark"]).get
+
+    def set_watermark(self, span: int) -> None:
+        """Say that all spans up to a row are indexed or deferred."""
+        self._db.execute(_SQL["set_watermark"], (span,))
+        self.watermark = span
+
+    def add(self, trace: int, entries: Iterable[Entry]) -> None:
+        """Put spans of one trace into the index."""
+        pieces: dict[str, None] = {}
+        facts: set[Fact] = set()
+        for entry in entries:
+            pieces.update(dict.fromkeys(entry.pieces))
+            facts |= entry.facts
+        self._db.execute(_SQL["add_document"], (trace,))
+        text = BOUNDARY.join(map(indexed_text, pieces))
+        self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
+        self._db.executemany(
+            _SQL["add_fact"],
+            [(self.field(fact.field), fact.value, trace, fact.shown) for fact in facts],
+        )
+
+    def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
+        """Take note that an indexed span has another version; `packed` was its body."""
+        self._db.execute(_SQL["undefer"], (span,))
+        if not self._db.changes():
+            self._db.execute(_SQL["mark_stale"], (trace, bytes(packed)))
+
+    def renew(self, trace: int, entries: list[Entry], stale: Iterable[bytes]) -> None:
+        """Make the index of a trace anew: from all its indexed spans, less what is stale."""
+        current = {(fact.field, fact.value) for entry in entries for fact in entry.facts}
+        for packed in stale:
+            facts = entry_of(0, trace, packed).facts
+            self._delete_facts(trace, (f for f in facts if (f.field, f.value) not in current))
+        self._delete_documents(trace)
+        self._db.execute(_SQL["clear_stale"], (trace,))
+        if entries:
+            self.add(trace, entries)
+
+    def delete(self, trace: int, entries: Iterable[Entry]) -> None:
+        """Take a trace out; `entries` are its spans', indexed or not."""
+        stale = [
+            entry_of(0, trace, body) for _, body in rows(self._db, _SQL["stale_bodies"], (trace,))
+        ]
+        for entry in (*entries, *stale):
+            self._delete_facts(trace, entry.facts)
+            self._db.execute(_SQL["undefer"], (entry.span,))
+        self._delete_documents(trace)
+        self._db.execute(_SQL["clear_stale"], (trace,))
+
+    def _delete_facts(self, trace: int, facts: Iterable[Fact]) -> None:
+        self._db.executemany(
+            _SQL["delete_fact"], [(self.field(fact.field), fact.value, trace) for fact in facts]
+        )
+
+    def _delete_documents(self, trace: int) -> None:
+        documents = rows(self._db, _SQL["documents_of"], (trace,))
+        self._db.executemany(_SQL["delete_text"], documents)
+        self._db.execute(_SQL["delete_documents"], (trace,))
+
+    def field(self, name: str) -> int:
+        """Return the row of a field, made if need be."""
+        found = self._fields.get(name)
+        if found is None:
+            found = self._db.execute(_SQL["find_field"], (name,)).get
+            if found is None:
+                self._db.execute(_SQL["add_field"], (name,))
+                found = self._db.last_insert_rowid()
+            if len(self._fields) > 10_000:
+                self._fields.clear()
+            self._fields[name] = found
+        return int(found)

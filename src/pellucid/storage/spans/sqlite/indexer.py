@@ -1,0 +1,183 @@
+"""Indexes spans behind the writes: a thread that reads beside them and writes between them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple
+
+import apsw
+import msgspec
+
+from pellucid.core.clock import Clock
+from pellucid.core.errors import PellucidError
+from pellucid.storage.spans.sqlite import bodies
+from pellucid.storage.spans.sqlite.codes import INTERRUPTED_AFTER_NS, PENDING
+from pellucid.storage.spans.sqlite.connection import Readers, rows
+from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of
+from pellucid.storage.spans.sqlite.statements import statements
+
+ROUND: Final = 500
+"""Spans a transaction: a write waits for one round at most."""
+_STALE_TRACES: Final = 20
+
+_SQL = statements("index")
+_log = logging.getLogger(__name__)
+
+Transaction = Callable[[], AbstractContextManager[Any]]
+
+
+class _Found(NamedTuple):
+    """What a round is to do, as a snapshot had it."""
+
+    watermark: int
+    last: int
+    entries: list[Entry]
+    deferred: list[int]
+    stale: list["_Stale"]
+
+
+class _Stale(NamedTuple):
+    trace: int
+    spans: list[int]
+    entries: list[Entry]
+    rowids: list[int]
+    bodies: list[bytes]
+
+
+class Indexer:
+    """Keeps the search index close behind the writes."""
+
+    def __init__(
+        self, readers: Readers, transaction: Transaction, index: SearchIndex, clock: Clock
+    ) -> None:
+        self._readers = readers
+        self._transaction = transaction
+        self._index = index
+        self._clock = clock
+        self._news = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._rounds = threading.Lock()  # one round at a time
+
+    def start(self) -> None:
+        """Index in the background from now on."""
+        self._thread = threading.Thread(target=self._run, name="span-indexer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the round that runs end, and no other begin."""
+        self._stopping.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def notify(self) -> None:
+        """Say that something was written."""
+        self._news.set()
+
+    def catch_up(self) -> None:
+        """Index all that there is, now."""
+        while self.work():
+            pass
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._news.wait(timeout=30.0)
+            self._news.clear()
+            try:
+                while not self._stopping.is_set():
+                    began = time.monotonic()
+                    if not self.work():
+                        break
+                    if self._news.is_set():
+                        # Writes go on: leave them at least half of the time.
+                        self._news.clear()
+                        self._stopping.wait(min(time.monotonic() - began, 0.5))
+            except PellucidError as error:
+                _log.warning("Indexing waits: %s", error)
+                self._stopping.wait(5.0)
+            except Exception:
+                _log.exception("Indexing failed; it is tried again")
+                self._stopping.wait(5.0)
+
+    def work(self) -> bool:
+        """Do one round; tell whether there may be more to do."""
+        with self._rounds:
+            found = self._find()
+            if found is None:
+                return False
+            with self._transaction():
+                self._write(found)
+            return True
+
+    def _find(self) -> _Found | None:
+        with self._readers.snapshot() as db:
+            watermark: int = db.execute(_SQL["watermark"]).get
+            fresh = rows(db, _SQL["unindexed"], (watermark, ROUND))
+            heard_before = self._clock() - INTERRUPTED_AFTER_NS
+            ripe = rows(db, _SQL["ripe"], (heard_before, ROUND))
+            now = [row for row in fresh if row[2] != PENDING]
+            entries = _entries(db, [*now, *ripe])
+            traces = rows(db, _SQL["stale_traces"])[:_STALE_TRACES]
+            stale = [_stale(db, trace, watermark) for (trace,) in traces]
+        if not fresh and not ripe and not stale:
+            return None
+        last = fresh[-1][0] if fresh else watermark
+        deferred = [row[0] for row in fresh if row[2] == PENDING]
+        return _Found(watermark, last, entries, deferred, stale)
+
+    def _write(self, found: _Found) -> None:
+        index, db = self._index, self._index.connection
+        # What changed since the snapshot is seen here, as nobody else writes now.
+        spans = [*found.deferred, *(entry.span for entry in found.entries)]
+        alive = {span for (span,) in rows(db, _SQL["alive"], (_json(spans),))}
+        by_trace: dict[int, list[Entry]] = {}
+        for entry in found.entries:
+            if entry.span in alive:
+                by_trace.setdefault(entry.trace, []).append(entry)
+                if entry.span <= found.watermark:
+                    db.execute(_SQL["undefer"], (entry.span,))
+        for trace, entries in by_trace.items():
+            index.add(trace, entries)
+        db.executemany(_SQL["defer"], [(span,) for span in found.deferred if span in alive])
+        for stale in found.stale:
+            self._renew(stale, found.watermark)
+        if found.last != found.watermark:
+            index.set_watermark(found.last)
+
+    def _renew(self, stale: _Stale, watermark: int) -> None:
+        db = self._index.connection
+        rowids = [rowid for rowid, _ in rows(db, _SQL["stale_bodies"], (stale.trace,))]
+        found = rows(db, _SQL["indexed_spans"], (stale.trace, watermark))
+        # If more came meanwhile, the next round has it.
+        if rowids == stale.rowids and [row[0] for row in found] == stale.spans:
+            self._index.renew(stale.trace, stale.entries, stale.bodies)
+
+
+def _stale(db: apsw.Connection, trace: int, watermark: int) -> _Stale:
+    found = rows(db, _SQL["indexed_spans"], (trace, watermark))
+    old = rows(db, _SQL["stale_bodies"], (trace,))
+    return _Stale(
+        trace,
+        [row[0] for row in found],
+        _entries(db, found),
+        [rowid for rowid, _ in old],
+        [body for _, body in old],
+    )
+
+
+def _entries(db: apsw.Connection, found: list[Any]) -> list[Entry]:
+    blocks: dict[int, list[msgspec.Raw]] = {}
+    entries = []
+    for span, trace, _, block, slot in found:
+        opened = blocks.get(block)
+        if opened is None:
+            opened = blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)
+        entries.append(entry_of(span, trace, opened[slot]))
+    return entries
+
+
+def _json(numbers: list[int]) -> str:
+    return msgspec.json.encode(numbers).decode()

@@ -1,0 +1,115 @@
+"""What the index can tell of a leaf: which traces have a fact or words."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pellucid.core.query.tree import Field, FieldType, Op, Value, fold
+from pellucid.storage.spans.sqlite.facts import BEGINNING, CUT, WHOLE, text_value
+from pellucid.storage.spans.sqlite.predicate import Sql, any_of, bindable
+
+_LAST = "\U0010ffff"
+_FIELD = "(SELECT id FROM fields WHERE name = ?)"
+_IN_FACTS = frozenset(
+    {
+        *("name", "kind", "model", "provider", "tool", "prompt", "finish", "session", "user"),
+        *("run", "document", "ttft", "tag", "attr"),
+    }
+)
+
+
+class Lookup(NamedTuple):
+    """Two ways to ask the index for one thing."""
+
+    keys: Sql
+    """Gives the keys of all traces that have it."""
+    row: Sql | None
+    """Tells whether the trace `t` has it; None where asking so would be slow."""
+    exact: bool
+    """Whether what is found is all and only what the leaf means."""
+
+
+class _Range(NamedTuple):
+    where: Sql
+    single: bool
+    """Whether it is one value, so that the traces lie in order under it."""
+    exact: bool
+
+
+def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
+    """Return how facts answer a comparison; None where they do not."""
+    if field.name not in _IN_FACTS or (field.name in ("tag", "attr") and field.key is None):
+        return None
+    name = field.name if field.key is None else f"{field.name}.{field.key}"
+    ranges = [found for value in values for found in _ranges(field.type, op, value)]
+    where = any_of([found.where for found in ranges])
+    keys = Sql(
+        f"SELECT trace FROM facts WHERE field = {_FIELD} AND ({where.text})",
+        (name, *where.values),
+    )
+    row = None
+    if all(found.single for found in ranges):
+        # One look-up a value: an OR within one EXISTS would walk all of the field.
+        row = any_of(
+            [
+                Sql(
+                    "EXISTS (SELECT 1 FROM facts WHERE field = "
+                    f"{_FIELD} AND {found.where.text} AND trace = t.key)",
+                    (name, *found.where.values),
+                )
+                for found in ranges
+            ]
+        )
+    return Lookup(keys, row, all(found.exact for found in ranges))
+
+
+def has_lookup(field: Field) -> Lookup | None:
+    """Return how facts answer `has:`; None where they do not."""
+    if field.name not in _IN_FACTS or (field.name in ("tag", "attr") and field.key is None):
+        return None
+    name = field.name if field.key is None else f"{field.name}.{field.key}"
+    some = "" if field.name == "tag" else " AND value <> ''"
+    keys = Sql(f"SELECT trace FROM facts WHERE field = {_FIELD}{some}", (name,))
+    return Lookup(keys, None, exact=True)
+
+
+def text_lookup(words: Sequence[str], prefix: bool) -> Lookup:
+    """Return how full text answers words that follow each other."""
+    match = '"' + " ".join(words) + '"' + ("*" if prefix else "")
+    keys = Sql(
+        "SELECT d.trace FROM texts CROSS JOIN documents d ON d.id = texts.rowid "
+        "WHERE texts MATCH ?",
+        (match,),
+    )
+    row = Sql(
+        "EXISTS (SELECT 1 FROM documents d CROSS JOIN texts ON texts.rowid = d.id "
+        "WHERE d.trace = t.key AND texts MATCH ?)",
+        (match,),
+    )
+    return Lookup(keys, row, exact=True)
+
+
+def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
+    found: list[_Range] = []
+    if kind is not FieldType.TEXT and value.number is not None and not value.prefix:
+        number = bindable(value.number)
+        if op.is_ordered:
+            # Numbers sort before texts.
+            where = Sql(f"value {op.value} ? AND value < ''", (number,))
+            return [_Range(where, single=False, exact=True)]
+        found.append(_Range(Sql("value = ?", (number,)), single=True, exact=True))
+    if kind in (FieldType.NUMBER, FieldType.DURATION) or op.is_ordered:
+        return found
+    folded = fold(value.text)
+    exact = op is Op.FOLD
+    if not value.prefix:
+        short = len(folded) <= WHOLE
+        where = Sql("value = ?", (text_value(value.text),))
+        return [*found, _Range(where, single=True, exact=exact and short)]
+    cut = Sql("value = ?", (folded[:BEGINNING] + CUT,))
+    if len(folded) > WHOLE:
+        return [*found, _Range(cut, single=True, exact=False)]
+    begins = Sql("value >= ? AND value < ?", (folded, folded + _LAST))
+    found.append(_Range(begins, single=False, exact=exact))
+    if len(folded) > BEGINNING:
+        found.append(_Range(cut, single=True, exact=False))
+    return found

@@ -1,0 +1,85 @@
+"""SQL with its values, and ways to put pieces together. Every predicate is 0 or 1, never null."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pellucid.core.query.tree import Op, Value, fold
+
+
+class Sql(NamedTuple):
+    """A piece of SQL and the values of its question marks, in order."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+TRUE = Sql("1")
+FALSE = Sql("0")
+
+
+def all_of(parts: Sequence[Sql]) -> Sql:
+    """Join predicates with AND."""
+    return _join(" AND ", parts) if parts else TRUE
+
+
+def any_of(parts: Sequence[Sql]) -> Sql:
+    """Join predicates with OR."""
+    return _join(" OR ", parts) if parts else FALSE
+
+
+def negate(part: Sql) -> Sql:
+    """Return the opposite of a predicate."""
+    return Sql(f"NOT ({part.text})", part.values)
+
+
+def _join(word: str, parts: Sequence[Sql]) -> Sql:
+    if len(parts) == 1:
+        return parts[0]
+    text = word.join(f"({part.text})" for part in parts)
+    return Sql(text, tuple(value for part in parts for value in part.values))
+
+
+def number_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
+    """Compare a column of numbers; null compares with nothing."""
+    sign = "=" if op is Op.FOLD else op.value
+    return any_of(
+        [
+            Sql(f"({column}) IS NOT NULL AND ({column}) {sign} ?", (bindable(value.number),))
+            for value in values
+            if value.number is not None
+        ]
+    )
+
+
+def text_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
+    """Compare a column of texts; null compares with nothing."""
+    parts = []
+    for value in values:
+        wanted = fold(value.text) if op is Op.FOLD else value.text
+        at = f"pellucid_fold({column})" if op is Op.FOLD else column
+        if value.prefix:
+            parts.append(Sql(f"{column} IS NOT NULL AND pellucid_begins({at}, ?)", (wanted,)))
+        else:
+            parts.append(Sql(f"{column} IS NOT NULL AND {at} = ?", (wanted,)))
+    return any_of(parts)
+
+
+def time_bound(value: Value, now: int) -> int:
+    """Return the moment that a `since` or `until` names."""
+    if value.age_ns is not None:
+        return now - value.age_ns
+    assert value.number is not None, "a time was read"
+    return int(value.number)
+
+
+def start_is(column: str, field: str, values: Sequence[Value], now: int) -> Sql:
+    """Compare a start with `since` or `until`."""
+    sign = ">=" if field == "since" else "<"
+    return any_of([Sql(f"{column} {sign} ?", (bindable(time_bound(v, now)),)) for v in values])
+
+
+def bindable(number: float | int | None) -> float | int | None:
+    """Return a number that SQLite takes: an integer beyond 64 bits as a real."""
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        return float(number) if number.bit_length() < 1000 else float("inf")
+    return number

@@ -1,0 +1,81 @@
+-- name: watermark
+SELECT value FROM counters WHERE name = 'indexed'
+
+-- name: set_watermark
+UPDATE counters SET value = ? WHERE name = 'indexed'
+
+-- name: unindexed
+-- Spans after the watermark, in order of arrival. Walks spans from there.
+SELECT id, trace, status, block, slot FROM spans WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: ripe
+-- Deferred spans of which nothing was heard for long.
+SELECT s.id, s.trace, 0, s.block, s.slot FROM deferred d JOIN spans s ON s.id = d.span
+WHERE s.last_seen_ns < ? LIMIT ?
+
+-- name: late_spans
+-- All that the index does not have: after the watermark, and deferred.
+SELECT trace, block, slot FROM spans WHERE id > ?
+UNION ALL
+SELECT s.trace, s.block, s.slot FROM deferred d JOIN spans s ON s.id = d.span
+
+-- name: stale_traces
+SELECT DISTINCT trace FROM stale
+
+-- name: stale_bodies
+-- Uses stale_by_trace.
+SELECT rowid, body FROM stale WHERE trace = ?
+
+-- name: indexed_spans
+-- What the index should have of a trace. Uses spans_by_trace.
+SELECT id, trace, 0, block, slot FROM spans
+WHERE trace = ? AND id <= ? AND id NOT IN (SELECT span FROM deferred)
+
+-- name: alive
+SELECT id FROM spans WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: block
+SELECT content FROM blocks WHERE id = ?
+
+-- name: trace_is_there
+SELECT 1 FROM traces WHERE key = ?
+
+-- name: defer
+INSERT OR IGNORE INTO deferred (span) VALUES (?)
+
+-- name: undefer
+DELETE FROM deferred WHERE span = ?
+
+-- name: add_document
+INSERT INTO documents (trace) VALUES (?)
+
+-- name: add_text
+INSERT INTO texts (rowid, words) VALUES (?, ?)
+
+-- name: documents_of
+-- Uses documents_by_trace.
+SELECT id FROM documents WHERE trace = ?
+
+-- name: delete_text
+DELETE FROM texts WHERE rowid = ?
+
+-- name: delete_documents
+DELETE FROM documents WHERE trace = ?
+
+-- name: find_field
+SELECT id FROM fields WHERE name = ?
+
+-- name: add_field
+INSERT INTO fields (name) VALUES (?)
+
+-- name: add_fact
+INSERT OR IGNORE INTO facts (field, value, trace, shown) VALUES (?, ?, ?, ?)
+
+-- name: delete_fact
+DELETE FROM facts WHERE field = ? AND value = ? AND trace = ?
+
+-- name: mark_stale
+INSERT INTO stale (trace, body) VALUES (?, ?)
+
+-- name: clear_stale
+DELETE FROM stale WHERE trace = ?
