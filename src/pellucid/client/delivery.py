@@ -33,7 +33,7 @@ _DRAIN_STEP_FILES = 8
 _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
 _SLOW_S = 2.0
-_PROGRESS_S = 0.5
+_PROGRESS_S = 1.0
 _LONGEST_CLOSE_S = 5.0
 _LONGEST_IMPORT_S = 5.0
 
@@ -79,23 +79,22 @@ class Deliverer:
         _deliverers.add(self)
 
     def submit(self, delivery: Delivery, *, durable: bool = False) -> None:
-        """Take one request; it is sent soon, or written to the spool at once.
+        """Take one request; it is sent soon, or written to the spool by the thread behind this.
 
         With `durable` it is on disk when this returns, and sent from there.
         """
         with self._changed:
             fits = self._waiting_bytes + len(delivery.body) <= self._memory_limit_bytes
-            behind = self._ordered and self._own_backlog
-            at_once = durable or behind or self._closed or self._is_slow()
-            if fits and not at_once and self._retry_at is None:
+            if fits and not (durable or self._closed or self._is_slow()):
                 self._waiting.append(delivery)
                 self._waiting_bytes += len(delivery.body)
-                self._start_thread()
             else:
+                if self._ordered:
+                    self._keep_older()
                 if not self._keep(delivery):
                     self._wait_in_memory(delivery)
-                if not self._closed:
-                    self._start_thread()
+            if not self._closed:
+                self._start_thread()
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
@@ -130,7 +129,7 @@ class Deliverer:
             done = self._done_count
             # A server that answers may as well have what workers left in the spool.
             self._backlog = done > 0 or self._own_backlog
-            while self._has_work() and self._retry_at is None:
+            while (self._has_work() and self._retry_at is None) or self._spilling:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._thread is None:
                     break
@@ -142,9 +141,7 @@ class Deliverer:
             self._closed = True
             if self._in_flight or self._waiting:
                 self._tell_late()
-            if self._in_flight:
-                self._keep(self._in_flight)
-            self._keep_waiting()
+            self._keep_older()
             self._changed.notify_all()
 
     def after_fork(self) -> None:
@@ -160,6 +157,9 @@ class Deliverer:
         self._waiting = deque()
         self._waiting_bytes = 0
         self._in_flight = None
+        self._in_flight_kept = False
+        self._spilling = False
+        self._disk_fails = False
         self._thread = None
         self._retry_at = None
         self._retry_s = _FIRST_RETRY_S
@@ -178,7 +178,7 @@ class Deliverer:
         if self._in_flight or self._draining:
             return False
         if self._retry_at is not None:
-            return self._tries > tries
+            return self._tries > tries and (self._disk_fails or not self._waiting)
         return not self._waiting and not self._own_backlog
 
     def _is_slow(self) -> bool:
@@ -209,34 +209,36 @@ class Deliverer:
             work = self._await_work()
             if work is None:
                 return False
-            if work == "send":
+            self._draining = work == "drain"
+            self._spilling = work == "spill"
+            if not self._draining:
                 self._in_flight = self._waiting.popleft()
+                self._in_flight_kept = False
                 self._sent_at = time.monotonic()
                 self._waiting_bytes -= len(self._in_flight.body)
-            else:
-                self._draining = True
             delivery = self._in_flight
         try:
-            if delivery is not None:
-                self._send(delivery)
-            else:
+            if delivery is None:
                 self._drain()
+            elif work == "spill":
+                self._keep_in_flight(delivery)
+            else:
+                self._send(delivery)
         except Exception:
             # The thread must live, and what it held must not be lost.
             _log.exception("Delivery to %s failed", self.url)
             self._note_away(None)
             if delivery is not None:
-                with self._changed:
-                    self._keep(delivery)
+                self._keep_in_flight(delivery)
         with self._changed:
             self._in_flight = None
-            self._draining = False
+            self._draining = self._spilling = False
             self._done_count += 1
             self._changed.notify_all()
         return True
 
     def _await_work(self) -> str | None:
-        """Wait for something to do: "send", "drain", or None to end."""
+        """Wait for something to do: "send", "spill", "drain", or None to end."""
         while True:
             if self._closed or (self._closing and not self._has_work()):
                 return None
@@ -245,8 +247,13 @@ class Deliverer:
                 if self._closing:
                     return None
                 if now >= self._retry_at:
+                    self._disk_fails = False
                     return "drain"
+                if self._waiting and not self._disk_fails:
+                    return "spill"
                 self._changed.wait(self._retry_at - now)
+            elif self._ordered and self._own_backlog:
+                return "drain"
             elif self._waiting:
                 return "send"
             elif self._backlog and (self._done_count or self._own_backlog):
@@ -258,17 +265,20 @@ class Deliverer:
         status = self._try(delivery.path, delivery.body, delivery.headers)
         if status is not None and 200 <= status < 300:
             return
+        if status is not None and is_refused_for_good(status):
+            self._set_aside(delivery, status)
+        else:
+            self._keep_in_flight(delivery)
+
+    def _keep_in_flight(self, delivery: Delivery) -> None:
         with self._changed:
-            if self._closed:
-                return  # close() has already written it to the spool.
-            if status is not None and is_refused_for_good(status):
-                self._set_aside(delivery, status)
-                return
-            # All of them, under the lock: so those that come later stay behind them on disk too.
-            if not self._keep(delivery):
+            if self._in_flight_kept:
+                return  # close() or a later request's caller has already written it.
+            self._in_flight_kept = True
+        if not self._keep(delivery):
+            with self._changed:
                 self._waiting.appendleft(delivery)
                 self._waiting_bytes += len(delivery.body)
-            self._keep_waiting()
 
     def _drain(self) -> None:
         """Deliver some of the spool, letting what is fresh go first unless order matters."""
@@ -344,7 +354,7 @@ class Deliverer:
             self._come_back_later(retry_after_s)
         _log.debug("%s: %s", self.url, error or status)
         if status != 503:
-            self._tell_away(status)
+            self._tell_away(status, error)
 
     def _come_back_later(self, retry_after_s: float) -> None:
         pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_S))
@@ -363,9 +373,11 @@ class Deliverer:
                 f"no server at {self.url}, and {self.spool.folder} cannot be written ({error}): "
                 "traces wait in memory and end with it. Set PELLUCID_SPOOL_DIR to another folder.",
             )
+            self._disk_fails = True
             return False
-        self._backlog = self._own_backlog = True
-        self._kept_count += 1
+        with self._changed:
+            self._backlog = self._own_backlog = True
+            self._kept_count += 1
         if self.spool.dropped_files:
             say_once(
                 "spool-full",
@@ -374,7 +386,10 @@ class Deliverer:
             )
         return True
 
-    def _keep_waiting(self) -> None:
+    def _keep_older(self) -> None:
+        """Write what was submitted before to the spool: what is in flight too, for it may fail."""
+        if self._in_flight is not None and not self._in_flight_kept:
+            self._in_flight_kept = self._keep(self._in_flight)
         while self._waiting and self._keep(self._waiting[0]):
             self._waiting_bytes -= len(self._waiting.popleft().body)
 
@@ -396,10 +411,13 @@ class Deliverer:
     def _rejected_text(self) -> str:
         return f"{self.url} refused a request for good; it is kept in {self.spool.rejected_folder}"
 
-    def _tell_away(self, status: int | None) -> None:
+    def _tell_away(self, status: int | None, error: OSError | None) -> None:
         where = f"traces are kept in {self.spool.folder}"
         if status is None:
-            text = f"No server at {self.url}; {where}; run `pellucid up`."
+            # Refused and timed out say no more than "no server"; a bad certificate or name does.
+            plain = error is None or isinstance(error, ConnectionError | TimeoutError)
+            detail = "" if plain else f" ({error})"
+            text = f"No server at {self.url}{detail}; {where}; run `pellucid up`."
         elif status in {401, 403}:
             text = f"{self.url} answered {status}; {where}. Set PELLUCID_API_KEY to its key."
         else:

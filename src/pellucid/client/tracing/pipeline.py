@@ -31,7 +31,7 @@ from pellucid.client.tracing.otlp import (
 _log = logging.getLogger("pellucid")
 
 BATCH_SPANS = 512
-BATCH_BYTES = 2 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 QUEUE_SPANS = 16_384
 """Beyond this many waiting spans a caller encodes a batch itself, rather than lose one."""
 PENDING_AFTER_S = 1.0
