@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from pellucid.client.traces import TraceWithSpans
 from pellucid.core.dataset import Dataset, Example
 from pellucid.core.errors import InvalidInput
+from pellucid.core.views import TraceView
+from pellucid.evals.from_traces import read_trace
+from pellucid.evals.trace import ExampleTrace
 
 KNOWN = ("id", "inputs", "expected", "gold_documents", "metadata", "split", "trace_id")
 GIVEN = ("output", "documents")
@@ -22,6 +26,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     output: Any = None
     documents: list[Any] | None = None
     trace_id: str | None = None
+    trace: ExampleTrace | None = None
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +44,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(data: Any, *, name: str | None = None) -> Prepared:
-    """Read examples from a Dataset, rows, a DataFrame, an Arrow table or a file.
+    """Read examples from a Dataset, rows, a DataFrame, an Arrow table, a file, or traces.
 
     Raises InvalidInput for what holds no examples, and NotFound for a file that is not there.
     """
@@ -63,6 +68,8 @@ def as_row(row: Any) -> Row:
     With `inputs` it is structured. Without, every column that is not a known one is an input;
     `inputs.x` is the input `x`, `metadata.x` the metadata `x`.
     """
+    if isinstance(row, TraceView | TraceWithSpans):
+        return _traced(row)
     if isinstance(row, Example):
         return Row(fields=_present(msgspec.structs.asdict(row)))
     if not isinstance(row, Mapping):
@@ -88,6 +95,15 @@ def as_row(row: Any) -> Row:
     if "gold_documents" in fields:
         fields["gold_documents"] = _gold(fields["gold_documents"])
     return Row(fields=_present(fields), given=_given(row))
+
+
+def _traced(found: TraceView | TraceWithSpans) -> Row:
+    one = read_trace(found)
+    trace_id = one.trace.trace_id
+    return Row(
+        fields={"inputs": one.inputs, "metadata": one.metadata, "trace_id": trace_id},
+        given=Given(output=one.output, trace_id=trace_id, trace=one.trace),
+    )
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +161,8 @@ def _rows(data: Any) -> Iterable[Any]:
         return data
     raise InvalidInput(
         f"data={type(data).__name__} holds no examples. Give a list of dicts, a Dataset, a "
-        "DataFrame, an Arrow table, or the path of a .jsonl, .json, .csv or .parquet file."
+        "DataFrame, an Arrow table, the path of a .jsonl, .json, .csv or .parquet file, or traces "
+        "(pellucid.search_traces(…))."
     )
 
 

@@ -117,7 +117,7 @@ async def aevaluate(
 async def _prepared(data: Any) -> Prepared:
     if isinstance(data, Prepared):
         return data
-    return prepare(data)
+    return await asyncio.to_thread(prepare, data)
 
 
 def _plan(

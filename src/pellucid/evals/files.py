@@ -17,17 +17,16 @@ JSON_SUFFIX = ":json"
 """Ends the name of a table's column whose cells hold JSON text."""
 
 
-def read_dataset(path: str | Path, *, name: str | None = None) -> Dataset:
-    """Read a dataset; the format follows the file's ending (`.jsonl`, `.json`, `.csv`, `.parquet`).
+def read_dataset(source: Any, *, name: str | None = None) -> Dataset:
+    """Read a dataset from a file, rows, a DataFrame, an Arrow table, or traces.
 
+    A file's format follows its ending (`.jsonl`, `.json`, `.csv`, `.parquet`). Traces, as
+    `pellucid.search_traces` gives them, become examples with their inputs and source trace.
     Raises NotFound, and InvalidInput that names the line at fault.
     """
-    from pellucid.evals.data import as_row
+    from pellucid.evals.data import prepare
 
-    path = Path(path)
-    return Dataset.from_rows(
-        (as_row(row).fields for row in read_rows(path)), name=name or path.stem
-    )
+    return prepare(source, name=name).dataset
 
 
 def write_dataset(dataset: Dataset, path: str | Path) -> None:

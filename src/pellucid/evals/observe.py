@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
@@ -15,6 +16,7 @@ from pellucid.client.tracing.span import Span, span
 from pellucid.client.tracing.state import state
 from pellucid.core.span import DecodedSpan, Scope, SpanEvent, SpanKind
 from pellucid.core.span import Span as CanonicalSpan
+from pellucid.evals.prices import price_table
 from pellucid.evals.trace import ExampleTrace
 from pellucid.semconv.normalise import normalise
 
@@ -121,7 +123,7 @@ def canonical(span: ReadableSpan) -> CanonicalSpan:
     assert ids is not None
     start_ns = span.start_time or 0
     scope = span.instrumentation_scope
-    return normalise(
+    found = normalise(
         DecodedSpan(
             trace_id=f"{ids.trace_id:032x}",
             span_id=f"{ids.span_id:016x}",
@@ -142,6 +144,10 @@ def canonical(span: ReadableSpan) -> CanonicalSpan:
             resource=_plain(span.resource.attributes),
             scope=Scope(name=scope.name, version=scope.version or "") if scope else Scope(),
         )
+    )
+    estimate = price_table().estimate(found)
+    return (
+        found if estimate is None else msgspec.structs.replace(found, estimated_cost_usd=estimate)
     )
 
 

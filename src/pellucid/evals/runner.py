@@ -13,7 +13,7 @@ from pellucid.core.dataset import Example, digest
 from pellucid.core.ids import new_id
 from pellucid.core.score import Score as CoreScore
 from pellucid.core.score import ScoreSource
-from pellucid.core.span import Document, SpanKind, Tokens
+from pellucid.core.span import Document, Span, SpanKind, Tokens
 from pellucid.evals import journal as journals
 from pellucid.evals import limits as limiting
 from pellucid.evals.calling import ThreadPool, call_task, within
@@ -157,8 +157,14 @@ class Runner:
             kept = self._cache.find(self._cache_key(case))
         if kept is None:
             return None
-        tokens = Tokens(**kept.pop("tokens"))
-        return Outcome(**kept, tokens=tokens, reused=True)
+        fields = dict(kept)
+        tokens, spans = Tokens(**fields.pop("tokens")), fields.pop("spans")
+        outcome = Outcome(**fields, tokens=tokens, reused=True)
+        if spans is not None:
+            outcome.trace = ExampleTrace(
+                outcome.trace_id or "", lambda: msgspec.convert(spans, list[Span])
+            )
+        return outcome
 
     def _keep(self, case: Case, outcome: Outcome) -> None:
         record = {
@@ -168,10 +174,18 @@ class Runner:
             "duration_s": outcome.duration_s,
             "cost_usd": outcome.cost_usd,
             "tokens": msgspec.structs.asdict(outcome.tokens),
+            "spans": self._kept_spans(outcome),
         }
         self._journal.keep(f"output {case.key}", record)
         if self._cache is not None:
             self._cache.keep(self._cache_key(case), record)
+
+    def _kept_spans(self, outcome: Outcome) -> Any:
+        """Return the trace for scorers of a later run, if any of today's looks at traces."""
+        looked_at = any(s.asks.everything or "trace" in s.asks.names for s in self._plan.scorers)
+        if outcome.trace is None or not (looked_at or self._cache is not None):
+            return None
+        return msgspec.to_builtins(outcome.trace.spans, enc_hook=repr)
 
     def _cache_key(self, case: Case) -> str:
         return digest(["task", self._plan.task_key, case.example.inputs, case.number])
@@ -192,12 +206,13 @@ class Runner:
         given = self._plan.given.get(example.id)
         if given is None:
             return Outcome(error="There is neither a task nor an output for this example.")
-        documents = given.documents
-        return Outcome(
-            output=given.output,
-            documents=documents_of(given.output) if documents is None else as_documents(documents),
-            trace_id=given.trace_id,
-        )
+        documents = documents_of(given.output)
+        if given.documents is not None:
+            documents = as_documents(given.documents)
+        outcome = Outcome(output=given.output, documents=documents, trace_id=given.trace_id)
+        if given.trace is not None:
+            _add_trace(outcome, given.trace)
+        return outcome
 
     async def _traced_task(self, case: Case) -> Outcome:
         attributes = self._attributes(case.example)
@@ -210,14 +225,10 @@ class Runner:
         ) as watched:
             outcome = await self._timed_task(case, watched)
             outcome.trace_id = watched.trace_id
-        outcome.trace = watched.collected()
-        if outcome.trace is not None:
-            outcome.documents = outcome.trace.documents
-            outcome.tokens = outcome.trace.tokens
-            outcome.cost_usd = outcome.trace.cost_usd
+        outcome.documents = documents_of(outcome.output)
+        if (trace := watched.collected()) is not None:
+            _add_trace(outcome, trace)
             self._limits.spend(outcome.cost_usd)
-        if outcome.documents is None:
-            outcome.documents = documents_of(outcome.output)
         return outcome
 
     async def _timed_task(self, case: Case, watched: Watched) -> Outcome:
@@ -367,6 +378,15 @@ def _result(example: Example, repeats: Sequence[Repeat]) -> ExampleResult:
         split=example.split,
         repeats=sorted(repeats, key=lambda repeat: repeat.number),
     )
+
+
+def _add_trace(outcome: Outcome, trace: ExampleTrace) -> None:
+    """Read documents, tokens and cost from a trace; documents in the output come second."""
+    outcome.trace = trace
+    outcome.tokens = trace.tokens
+    outcome.cost_usd = trace.cost_usd
+    if (documents := trace.documents) is not None:
+        outcome.documents = documents
 
 
 def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -129,6 +129,33 @@ def test_evaluations_inside_a_run_and_of_a_sweep_are_its_parts(server: LiveServe
     assert written["runs"][0]["on_front"] is True
 
 
+def test_stored_traces_are_scored_and_become_a_dataset(server: LiveServer, tmp_path: Path) -> None:
+    pellucid.init(experiment="live")
+    for question in ("one", "two"):
+        with pellucid.span("answer", kind="AGENT", input={"question": question}) as span:
+            search(question)
+            span.set_output(question)
+    found = pellucid.search_traces("", experiment="live")
+    assert len(found) == 2
+
+    def same(inputs: dict[str, str], output: str) -> bool:
+        return inputs["question"] == output
+
+    report = pellucid.evaluate(None, found, [same, scorers.loops()], name="live")
+    assert report.scores["same"].mean == 1
+    assert {example.trace_id for example in report.examples} == {t.trace_id for t in found}
+    assert [document.id for document in report.examples[0].documents] == ["d1"]
+    assert pellucid.flush(10)
+    scored = pellucid.search_traces("score.same=true", experiment="live")
+    assert len(scored) == 2
+
+    dataset = pellucid.read_dataset(found, name="from traces")
+    assert dataset.examples[0].trace_id == found[0].trace_id
+    pellucid.write_dataset(dataset, tmp_path / "d.jsonl")
+    again = pellucid.read_dataset(tmp_path / "d.jsonl", name="from traces")
+    assert again.version == dataset.version
+
+
 def test_overhead_with_a_server_is_small(server: LiveServer) -> None:
     data = [{"inputs": {"question": str(n)}, "expected": str(n)} for n in range(300)]
     pellucid.evaluate(worse, data[:5], [scorers.exact_match()])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,34 @@ def test_scorers_see_the_trace(spans: InMemorySpanExporter) -> None:
     assert report.scores["look"].mean == 1100
     assert (report.examples[0].repeats[0].tokens_in, report.scores["loops"].mean) == (1000, 0)
     assert not collector._traces
+
+
+def test_costs_are_estimated_and_bounded(spans: InMemorySpanExporter) -> None:
+    report = pellucid.evaluate(agent, DATA, [scorers.cost()], concurrency=1)
+    cost = report.scores["cost_usd"].mean
+    assert cost is not None
+    assert cost > 0
+    assert report.cost_usd == pytest.approx(3 * cost)
+    assert "$" in str(report)
+    bounded = pellucid.evaluate(
+        agent, DATA, [scorers.cost()], concurrency=1, budget=1.5 * cost, name="bounded"
+    )
+    assert [bool(example.error) for example in bounded.examples] == [False, False, True]
+
+
+def test_cached_outputs_keep_their_trace(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+    first = pellucid.evaluate(agent, DATA, [scorers.mrr()], cache=tmp_path)
+    again = pellucid.evaluate(
+        agent, DATA, [scorers.mrr(), scorers.trajectory("any_order")], cache=tmp_path
+    )
+    assert again.calls == 0
+    assert again.examples[0].trace_id == first.examples[0].trace_id
+    assert again.scores["mrr"].mean == 1
+
+    def steps(trace: ExampleTrace) -> int:
+        return len(trace.spans)
+
+    assert pellucid.evaluate(agent, DATA, [steps], cache=tmp_path).scores["steps"].mean == 5
 
 
 def test_threads_and_executors_keep_the_trace(spans: InMemorySpanExporter) -> None:
