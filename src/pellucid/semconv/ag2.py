@@ -43,7 +43,7 @@ def _read_kind(value: Any) -> Any:
 def _refine(draft: Draft) -> None:
     decoded = draft.decoded
     operation = decoded.attributes.get(names.OPERATION)
-    if decoded.name.startswith(_REPEATS) or operation == _REPEATS:
+    if _REPEATS in decoded.name or operation == _REPEATS:
         draft.give_back(_USAGE, *_FIELDS)
 
 
@@ -51,6 +51,5 @@ DIALECT = Dialect(
     name="ag2",
     rules=table(RANK, ("ag2.span.type", "kind", _read_kind)),
     refine=_refine,
-    marks=("ag2.span.type",),
-    scopes=("opentelemetry.instrumentation.ag2", "ag2"),
+    marks=(names.INPUT_TOKENS,),
 )

@@ -60,8 +60,8 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
     input_messages, output_messages = _messages(draft, events)
     if kind is SpanKind.LLM and "output_images" in claims and not text_of(output_messages):
         kind = SpanKind.IMAGE
-    span_input = _content(get, "in", kind, input_messages)
-    span_output = _content(get, "out", kind, output_messages)
+    span_input = _content(draft, "in", kind, input_messages)
+    span_output = _content(draft, "out", kind, output_messages)
     tool_call = _tool_call(draft, kind, span_input, span_output)
     if tool_call is not None and kind is SpanKind.TOOL:
         span_input = tool_call.arguments if span_input is None else span_input
@@ -159,16 +159,16 @@ def _with_images(messages: list[Message], images: list[Part] | None, role: str) 
     return [*messages, Message(role=role, parts=missing)] if missing else messages
 
 
-def _content(get: _Get, side: str, kind: SpanKind, messages: list[Message]) -> Any:
+def _content(draft: Draft, side: str, kind: SpanKind, messages: list[Message]) -> Any:
     """Return a span's input or output."""
-    explicit = get(f"{side}put")
+    explicit = draft.claims.get(f"{side}put")
     if explicit is not None:
         return explicit
-    body = get(f"body_{side}")
-    if not messages or (body is not None and kind not in MODEL_CALLS):
-        return body
+    field = f"body_{side}"
+    if not messages or (kind not in MODEL_CALLS and draft.claims.get(field) is not None):
+        return draft.body(field)
     text = (text_of(messages, "user") if side == "in" else "") or text_of(messages)
-    return text or tool_calls_of(messages) or body
+    return text or tool_calls_of(messages) or draft.body(field)
 
 
 def _tool_call(draft: Draft, kind: SpanKind, given: Any, answered: Any) -> ToolCall | None:
@@ -256,6 +256,9 @@ def _union(draft: Draft, field: str) -> dict[str, Any]:
     flats = draft.flats.get(field)
     if flats is None:
         return whole or {}
+    rank = flats[0].rank
+    if whole is None and all(flat.rank == rank for flat in flats):
+        return {str(flat.path[-1]): flat.value for flat in flats}
     ranked = [(f.rank, str(f.path[-1]), {str(f.path[-1]): f.value}) for f in flats]
     if whole is not None:
         ranked.append((draft.ranks[field], "", whole))

@@ -26,13 +26,14 @@ MODEL_CALLS = frozenset({SpanKind.LLM, SpanKind.IMAGE})
 def read_bodies(draft: Draft) -> None:
     """Claim the messages of a model call from its bodies, where no attribute holds them."""
     claims = draft.claims
-    asked, answered = claims.get("body_in"), claims.get("body_out")
-    if not claims.get("input_messages") and asked is not None:
-        claims["input_messages"] = request_messages(asked)
-    if not claims.get("output_messages") and answered is not None:
-        claims["output_messages"] = response_messages(answered)
-    if "output_images" not in claims and type(answered) is dict and "data" in answered:
-        images = image_parts(answered)
+    if not claims.get("input_messages") and "body_in" in claims:
+        claims["input_messages"] = request_messages(draft.body("body_in"))
+    if "body_out" not in claims:
+        return
+    if not claims.get("output_messages"):
+        claims["output_messages"] = response_messages(draft.body("body_out"))
+    if "output_images" not in claims and not claims["output_messages"]:
+        images = image_parts(draft.body("body_out"))
         if images:
             claims["output_images"] = images
 

@@ -68,12 +68,12 @@ def _read_moment(value: Any) -> Any:
 
 
 def _match(name: str) -> Rule | None:
-    for prefix in _METADATA:
+    for place, prefix in enumerate(_METADATA):
         if name.startswith(prefix):
             key = name[len(prefix) :]
             if key == "finish_reason":
-                return Rule("finish_reason", read_text, RANK + 900)
-            return Rule("metadata", read_value, RANK + (prefix is _METADATA[1]), (key,))
+                return Rule("finish_reason", read_text, RANK + 900 + place)
+            return Rule("metadata", read_value, RANK + place, (key,))
     return None
 
 

@@ -93,9 +93,12 @@ def message_of(item: Any, role: str | None = None) -> Message | None:
     """Return the message that a JSON object is, or None; `role` stands in for a missing one."""
     if type(item) is not dict:
         return None
+    said = item.get("role")
+    listed = item.get("parts")
+    if type(said) is str and type(listed) is list and "tool_calls" not in item:
+        return _genai_message(item, said, listed)
     if type(item.get("kwargs")) is dict and item.get("type") == "constructor":
         return _langchain_message(item)
-    said = item.get("role")
     if type(said) is not str:
         if "parts" in item or "content" in item or "blocks" in item:
             kind = text_or_none(item.get("type"))
@@ -112,6 +115,28 @@ def message_of(item: Any, role: str | None = None) -> Message | None:
         parts=shown(_parts_of(item)),
         name=text_or_none(name),
         finish_reason=text_or_none(item.get("finish_reason")),
+    )
+
+
+def _genai_message(item: dict[str, Any], role: str, listed: list[Any]) -> Message:
+    """Read OTel GenAI's own form, which is by far the most frequent one."""
+    parts: list[Part] = []
+    for one in listed:
+        if type(one) is dict and one.get("type") == "text":
+            content = one.get("content")
+            if type(content) is str:
+                if content:
+                    parts.append(Part(type="text", content=content))
+                continue
+        part = part_of(one)
+        if part.type != "text" or part.content != "":
+            parts.append(part)
+    name, finish = item.get("name"), item.get("finish_reason")
+    return Message(
+        role=_ROLES.get(role, role),
+        parts=parts,
+        name=name if type(name) is str and name else None,
+        finish_reason=finish if type(finish) is str and finish else None,
     )
 
 

@@ -5,7 +5,7 @@ assembled field by field (`assemble.py`). A name's rule is remembered, so that f
 parsed once in the life of a process and not once a span.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
 from pellucid.semconv import (
@@ -52,6 +52,7 @@ DIALECTS: tuple[Dialect, ...] = (
 """The first dialect that has a rule for a name decides what the name means."""
 
 _MAX_REMEMBERED = 20_000
+_LONG_NAME = 200
 
 
 def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
@@ -81,14 +82,12 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
             ranks[field] = rank
             claims[field] = got
     if draft.flats:
-        for group, flats in list(draft.flats.items()):
-            assembler = _assemblers.get(group)
-            if assembler is not None:
-                assembler(flats, draft)
+        for group in _grouped.intersection(draft.flats):
+            _assemblers[group](draft.flats[group], draft)
     if KIND not in decoded.attributes:
         for refine in _refiners_of(decoded):
             refine(draft)
-        if draft.claims.get("kind") in MODEL_CALLS:
+        if claims.get("kind") in MODEL_CALLS:
             read_bodies(draft)
     return assemble(draft, logs)
 
@@ -96,7 +95,7 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
 def _learn(name: str) -> Rule:
     """Find the rule of a name for the first time."""
     rule = _find_rule(name)
-    if len(_known) < _MAX_REMEMBERED:
+    if len(_known) < _MAX_REMEMBERED and len(name) < _LONG_NAME:
         _known[name] = rule
     return rule
 
@@ -111,12 +110,17 @@ def _find_rule(name: str) -> Rule:
 
 
 def _refiners_of(decoded: DecodedSpan) -> list[Refiner]:
-    attributes = decoded.attributes
+    """Return what looks at this span as a whole, in the order of the dialects."""
+    marks = _marks.intersection(decoded.attributes)
     scope = decoded.scope.name
+    ours = scope.startswith(_scopes)
+    if not marks and not ours:
+        return []
     return [
-        refine
-        for refine, marks, scopes in _refiners
-        if (scopes and scope.startswith(scopes)) or any(mark in attributes for mark in marks)
+        dialect.refine
+        for dialect in _refining
+        if dialect.refine is not None
+        and ((ours and scope.startswith(dialect.scopes)) or not marks.isdisjoint(dialect.marks))
     ]
 
 
@@ -135,8 +139,7 @@ _known: dict[str, Rule] = dict(_rules)
 _assemblers: dict[str, Assembler] = {
     group: assembler for dialect in DIALECTS for group, assembler in dialect.assemblers.items()
 }
-_refiners: list[tuple[Callable[[Draft], None], tuple[str, ...], tuple[str, ...]]] = [
-    (dialect.refine, dialect.marks, dialect.scopes)
-    for dialect in DIALECTS
-    if dialect.refine is not None
-]
+_grouped = frozenset(_assemblers)
+_refining = tuple(dialect for dialect in DIALECTS if dialect.refine is not None)
+_marks = frozenset(mark for dialect in _refining for mark in dialect.marks)
+_scopes = tuple(scope for dialect in _refining for scope in dialect.scopes)

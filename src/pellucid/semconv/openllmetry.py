@@ -231,7 +231,7 @@ DIALECT = Dialect(
             ("traceloop.prompt.template_variables", "prompt.variables", read_object),
         ),
         "llm.is_streaming": Rule("parameters", read_flag, RANK, ("stream",)),
-        "gen_ai.is_streaming": Rule("parameters", read_flag, RANK, ("stream",)),
+        "gen_ai.is_streaming": Rule("parameters", read_flag, RANK + 1, ("stream",)),
         "openai.request.service_tier": Rule("parameters", read_text, RANK, ("service_tier",)),
     },
     match=_match,

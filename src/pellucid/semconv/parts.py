@@ -41,7 +41,9 @@ def part_of(item: Any) -> Part:
     """Return the part that a JSON value is; what is not understood goes whole into `data`."""
     if type(item) is not dict:
         return Part(type="text", content=item if type(item) is str else encode_json(item))
-    kind = item.get("type", item.get("block_type"))
+    kind = item.get("type")
+    if kind is None:
+        kind = item.get("block_type")
     if type(kind) is not str:
         return _untyped_part(item)
     read = _PARTS.get(kind)

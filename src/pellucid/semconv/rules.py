@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pellucid.core.span import Attributes, DecodedSpan
-from pellucid.semconv.values import Reader
+from pellucid.semconv.values import Later, Reader, read_value
 
 Path = tuple[str | int, ...]
 
@@ -55,6 +55,13 @@ class Draft:
         if field not in self.ranks or rank < self.ranks[field]:
             self.ranks[field] = rank
             self.claims[field] = value
+
+    def body(self, field: str) -> Any:
+        """Return the value of a claim that may not have been parsed yet."""
+        value = self.claims.get(field)
+        if type(value) is Later:
+            value = self.claims[field] = read_value(value.text)
+        return value
 
     def give_back(self, names: Iterable[str], *fields: str) -> None:
         """Drop claims on fields and keep the attributes that made them."""

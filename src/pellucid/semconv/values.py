@@ -44,7 +44,11 @@ def decode_json(text: str, depth: int = MAX_DEPTH) -> Any:
         value = _decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return UNREAD
-    if text.count("[") + text.count("{") > depth and _is_deep(value, depth):
+    if (
+        len(text) > 2 * depth
+        and text.count("[") + text.count("{") > depth
+        and _is_deep(value, depth)
+    ):
         return UNREAD
     return value
 
@@ -93,6 +97,22 @@ def read_value(value: Any) -> Any:
         if type(decoded) is str and decoded[:1] in _NEEDS_QUOTES:
             return decoded
     return value
+
+
+class Later:
+    """A JSON text that is parsed only where somebody asks for the value: bodies are large."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def read_later(value: Any) -> Any:
+    """Read as `read_value` does, but leave the parsing of JSON texts for later."""
+    if type(value) is str:
+        return Later(value) if value[:1] in _NEEDS_QUOTES else value
+    return read_value(value)
 
 
 def write_value(value: Any) -> Any:
@@ -200,7 +220,9 @@ def read_first_text(value: Any) -> Any:
         if type(value) is str:
             return value or UNREAD
     if isinstance(value, list | tuple):
-        return next((item for item in value if type(item) is str and item), UNREAD)
+        for item in value:
+            if type(item) is str and item:
+                return item
     return UNREAD
 
 

@@ -32,8 +32,8 @@ RANK = 1400
 
 _METADATA = "ai.telemetry.metadata."
 _SETTINGS = "ai.settings."
-_SESSIONS = {"sessionId": 0, "threadId": 1, "chatId": 2, "conversationId": 3}
-_USERS = {"userId": 0}
+_SESSIONS = ("sessionId", "threadId", "chatId", "conversationId", *SESSION_KEYS)
+_USERS = ("userId", *USER_KEYS)
 
 
 def _read_operation(value: Any) -> Any:
@@ -66,10 +66,10 @@ def _match(name: str) -> Rule | None:
     if name.startswith(_SETTINGS):
         return Rule("parameters", read_parameter, RANK, (name[len(_SETTINGS) :],))
     key = name[len(_METADATA) :]
-    if key in _SESSIONS or key in SESSION_KEYS:
-        return Rule("session_id", read_label, RANK + _SESSIONS.get(key, 9))
-    if key in _USERS or key in USER_KEYS:
-        return Rule("user_id", read_label, RANK + _USERS.get(key, 9))
+    if key in _SESSIONS:
+        return Rule("session_id", read_label, RANK + _SESSIONS.index(key))
+    if key in _USERS:
+        return Rule("user_id", read_label, RANK + _USERS.index(key))
     return Rule("metadata", read_value, RANK, (key,))
 
 
