@@ -3,11 +3,12 @@
     python benchmarks/evaluate.py [--server]
 
 The ideal is examples × latency / concurrency. With `--server` a real server runs on this machine,
-and every example and score is traced to it.
+and every example and score is traced to it; the run's snapshot is of a small project.
 """
 
 import argparse
 import asyncio
+import os
 import tempfile
 import time
 from contextlib import ExitStack
@@ -53,7 +54,7 @@ def measure() -> None:
     began = time.process_time()
     report = pellucid.evaluate(instant, rows(1000), scorers, concurrency=CONCURRENCY)
     cpu = time.process_time() - began
-    print(f"instant   {report.wall_s:.3f} ms an example (wall), {cpu:.3f} ms of this process's CPU")
+    print(f"instant   {report.wall_s:.2f} ms an example (wall), {cpu:.2f} ms of this process's CPU")
 
 
 def main() -> None:
@@ -61,12 +62,17 @@ def main() -> None:
     parser.add_argument("--server", action="store_true")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if parser.parse_args().server:
+        os.environ["PELLUCID_SPOOL_DIR"] = str(folder / "spool")
+        if not parser.parse_args().server:
+            os.environ["PELLUCID_ENABLED"] = "0"
+        else:
             from pellucid.testing.live import LiveServer
 
+            (folder / "agent.py").write_text("# The agent.\n")
+            os.environ["PELLUCID_PROJECT_DIR"] = str(folder)
             server = LiveServer(folder).start()
             stack.callback(server.stop)
-            pellucid.init(url=server.url, experiment="benchmark", spool_dir=folder / "spool")
+            pellucid.init(url=server.url, experiment="benchmark")
         measure()
         pellucid.shutdown()
 

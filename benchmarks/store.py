@@ -61,6 +61,34 @@ SHAPE = (
 )
 
 
+QUERIES = (
+    "status:error",
+    "status:error duration>400ms",
+    "kind:TOOL",
+    "model:gpt-4o",
+    "user:user-3 status:error attr.worker.queue:slow",
+    "session:session-77",
+    "tag.env:dev",
+    "-tag.env:prod",
+    "attr.tenant:42",
+    "attr.tenant>990",
+    "attr.order.id:order-4242",
+    "attr.order.id:none",
+    "span(kind:TOOL status:error)",
+    "span(kind:LLM tokens>2400)",
+    "span(kind:TOOL attr.tenant:42)",
+    "cost>$0.03",
+    "disc",
+    "zyzzyva",
+    "absentword",
+    '"blu ray"',
+    '"wikipedia wikipedia wikipedia"',
+    '"zyzzyva disc absent"',
+    "zyzz*",
+    "disc status:error",
+)
+
+
 class Maker:
     """Makes traces of ten spans, the same for the same seed."""
 
@@ -266,10 +294,18 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.dir) as folder:
         path = Path(folder) / "spans.db"
-        store = SqliteSpanStore(path, normalise=toy_normalise)
+        store = SqliteSpanStore(path, normalise=toy_normalise, index_in_background=False)
         fill(store, options.traces, options.batch)
+        store.checkpoint()
         size = path.stat().st_size
         print(f"disk               {size / options.traces / 10:10.0f} B a span")
+        began = time.perf_counter()
+        store.index()
+        took = time.perf_counter() - began
+        print(f"index              {took / options.traces / 10 * 1e6:10.1f} us a span")
+        store.checkpoint()
+        size = path.stat().st_size
+        print(f"disk with index    {size / options.traces / 10:10.0f} B a span")
         reads(store, options.traces)
         one_large_trace(store, options.batch)
         store.close()
@@ -292,12 +328,16 @@ def reads(store: SqliteSpanStore, traces: int) -> None:
     def newest(query: str = "", experiment: str | None = None) -> Callable[[], object]:
         return lambda: store.list_traces(experiment=experiment, query=query, limit=50, cursor=None)
 
-    print("                     p50 ms   p95 ms")
-    print(f"trace with spans   {measure(whole, 200)}")
-    print(f"waterfall          {measure(lambda: store.get_waterfall(trace_id()), 200)}")
-    print(f"newest 50          {measure(newest())}")
-    print(f"  of an experiment {measure(newest(experiment='experiment-1'))}")
-    print(f"experiments        {measure(store.list_experiments, 5)}")
+    print("                                        p50 ms   p95 ms")
+    for name, call, times in (
+        ("trace with its spans", whole, 200),
+        ("waterfall", lambda: store.get_waterfall(trace_id()), 200),
+        ("newest 50", newest(), 20),
+        ("newest 50 of an experiment", newest(experiment="experiment-1"), 20),
+        ("experiments with totals", store.list_experiments, 5),
+        *((f"  {query}", newest(query), 5) for query in QUERIES),
+    ):
+        print(f"{name:36} {measure(call, times)}")
 
 
 if __name__ == "__main__":

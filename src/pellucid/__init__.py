@@ -67,6 +67,7 @@ _HOME = {
 _MODULES: dict[str, str] = {
     "adapters": "pellucid.evals.adapters",
     "autogen": "pellucid.integrations.autogen",
+    "dspy": "pellucid.integrations.dspy",
     "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
     "scorers": "pellucid.evals.scorers",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from pellucid.evals.sweep import sweep as sweep
     from pellucid.integrations import autogen as autogen
     from pellucid.integrations import autolog as autolog
+    from pellucid.integrations import dspy as dspy
     from pellucid.integrations import openai as openai
 
 

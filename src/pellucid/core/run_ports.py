@@ -124,7 +124,8 @@ class RunStore(Protocol):
     def write_scores(self, scores: Sequence[Score]) -> None:
         """Store scores on runs, durable on return; the same id and content changes nothing.
 
-        Raises Conflict for the same id with other content; nothing of the call is then stored.
+        A score may come before its run; one on a deleted run is dropped. Raises Conflict for the
+        same id with other content; nothing of the call is then stored.
         """
         ...
 

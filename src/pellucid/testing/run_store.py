@@ -358,8 +358,9 @@ class RunStoreContract:
         with pytest.raises(Conflict):
             runs.write_scores([score("s3", 1.0), score("s1", 0.5, at=1)])
         assert [s.id for s in runs.list_scores(A, history=True)] == ["s1", "s2"]
-        with pytest.raises(NotFound):
-            runs.write_scores([score("s4", 1.0, run_id=B)])
+        runs.write_scores([score("s4", 1.0, run_id=B)])
+        write_all(runs, start(B))
+        assert runs.get_run(B).scores == {"correctness": 1.0}
         with pytest.raises(InvalidInput):
             runs.write_scores([score("s5", 1.0, run_id=None)])
 
@@ -369,7 +370,10 @@ class RunStoreContract:
         runs.delete_run(A)
         (receipt,) = runs.write([start(A, params=params(k=1))], heard_ns=[NOW])
         assert receipt.deleted
-        for gone in (runs.get_run, runs.delete_run, runs.list_scores, runs.list_artifacts):
+        runs.write_scores([score("s2", 0.4)])
+        assert runs.list_scores(A) == []
+        gone_calls = (runs.get_run, runs.delete_run, runs.list_artifacts, runs.list_metrics)
+        for gone in gone_calls:
             with pytest.raises(NotFound):
                 gone(A)
         with pytest.raises(NotFound):

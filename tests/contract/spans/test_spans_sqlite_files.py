@@ -137,10 +137,10 @@ def test_deleting_gives_space_back(tmp_path: Path) -> None:
         for n in range(1, 60):
             store.write([make_arrival(n, 1, input=os.urandom(20_000).hex(), experiment="big")])
         store.write([make_arrival(100, 1)])
-        store._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        store.checkpoint()
         before = path.stat().st_size
         store.delete_experiment("big")
-        store._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        store.checkpoint()
         assert path.stat().st_size < before / 5
         assert store.get_trace(trace_id(100)).span_count == 1
 

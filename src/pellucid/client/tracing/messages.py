@@ -6,6 +6,10 @@ from typing import Any
 from pellucid.client.encoding import json_text, simplify
 
 
+_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
+"""Roles by the `type` of LangChain's messages."""
+
+
 def messages_attribute(messages: Iterable[Any]) -> str:
     """Return messages in OTel GenAI form: `[{role, parts: [{type, …}]}]`.
 
@@ -29,7 +33,7 @@ def _message(item: Any) -> Any:
         if item.get("finish_reason"):
             choice["finish_reason"] = item["finish_reason"]
         return choice
-    role = str(item.get("role") or "user")
+    role = str(item.get("role") or _ROLES.get(str(item.get("type"))) or "user")
     parts = _tool_response(item) if role == "tool" else _contents(item.get("content"))
     reasoning = item.get("reasoning_content") or item.get("reasoning")
     if type(reasoning) is str and reasoning:

@@ -87,7 +87,9 @@ class _Application:
                 "policy": policy,
                 "threads": self._readers,
                 "traces": TraceService(stores.spans, readers=self._readers, writers=self._writers),
-                "scores": ScoreService(stores.spans, readers=self._readers, writers=self._writers),
+                "scores": ScoreService(
+                    stores.spans, self._runs, readers=self._readers, writers=self._writers
+                ),
                 "attachments": AttachmentService(stores.artifacts, self._readers),
                 "runs": self._runs,
                 "artifacts": ArtifactService(stores.artifacts, self._readers),

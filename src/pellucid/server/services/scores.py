@@ -6,6 +6,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.score import Score
+from pellucid.server.services.runs import RunService
 from pellucid.server.services.threads import Threads
 
 MAX_SCORES = 10_000
@@ -17,8 +18,11 @@ MAX_TIME_NS = 2**63 - 1
 class ScoreService:
     """Writes and lists scores."""
 
-    def __init__(self, store: SpanStore, *, readers: Threads, writers: Threads) -> None:
+    def __init__(
+        self, store: SpanStore, runs: RunService, *, readers: Threads, writers: Threads
+    ) -> None:
         self._store = store
+        self._runs = runs
         self._readers = readers
         self._writers = writers
 
@@ -31,7 +35,13 @@ class ScoreService:
             raise InvalidInput(f"{len(scores)} scores are too many at once; send {MAX_SCORES}.")
         for number, score in enumerate(scores):
             check_score(score, f"scores[{number}]" if len(scores) > 1 else "The score")
-        await self._writers.run(self._store.write_scores, scores)
+        # Runs and what is said of them live in the metadata, where their queries look.
+        on_runs = [score for score in scores if is_on_run(score)]
+        on_spans = [score for score in scores if not is_on_run(score)]
+        if on_spans:
+            await self._writers.run(self._store.write_scores, on_spans)
+        if on_runs:
+            await self._runs.write_scores(on_runs)
 
     async def list_scores(
         self,
@@ -51,14 +61,20 @@ class ScoreService:
             raise InvalidInput(
                 "Name one target: trace_id, or experiment and session_id, or run_id."
             )
+        if run_id is not None:
+            return await self._runs.list_scores(run_id, history=history)
         return await self._readers.run(
             self._store.list_scores,
             trace_id=trace_id,
             experiment=experiment,
             session_id=session_id,
-            run_id=run_id,
             history=history,
         )
+
+
+def is_on_run(score: Score) -> bool:
+    """Tell whether a score's target is a run, and not a trace or session in it."""
+    return score.run_id is not None and score.trace_id is None and score.session_id is None
 
 
 def check_score(score: Score, subject: str) -> None:

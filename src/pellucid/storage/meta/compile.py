@@ -192,7 +192,7 @@ def _metric() -> tuple[Any, Any, _Columns, Condition]:
 
 def _score() -> tuple[Any, Any, _Columns, Condition]:
     c = t.run_scores.c
-    source = _own(c).where(c.latest)
+    source = sa.select(sa.literal(1)).where(c.run_id == t.runs.c.id, c.latest).correlate(t.runs)
     return source, c.name, _Columns(c.text, c.folded, c.number, c.text), c.text != ""
 
 

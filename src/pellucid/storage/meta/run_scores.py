@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from pellucid.core.errors import Conflict, InvalidInput, NotFound
+from pellucid.core.errors import Conflict, InvalidInput
 from pellucid.core.score import Score
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import in_chunks
@@ -21,14 +21,12 @@ def write_scores(connection: sa.Connection, scores: Sequence[Score]) -> None:
     for score in scores:
         if score.run_id is None:
             raise InvalidInput(f"The score {score.name!r} ({score.id}) names no run.")
-        statement = sa.select(t.runs.c.key).where(t.runs.c.id == score.run_id)
-        key = connection.scalar(statement.where(t.runs.c.deleted_ns.is_(None)))
-        if key is None:
-            raise NotFound(f"There is no run {score.run_id!r} to score.")
-        _write_one(connection, int(key), score)
+        deleted_ns = sa.select(t.runs.c.deleted_ns).where(t.runs.c.id == score.run_id)
+        if connection.scalar(deleted_ns) is None:
+            _write_one(connection, score.run_id, score)
 
 
-def _write_one(connection: sa.Connection, run_key: int, score: Score) -> None:
+def _write_one(connection: sa.Connection, run_id: str, score: Score) -> None:
     body = _encoder.encode(score).decode()
     held = connection.scalar(sa.select(_table.c.body).where(_table.c.id == score.id))
     if held is not None:
@@ -39,7 +37,7 @@ def _write_one(connection: sa.Connection, run_key: int, score: Score) -> None:
     connection.execute(
         sa.insert(_table).values(
             id=score.id,
-            run_key=run_key,
+            run_id=run_id,
             name=score.name,
             source=score.source.value,
             author=score.author or "",
@@ -51,12 +49,12 @@ def _write_one(connection: sa.Connection, run_key: int, score: Score) -> None:
             body=body,
         )
     )
-    _mark_latest(connection, run_key, score)
+    _mark_latest(connection, run_id, score)
 
 
-def _mark_latest(connection: sa.Connection, run_key: int, score: Score) -> None:
+def _mark_latest(connection: sa.Connection, run_id: str, score: Score) -> None:
     same = sa.and_(
-        _table.c.run_key == run_key,
+        _table.c.run_id == run_id,
         _table.c.name == score.name,
         _table.c.source == score.source.value,
         _table.c.author == (score.author or ""),
@@ -70,9 +68,9 @@ def _mark_latest(connection: sa.Connection, run_key: int, score: Score) -> None:
     connection.execute(sa.update(_table).where(same).values(latest=_table.c.id == newest))
 
 
-def list_scores(connection: sa.Connection, run_key: int, *, history: bool) -> list[Score]:
+def list_scores(connection: sa.Connection, run_id: str, *, history: bool) -> list[Score]:
     """List a run's latest scores, or all, oldest first."""
-    statement = sa.select(_table.c.body).where(_table.c.run_key == run_key)
+    statement = sa.select(_table.c.body).where(_table.c.run_id == run_id)
     if not history:
         statement = statement.where(_table.c.latest)
     bodies = connection.execute(statement.order_by(_table.c.time_ns, _table.c.id)).scalars()
@@ -84,8 +82,9 @@ def latest_scores(connection: sa.Connection, keys: list[int]) -> dict[int, dict[
     scores: dict[int, dict[str, Any]] = {}
     for chunk in in_chunks(keys):
         statement = (
-            sa.select(_table.c.run_key, _table.c.body)
-            .where(_table.c.run_key.in_(chunk), _table.c.latest)
+            sa.select(t.runs.c.key, _table.c.body)
+            .join(t.runs, t.runs.c.id == _table.c.run_id)
+            .where(t.runs.c.key.in_(chunk), _table.c.latest)
             .order_by(_table.c.name, _table.c.time_ns, _table.c.id)
         )
         for key, body in connection.execute(statement):

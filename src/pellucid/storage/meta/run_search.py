@@ -141,7 +141,7 @@ def _attached(
         return source.outerjoin(m, on), [m.c.value]
     if head == "score":
         newest = _newest_score(name, number)
-        on = newest.c.run_key == t.runs.c.key
+        on = newest.c.run_id == t.runs.c.id
         return source.outerjoin(newest, on), [newest.c.number, newest.c.folded]
     tables = {"param": t.params, "tag": t.tags}
     if head not in tables:
@@ -154,10 +154,10 @@ def _attached(
 def _newest_score(name: str, number: int) -> Any:
     s = t.run_scores
     place = sa.func.row_number().over(
-        partition_by=s.c.run_key, order_by=(s.c.time_ns.desc(), s.c.id.desc())
+        partition_by=s.c.run_id, order_by=(s.c.time_ns.desc(), s.c.id.desc())
     )
     ranked = (
-        sa.select(s.c.run_key, s.c.number, s.c.folded, place.label("place"))
+        sa.select(s.c.run_id, s.c.number, s.c.folded, place.label("place"))
         .where(s.c.name == name, s.c.latest)
         .subquery()
     )

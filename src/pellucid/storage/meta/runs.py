@@ -151,8 +151,7 @@ class SqlRunStore:
     def list_scores(self, run_id: str, *, history: bool = False) -> list[Score]:
         """List a run's latest scores, or all, oldest first."""
         with self._database.read() as connection:
-            key = run_reads.run_key(connection, run_id)
-            return run_scores.list_scores(connection, key, history=history)
+            return run_scores.list_scores(connection, run_id, history=history)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run and what hangs on it; later writes revive nothing. Raises NotFound."""
@@ -160,6 +159,8 @@ class SqlRunStore:
             key = run_reads.run_key(connection, run_id)
             for table in _OWNED:
                 connection.execute(sa.delete(table).where(table.c.run_key == key))
+            scores = t.run_scores
+            connection.execute(sa.delete(scores).where(scores.c.run_id == run_id))
             # The row stays as a tombstone that keeps the number taken.
             connection.execute(
                 sa.update(t.runs)
@@ -179,5 +180,4 @@ _OWNED = (
     t.metric_points,
     t.metrics,
     t.artifacts,
-    t.run_scores,
 )

@@ -147,7 +147,8 @@ run_scores = sa.Table(
     "run_scores",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("run_key", sa.Integer, sa.ForeignKey("runs.key"), nullable=False),
+    # No key: a score may arrive before the first write about its run.
+    sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
@@ -157,7 +158,7 @@ run_scores = sa.Table(
     sa.Column("folded", sa.Text, nullable=False),
     sa.Column("number", sa.Double),
     sa.Column("body", sa.Text, nullable=False),
-    sa.Index("run_scores_by_run", "run_key", "name"),
+    sa.Index("run_scores_by_run", "run_id", "name"),
     sa.Index("run_scores_by_number", "name", "number"),
 )
 

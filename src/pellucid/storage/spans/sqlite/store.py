@@ -198,6 +198,11 @@ class SqliteSpanStore:
         """Index all that was written, now, instead of a moment later in the background."""
         self._indexer.catch_up()
 
+    def checkpoint(self) -> None:
+        """Move what is in the log into the file, so that the file alone is all."""
+        with self._lock, storage_errors(self._path):
+            self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Finish what was accepted and close; calling it twice is harmless."""
         self._indexer.stop()
@@ -207,5 +212,4 @@ class SqliteSpanStore:
                 return
             self._readers.close()
             with storage_errors(self._path):
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 db.close()

@@ -4,6 +4,7 @@
 /**
  * @typedef {object} Columns One row a span, parents before children.
  * @property {string} trace_id
+ * @property {number} start_ns of the trace, since the Unix epoch; rounded by JavaScript
  * @property {number} duration_ns
  * @property {string[]} span_ids
  * @property {number[]} parents row of the parent, or -1
@@ -43,9 +44,35 @@ export function loadColumns(src, { fresh = false } = {}) {
   return answer;
 }
 
+const QUIET_MS = 20_000;
+
+/**
+ * Tell whether more of a trace may come: a span is running, or the last one ended just now.
+ * @param {Columns} columns
+ */
+export function mayGrow(columns) {
+  const endMs = (columns.start_ns + columns.duration_ns) / 1e6;
+  return columns.statuses.includes("running") || Math.abs(Date.now() - endMs) < QUIET_MS;
+}
+
+/**
+ * Tell whether anything but the passing of time is new.
+ * @param {Columns} before
+ * @param {Columns} after
+ */
+export function hasChanged(before, after) {
+  return (
+    before.span_ids.length !== after.span_ids.length ||
+    before.statuses.some((status, row) => status !== after.statuses[row])
+  );
+}
+
+let versions = 0;
+
 export class Tree {
   /** @param {Columns} columns */
   constructor(columns) {
+    this.version = ++versions;
     this.columns = columns;
     this.size = columns.span_ids.length;
     /** Row after the last descendant of each row. */

@@ -138,27 +138,37 @@ class Query extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const count = this.#answer?.proposals.length ?? 0;
-    const isShown = this.list !== undefined && !this.list.hidden && count > 0;
+    const isShown = this.list !== undefined && !this.list.hidden;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && isShown) {
-      event.preventDefault();
-      this.#at = (Math.max(this.#at, step > 0 ? -1 : 0) + step + count) % count;
-      this.#draw();
-    } else if (step === 1 && !isShown) {
+    if (step && (isShown || step > 0)) {
       this.#isOpen = true;
-      this.#ask();
-    } else if (
-      (event.key === "Enter" && this.#at >= 0 && isShown) ||
-      (event.key === "Tab" && isShown)
-    ) {
-      event.preventDefault();
-      this.#take(Math.max(this.#at, 0));
+      this.#whenAnswered(() => this.#step(step));
+    } else if (event.key === "Tab" && isShown && !event.shiftKey) {
+      this.#whenAnswered(() => this.#take(Math.max(this.#at, 0)));
+    } else if (event.key === "Enter" && isShown && this.#at >= 0) {
+      this.#take(this.#at);
     } else if (event.key === "Escape" && isShown) {
-      event.preventDefault();
       event.stopPropagation();
       this.#close();
-    }
+    } else return;
+    event.preventDefault();
+  }
+
+  /**
+   * Act on the proposals for what is typed, which may still be on their way.
+   * @param {() => void} act
+   */
+  #whenAnswered(act) {
+    if (this.#answer) act();
+    else this.#ask().then(act);
+  }
+
+  /** @param {number} step */
+  #step(step) {
+    const count = this.#answer?.proposals.length ?? 0;
+    if (!count) return;
+    this.#at = (Math.max(this.#at, step > 0 ? -1 : 0) + step + count) % count;
+    this.#draw();
   }
 
   /** @param {number} at */

@@ -51,6 +51,17 @@ function keepAddress(span) {
   history.replaceState(null, "", url);
 }
 
+// A running trace came further: the header is read anew, and so is the panel of a running span.
+document.addEventListener("pl-changed", () => {
+  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
+  const context = { target: ".answer", swap: "outerHTML", select: ".answer" };
+  htmx?.ajax("GET", location.pathname + location.search, context);
+  const body = panel?.querySelector("#span-body");
+  if (!(body instanceof HTMLElement) || !panel?.querySelector(".strip.run")) return;
+  wantedSpan = body.dataset.span ?? "";
+  fetchSoon();
+});
+
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target === panel) panel?.removeAttribute("aria-busy");
 });

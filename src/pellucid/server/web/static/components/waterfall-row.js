@@ -62,6 +62,7 @@ export class Row {
       html("div", { class: "wf-bars" }, this.bar, this.time),
     );
     this.row = -1;
+    this.drawn = "";
   }
 
   /**
@@ -74,6 +75,9 @@ export class Row {
   fill(tree, row, state, axis) {
     const { columns } = tree;
     const { node } = this;
+    const drawing = `${tree.version} ${row} ${axis.from} ${axis.until} ${Object.values(state)}`;
+    if (drawing === this.drawn) return;
+    this.drawn = drawing;
     this.row = row;
     const look = kindLook(columns.kinds[row]);
     const status = columns.statuses[row];

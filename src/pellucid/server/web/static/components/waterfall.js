@@ -1,7 +1,7 @@
 // @ts-check
 // <pl-waterfall>: a trace's spans as a tree with bars. Only the rows in view exist.
 
-import { Tree, loadColumns } from "./columns.js";
+import { Tree, hasChanged, loadColumns, mayGrow } from "./columns.js";
 import { flag, html, isTyping } from "./dom.js";
 import { formatDuration, plural } from "./format.js";
 import { singleKeysAllowed } from "./keys.js";
@@ -56,21 +56,23 @@ export class Waterfall extends HTMLElement {
     clearTimeout(this.#timer);
   }
 
-  /** Fetch the columns, and again every two seconds while a span is running. */
+  /** Fetch the columns, and again every two seconds while there may be more of them. */
   async load(fresh = false) {
     const waiting = setTimeout(() => this.rows?.replaceChildren(...skeletonRows()), 150);
     try {
       const columns = await loadColumns(this.getAttribute("src") ?? "", {
         fresh,
       });
-      const isFirst = this.tree === null;
+      const before = this.tree?.columns;
+      const isFirst = before === undefined;
       this.tree = new Tree(columns);
       this.axis.extend(columns.duration_ns);
       if (isFirst) this.#foldAtFirst();
       this.#refresh();
       if (isFirst) this.#reveal(this.tree.rowOf.get(this.#selected) ?? 0);
       this.#summarise();
-      if (columns.statuses.includes("running")) this.#loadLater();
+      if (before && hasChanged(before, columns)) document.dispatchEvent(new Event("pl-changed"));
+      if (mayGrow(columns)) this.#loadLater();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.rows?.replaceChildren(
@@ -169,16 +171,8 @@ export class Waterfall extends HTMLElement {
     const first = Math.max(Math.floor(scroller.scrollTop / height) - OVERSCAN, 0);
     const visible = Math.ceil(scroller.clientHeight / height) + 2 * OVERSCAN;
     const window = this.#shown.slice(first, first + visible);
-    if (!this.#pool.length) rows.replaceChildren();
-    while (this.#pool.length < window.length) {
-      const view = new Row();
-      this.#pool.push(view);
-      rows.append(view.node);
-    }
-    this.#pool.forEach((view, index) => {
-      const row = window[index];
-      flag(view.node, "hidden", row === undefined);
-      if (row === undefined) return;
+    const views = this.#assign(window, rows);
+    window.forEach((row, index) => {
       const id = tree.columns.span_ids[row];
       const state = {
         selected: id === this.#selected,
@@ -186,9 +180,28 @@ export class Waterfall extends HTMLElement {
         match: this.#search.matches(row),
         top: (first + index) * height,
       };
-      view.fill(tree, row, state, this.axis);
+      views[index].fill(tree, row, state, this.axis);
     });
     this.#keepFocus(rows, scroller);
+  }
+
+  /**
+   * Give every row of the window a view: its own where it has one, so that little is drawn anew.
+   * @param {number[]} window
+   * @param {HTMLElement} rows
+   */
+  #assign(window, rows) {
+    if (!this.#pool.length) rows.replaceChildren();
+    const wanted = new Set(window);
+    const held = new Map(this.#pool.map((view) => [view.row, view]));
+    const free = this.#pool.filter((view) => !wanted.has(view.row));
+    const views = window.map((row) => held.get(row) ?? free.pop() ?? new Row());
+    for (const view of free) view.node.remove();
+    views.forEach((view, index) => {
+      if (rows.children[index] !== view.node) rows.insertBefore(view.node, rows.children[index]);
+    });
+    this.#pool = views;
+    return views;
   }
 
   /**
@@ -197,9 +210,7 @@ export class Waterfall extends HTMLElement {
    * @param {HTMLElement} scroller
    */
   #keepFocus(rows, scroller) {
-    const current = this.#pool.find(
-      ({ node }) => !node.hidden && node.getAttribute("aria-selected") === "true",
-    );
+    const current = this.#pool.find(({ node }) => node.getAttribute("aria-selected") === "true");
     scroller.tabIndex = current ? -1 : 0;
     const active = document.activeElement;
     if (active === scroller || rows.contains(active)) {

@@ -168,7 +168,7 @@ def _create_run_scores() -> None:
     op.create_table(
         "run_scores",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("run_key", sa.Integer, sa.ForeignKey("runs.key"), nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("author", sa.Text, nullable=False),
@@ -179,7 +179,7 @@ def _create_run_scores() -> None:
         sa.Column("number", sa.Double),
         sa.Column("body", sa.Text, nullable=False),
     )
-    op.create_index("run_scores_by_run", "run_scores", ["run_key", "name"])
+    op.create_index("run_scores_by_run", "run_scores", ["run_id", "name"])
     op.create_index("run_scores_by_number", "run_scores", ["name", "number"])
 
 

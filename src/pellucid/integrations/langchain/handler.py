@@ -1,0 +1,455 @@
+"""LangChain's callbacks as spans."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from pellucid.client.instrument import model_call_context
+from pellucid.core.span import SpanKind
+from pellucid.integrations.langchain.looks import (
+    graph_of_caller,
+    is_agent,
+    is_bubble,
+    is_over,
+    look_of,
+    model_call_streams,
+    name_of,
+    step_of,
+)
+from pellucid.integrations.langchain.models import model_of, show_call, show_result
+from pellucid.integrations.langchain.runs import Run, Runs
+from pellucid.integrations.langchain.tracebacks import without_our_frames
+from pellucid.integrations.langchain.values import (
+    conversation,
+    document,
+    family,
+    message,
+    plain,
+    text_of,
+)
+from pellucid.semconv import attributes as names
+
+_log = logging.getLogger("pellucid")
+_DEFAULT_GRAPH = "LangGraph"
+
+
+class Tracer:
+    """Makes spans of LangChain's callbacks; `handler_class` makes it a callback handler."""
+
+    run_inline = True
+    """Called in the task that starts a run, whose context it may change, not in a worker."""
+    raise_error = False
+
+    def __init__(self, active: Callable[[], bool], captures: Callable[[], bool]) -> None:
+        self.runs = Runs()
+        self._active = active
+        self._captures = captures
+
+    # Chains, graphs and their nodes.
+
+    def on_chain_start(
+        self,
+        serialized: Any,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: Any = None,
+        metadata: Any = None,
+        run_type: str | None = None,
+        name: Any = None,
+        **_: Any,
+    ) -> None:
+        """Start a chain's run."""
+        if not self._active():
+            return
+        parent = self.runs.find(parent_run_id)
+        graph = graph_of_caller()
+        called = name_of(serialized, name)
+        if graph is not None:
+            self._start_graph(graph, called, inputs, run_id, parent, metadata or {})
+            return
+        node = parent is not None and parent.graph is not None
+        look = look_of(called, tags, run_type, root=parent is None, node=node)
+        if look.hidden:
+            run = self.runs.hide(run_id, parent, look.name, look.kind)
+        else:
+            run = self.runs.start(run_id, parent, look.name, look.kind)
+        if run.span is None:
+            return
+        if node:
+            run.raw = inputs
+            run.span.set_attribute("langgraph.node", called)
+            step = step_of(tags)
+            if step is not None:
+                run.span.set_attribute("langgraph.step", step)
+        self._show_input(run, inputs)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
+        """End a chain's run that came to its end."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        if run.span is not None:
+            if inputs is not None:  # of a stream, only now complete
+                self._show_input(run, inputs)
+            self._show_output(run, outputs)
+        run.touch()
+        self.runs.end(run)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """End a chain's run that was left by an exception."""
+        run = self.runs.find(run_id)
+        if run is not None:
+            self._fail(run, error)
+
+    def _start_graph(
+        self,
+        graph: Any,
+        called: str,
+        inputs: Any,
+        run_id: UUID,
+        parent: Run | None,
+        metadata: dict[str, Any],
+    ) -> None:
+        kind = SpanKind.AGENT if is_agent(graph, called) else SpanKind.CHAIN
+        above = parent.visible if parent is not None else None
+        if above is not None and above is parent and above.raw is inputs and inputs is not None:
+            # A subgraph that is a node: one span for both, by the node's name.
+            run = self.runs.stand_in(run_id, above, kind)
+            span = above.span
+            assert span is not None
+            if kind is SpanKind.AGENT:
+                span.set_attribute(names.KIND, str(kind))
+                span.set_attribute(names.OPERATION, "invoke_agent")
+                span.set_attribute(names.AGENT_NAME, above.name)
+            run.graph = graph
+            return
+        attributes = {names.AGENT_NAME: called} if kind is SpanKind.AGENT else {}
+        run = self.runs.start(run_id, parent, called, kind, attributes=attributes)
+        run.graph = graph
+        resumed = getattr(inputs, "resume", None) if family(type(inputs)) == "command" else None
+        if resumed is not None and run.span is not None:
+            shown = plain(resumed) if self._captures() else None
+            run.span.add_event("resume", {"langgraph.resume": shown})
+        self._show_input(run, inputs)
+        thread = metadata.get("thread_id")
+        if thread is not None:
+            self.set_session(run, thread)
+
+    def set_session(self, run: Run, session: Any) -> None:
+        """Have the first of a run's spans say what conversation it is part of."""
+        top = run.top
+        if top.session or top.span is None:
+            return
+        top.session = True
+        top.span.set_attribute(names.CONVERSATION_ID, str(session))
+
+    def route(self, run: Run, destinations: list[Any]) -> None:
+        """Note on a node's span which edges the graph goes on by."""
+        run = run.visible or run
+        if run.span is None:
+            return
+        run.span.add_event("route", {"langgraph.from": run.name, "langgraph.to": destinations})
+
+    # Model calls.
+
+    def on_chat_model_start(
+        self,
+        serialized: Any,
+        messages: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: Any = None,
+        name: Any = None,
+        invocation_params: Any = None,
+        **_: Any,
+    ) -> None:
+        """Start a chat model's call."""
+        if not self._active():
+            return
+        said = [message(item) for batch in messages for item in batch] if self._captures() else []
+        called = name_of(serialized, name)
+        self._start_model(
+            called, said, run_id, parent_run_id, invocation_params or {}, metadata or {}, "chat"
+        )
+
+    def on_llm_start(
+        self,
+        serialized: Any,
+        prompts: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: Any = None,
+        name: Any = None,
+        invocation_params: Any = None,
+        **_: Any,
+    ) -> None:
+        """Start a completion model's call."""
+        if not self._active():
+            return
+        said = [message(text) for text in prompts] if self._captures() else []
+        called = name_of(serialized, name)
+        self._start_model(
+            called, said, run_id, parent_run_id, invocation_params or {}, metadata or {}, "complete"
+        )
+
+    def _start_model(
+        self,
+        called: str,
+        said: list[Any],
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        params: dict[str, Any],
+        metadata: dict[str, Any],
+        operation: str,
+    ) -> None:
+        model = model_of(params, metadata, called)
+        run = self.runs.start(
+            run_id,
+            self.runs.find(parent_run_id),
+            called,
+            SpanKind.LLM,
+            title=f"{operation} {model}",
+        )
+        assert run.span is not None
+        show_call(run.span, model, params, metadata)
+        if said:
+            run.span.set_messages(input=said)
+        run.context = model_call_context(run.span, run.context)
+        if model_call_streams():
+            run.attach()
+
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:
+        """Note that a piece of a model's answer came."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        run.detach()
+        run.touch()
+        if not run.first_token and run.span is not None:
+            run.first_token = True
+            held = getattr(run.span.otel_span, "attributes", None) or {}
+            if names.TTFT_NS not in held:
+                run.span.otel_span.set_attribute(names.TTFT_NS, time.time_ns() - run.start_ns)
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
+        """Note that a piece of a model's answer came, as an event."""
+        kind = event.get("event") if isinstance(event, dict) else None
+        if kind != "message-start":
+            self.on_llm_new_token(event, run_id=run_id)
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
+        """End a model call that was answered."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        if run.span is not None:
+            show_result(run.span, response, content=self._captures())
+        run.touch()
+        self.runs.end(run)
+
+    def on_llm_error(
+        self, error: BaseException, *, run_id: UUID, response: Any = None, **_: Any
+    ) -> None:
+        """End a model call that failed, or whose stream is read no further."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        if run.span is not None and response is not None:
+            show_result(run.span, response, content=self._captures())
+        self._fail(run, error)
+
+    # Tools.
+
+    def on_tool_start(
+        self,
+        serialized: Any,
+        input_str: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        inputs: Any = None,
+        name: Any = None,
+        tool_call_id: Any = None,
+        **_: Any,
+    ) -> None:
+        """Start a tool's call."""
+        if not self._active():
+            return
+        called = name_of(serialized, None) if serialized else name_of(None, name)
+        run = self.runs.start(run_id, self.runs.find(parent_run_id), called, SpanKind.TOOL)
+        assert run.span is not None
+        arguments = plain(inputs if inputs is not None else input_str)
+        shown = arguments if self._captures() else None
+        run.span.set_tool_call(called, shown, id=None if tool_call_id is None else tool_call_id)
+        if shown is not None:
+            run.span.set_input(shown)
+        description = serialized.get("description") if isinstance(serialized, dict) else None
+        if description:
+            run.span.set_attribute("gen_ai.tool.description", description)
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+        """End a tool's call that returned."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        if run.span is not None:
+            is_message = family(type(output)) == "message"
+            result = plain(output.content) if is_message else plain(output)
+            if self._captures():
+                run.span.set_tool_call(run.name, result=result)
+                run.span.set_output(result)
+            if is_message and getattr(output, "status", None) == "error":
+                # The tool's own handler turned an exception into this answer.
+                text = result if isinstance(result, str) else str(output.content)
+                run.span.add_event(
+                    "exception", {"exception.type": "ToolException", "exception.message": text}
+                )
+                run.span.set_error(text)
+        run.touch()
+        self.runs.end(run)
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """End a tool's call that raised."""
+        run = self.runs.find(run_id)
+        if run is not None:
+            self._fail(run, error)
+
+    # Retrievers.
+
+    def on_retriever_start(
+        self,
+        serialized: Any,
+        query: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        name: Any = None,
+        **_: Any,
+    ) -> None:
+        """Start a retriever's call; it stays current until it ends."""
+        if not self._active():
+            return
+        called = name_of(serialized, name)
+        run = self.runs.start(run_id, self.runs.find(parent_run_id), called, SpanKind.RETRIEVER)
+        assert run.span is not None
+        if self._captures():
+            run.span.set_input(plain(query))
+        run.scores = {}
+        run.attach()
+
+    def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
+        """End a retriever's call that found documents."""
+        run = self.runs.find(run_id)
+        if run is None:
+            return
+        if run.span is not None and self._captures():
+            scores = run.scores or {}
+            found = [document(one, scores.get(id(one))) for one in documents]
+            run.span.set_documents(found)
+            run.span.set_output(found)
+        run.touch()
+        self.runs.end(run)
+
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """End a retriever's call that raised."""
+        run = self.runs.find(run_id)
+        if run is not None:
+            self._fail(run, error)
+
+    # What is said on the way.
+
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **_: Any) -> None:
+        """Note an event of the program's own on the span that it happened in."""
+        run = self.runs.find(run_id)
+        if run is None or run.visible is None or run.visible.span is None:
+            return
+        shown = {"data": plain(data)} if self._captures() else {}
+        run.visible.span.add_event(name, shown)
+
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **_: Any) -> None:
+        """Note that a run is tried again."""
+        run = self.runs.find(run_id)
+        if run is None or run.visible is None or run.visible.span is None:
+            return
+        attempt = getattr(retry_state, "attempt_number", None)
+        run.visible.span.add_event("retry", {"attempt": attempt})
+
+    def cancelled(self, run_id: UUID | None, error: BaseException) -> None:
+        """End a run that LangChain tells nothing more of: its task was cancelled."""
+        run = self.runs.find(run_id)
+        if run is not None:
+            self._fail(run, error)
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        without_our_frames(error)
+        if is_over(error):
+            self.runs.end(run, end_ns=run.last_ns)
+            return
+        run.touch()
+        if is_bubble(error):
+            self._pause(run, error)
+            self.runs.end(run)
+            return
+        self.runs.end(run, error)
+
+    def _pause(self, run: Run, error: BaseException) -> None:
+        """Show an interrupt, or a command for the graph above, where it went through."""
+        held = error.args[0] if error.args else None
+        if run.span is None:
+            return
+        if family(type(held)) == "command":
+            target = plain(held).get("goto")
+            run.span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
+            if self._captures():
+                run.span.set_output(plain(held))
+            return
+        asked = plain(list(held)) if isinstance(held, list | tuple) else []
+        shown = asked if self._captures() else None
+        run.span.add_event("interrupt", {"langgraph.interrupts": shown})
+        if shown:
+            run.span.set_output({"interrupts": shown})
+        graph = run.parent
+        while graph is not None:
+            if graph.graph is not None and graph.span is not None:
+                graph.span.set_attribute("langgraph.interrupted", True)
+            graph = graph.parent
+
+    def _show_input(self, run: Run, inputs: Any) -> None:
+        if run.span is None or not self._captures() or inputs is None:
+            return
+        said = conversation(inputs) if run.graph is not None else None
+        if said is not None:
+            run.span.set_messages(input=said)
+        text = text_of(said) if said is not None and len(inputs) == 1 else None
+        run.span.set_input(text if text is not None else plain(inputs))
+
+    def _show_output(self, run: Run, outputs: Any) -> None:
+        span = run.span
+        if span is None:
+            return
+        if family(type(outputs)) == "command":
+            target = plain(outputs).get("goto")
+            if target is not None:
+                span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
+        interrupts = outputs.get("__interrupt__") if isinstance(outputs, dict) else None
+        if interrupts and run.graph is not None:
+            shown = plain(list(interrupts)) if self._captures() else None
+            span.add_event("interrupt", {"langgraph.interrupts": shown})
+        if not self._captures():
+            return
+        said = conversation(outputs) if run.graph is not None else None
+        if said is not None:
+            span.set_messages(output=said)
+        text = text_of(said) if said is not None and len(outputs) == 1 else None
+        span.set_output(text if text is not None else plain(outputs))
+
+
+def handler_class(base: type) -> type:
+    """Return the tracer as a subclass of LangChain's handler, which is not imported here."""
+    return type("PellucidTracer", (Tracer, base), {})

@@ -1,0 +1,132 @@
+"""How a chain's run is shown: under what name and kind, or not at all."""
+
+import sys
+import weakref
+from typing import Any, NamedTuple
+
+from pellucid.core.span import SpanKind
+
+HIDDEN_TAG = "langsmith:hidden"
+_PREGEL = "langgraph/pregel/main.py"
+_STEP = "graph:step:"
+_INTERNAL = frozenset(
+    {
+        "Write",
+        "call_runnable_async",
+        "call_runnable_or_acall",
+        "check_sync_or_async",
+        "insert_history",
+        "load_history",
+    }
+)
+_MANAGER_FRAMES = 8
+_known_agents: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
+
+
+class Look(NamedTuple):
+    """How to show a run."""
+
+    name: str
+    kind: SpanKind
+    hidden: bool = False
+
+
+def name_of(serialized: Any, name: Any) -> str:
+    """Return the name that a run was given, else its class's."""
+    if name:
+        return str(name)
+    if isinstance(serialized, dict):
+        found = serialized.get("name") or (serialized.get("id") or [None])[-1]
+        if found:
+            return str(found)
+    return "chain"
+
+
+def look_of(name: str, tags: Any, run_type: str | None, *, root: bool, node: bool) -> Look:
+    """Return how a chain's run looks.
+
+    What LangChain makes of its own accord to put a chain together is hidden below a run that is
+    shown: sequences, lambdas without a name, writers of a graph's channels.
+    """
+    kind = SpanKind.PARSER if run_type == "parser" else SpanKind.CHAIN
+    shown = name.lstrip("_") or name
+    if tags and HIDDEN_TAG in tags:
+        return Look(shown, kind, hidden=True)
+    if node:
+        return Look(shown, kind, hidden=name == "__start__")
+    internal = name.startswith(("Runnable", "ChannelWrite", "ChannelRead")) or name in _INTERNAL
+    return Look(shown, kind, hidden=(internal and not root) or name == "_write")
+
+
+def step_of(tags: Any) -> int | None:
+    """Return the step of a graph that a node's run is part of."""
+    for tag in tags or ():
+        if isinstance(tag, str) and tag.startswith(_STEP) and tag[len(_STEP) :].isdigit():
+            return int(tag[len(_STEP) :])
+    return None
+
+
+def graph_of_caller() -> Any:
+    """Return the compiled graph whose `stream` is starting a run, if it is one that does.
+
+    LangGraph tells its callbacks no more than a name; the graph itself knows what it is.
+    """
+    frame: Any = sys._getframe(2)
+    for _ in range(_MANAGER_FRAMES):
+        if frame is None:
+            return None
+        code = frame.f_code
+        if code.co_name in {"stream", "astream"}:
+            if code.co_filename.replace("\\", "/").endswith(_PREGEL):
+                return frame.f_locals.get("self")
+            return None
+        frame = frame.f_back
+    return None
+
+
+def model_call_streams() -> bool:
+    """Tell whether the model call that is starting is one of `stream`, not of `generate`."""
+    frame: Any = sys._getframe(2)
+    for _ in range(_MANAGER_FRAMES):
+        if frame is None:
+            return False
+        if "language_models" in frame.f_code.co_filename:
+            return frame.f_code.co_name in {"stream", "astream"}
+        frame = frame.f_back
+    return False
+
+
+def is_agent(graph: Any, name: str) -> bool:
+    """Tell whether a compiled graph is an agent: it says so, or it lets a model choose tools."""
+    try:
+        known = _known_agents.get(graph)
+        if known is None:
+            known = _known_agents[graph] = _looks_like_agent(graph)
+    except TypeError:  # not hashable, or not weakly referable
+        known = _looks_like_agent(graph)
+    return known or "agent" in name.lower()
+
+
+def _looks_like_agent(graph: Any) -> bool:
+    config = getattr(graph, "config", None) or {}
+    metadata = config.get("metadata") or {}
+    if "agent" in str(metadata.get("ls_integration", "")):
+        return True
+    nodes = getattr(graph, "nodes", None) or {}
+    if "agent" in nodes:
+        return True
+    return any(_is_tool_node(getattr(node, "bound", None)) for node in nodes.values())
+
+
+def _is_tool_node(bound: Any) -> bool:
+    return any(kind.__name__ == "ToolNode" for kind in type(bound).__mro__)
+
+
+def is_bubble(error: BaseException) -> bool:
+    """Tell whether an exception is LangGraph's way to pause or to hand over, not a failure."""
+    return any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__)
+
+
+def is_over(error: BaseException) -> bool:
+    """Tell whether a run ends because the program reads no further."""
+    return isinstance(error, GeneratorExit)

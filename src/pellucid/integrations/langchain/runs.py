@@ -1,0 +1,170 @@
+"""The runs that LangChain's callbacks tell of, as spans: who is below whom, and until when.
+
+A run may be hidden: it has no span, and what is below it is below the nearest run that has one.
+"""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from pellucid.client.instrument import context_of, open_span
+from pellucid.client.tracing import exceptions
+from pellucid.client.tracing.context import detach
+from pellucid.client.tracing.span import Span
+from pellucid.core.span import SpanKind
+
+_RUN = otel_context.create_key("pellucid-langchain-run")
+
+
+class Run:
+    """One run: its span if it is shown, and the context that what it calls is traced in."""
+
+    __slots__ = (
+        "attached",
+        "children",
+        "context",
+        "first_token",
+        "graph",
+        "kind",
+        "last_ns",
+        "name",
+        "parent",
+        "raw",
+        "run_id",
+        "scores",
+        "session",
+        "span",
+        "start_ns",
+        "visible",
+    )
+
+    def __init__(self, run_id: UUID, parent: "Run | None", name: str, kind: SpanKind) -> None:
+        self.run_id = run_id
+        self.parent = parent
+        self.name = name
+        self.kind = kind
+        self.span: Span | None = None
+        self.visible: Run | None = parent.visible if parent is not None else None
+        self.context: Context = parent.context if parent is not None else Context()
+        self.children: dict[UUID, Run] = {}
+        self.graph: Any = None
+        """The compiled graph that this run is a run of."""
+        self.raw: Any = None
+        """The input as it was given, to know a subgraph that stands in for its node."""
+        self.session = False
+        self.scores: dict[int, float] = {}
+        """A retriever's documents (by identity) with the scores that its store gave them."""
+        self.first_token = False
+        self.attached: Any = None
+        self.start_ns = time.time_ns()
+        self.last_ns = self.start_ns
+        """When something was last heard from it or from below it."""
+
+    @property
+    def top(self) -> "Run":
+        """The first run that has a span, on the way down to this one."""
+        found, run = self, self.parent
+        while run is not None:
+            if run.span is not None:
+                found = run
+            run = run.parent
+        return found
+
+    def touch(self) -> None:
+        """Note that something was heard now."""
+        now = time.time_ns()
+        run: Run | None = self
+        while run is not None:
+            run.last_ns = now
+            run = run.parent
+
+    def attach(self) -> None:
+        """Make the span current until `detach`, in this thread or task."""
+        self.attached = otel_context.attach(self.context)
+
+    def detach(self) -> None:
+        """Undo `attach`; elsewhere than there it does nothing."""
+        token, self.attached = self.attached, None
+        if token is not None:
+            detach(token)
+
+
+class Runs:
+    """All runs that are going on."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, Run] = {}
+
+    def find(self, run_id: UUID | None) -> Run | None:
+        """Return the run that goes on under an id."""
+        return None if run_id is None else self._runs.get(run_id)
+
+    def hide(self, run_id: UUID, parent: Run | None, name: str, kind: SpanKind) -> Run:
+        """Start a run that has no span."""
+        run = Run(run_id, parent, name, kind)
+        if parent is None:
+            run.context = otel_context.get_current()
+        self._add(run)
+        return run
+
+    def stand_in(self, run_id: UUID, parent: Run, kind: SpanKind) -> Run:
+        """Start a run that its parent's span stands for."""
+        run = self.hide(run_id, parent, parent.name, kind)
+        run.raw = parent.raw
+        return run
+
+    def start(
+        self,
+        run_id: UUID,
+        parent: Run | None,
+        name: str,
+        kind: SpanKind,
+        *,
+        title: str | None = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> Run:
+        """Start a run with a span, below its parent's or what is current below that."""
+        run = Run(run_id, parent, name, kind)
+        base = self._base(parent)
+        run.span = open_span(title or name, kind, parent=base, attributes=attributes)
+        run.visible = run
+        run.context = otel_context.set_value(_RUN, run, context_of(run.span, base))
+        self._add(run)
+        return run
+
+    def end(
+        self, run: Run, error: BaseException | None = None, *, end_ns: int | None = None
+    ) -> None:
+        """End a run's span, and whatever is still open below it."""
+        if self._runs.pop(run.run_id, None) is None:
+            return
+        for child in list(run.children.values()):
+            self.end(child, error, end_ns=end_ns)
+        if run.parent is not None:
+            run.parent.children.pop(run.run_id, None)
+        run.detach()
+        if run.span is None:
+            return
+        if error is not None:
+            exceptions.record(run.span.otel_span, error)
+        run.span.otel_span.end(end_ns)
+
+    def _add(self, run: Run) -> None:
+        self._runs[run.run_id] = run
+        if run.parent is not None:
+            run.parent.children[run.run_id] = run
+        run.touch()
+
+    @staticmethod
+    def _base(parent: Run | None) -> Context:
+        here = otel_context.get_current()
+        if parent is None:
+            return here
+        within = otel_context.get_value(_RUN, here)
+        # The program's own spans, or another framework's, may stand between the two.
+        if type(within) is Run and within.visible is parent.visible:
+            return here
+        return parent.context

@@ -1,0 +1,212 @@
+"""DSPy: predictors, ReAct, retrievers, Parallel, streams, optimisers, caches, failures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid.core.span import SpanKind, Status
+from pellucid.demo.model_server import Rule, ScriptedModelServer
+from pellucid.integrations import autolog
+from pellucid.testing.conformance import Recording, shown
+
+dspy: Any = pytest.importorskip("dspy", reason="dspy is in environment a")
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def fields(**values: Any) -> str:
+    body = "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in values.items())
+    return f"{body}\n\n[[ ## completed ## ]]"
+
+
+def react(request: Any) -> str:
+    """What a model says as ReAct: one tool call, then the end, then the answer."""
+    if "next_tool_name" not in request.system:
+        return fields(reasoning="The tool said so.", answer="5")
+    if "[[ ## observation_0" in request.user or "observation_0" in request.user:
+        return fields(next_thought="Done.", next_tool_name="finish", next_tool_args="{}")
+    arguments = json.dumps({"a": 2, "b": 3})
+    return fields(next_thought="Add.", next_tool_name="add", next_tool_args=arguments)
+
+
+SCRIPT = [
+    Rule(react, system="next_tool_name"),
+    Rule(react, system="trajectory"),
+    Rule(fields(reasoning="It is known.", answer="Paris"), system="reasoning"),
+    Rule(fields(answer="Paris")),
+]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedModelServer]:
+    with ScriptedModelServer(script=SCRIPT) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def lm(server: ScriptedModelServer) -> Any:
+    return dspy.LM(
+        "openai/gpt-4o",
+        api_base=server.base_url,
+        api_key="k",
+        cache=False,
+        temperature=0.3,
+        num_retries=0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _traced(recording: Recording, lm: Any) -> Iterator[None]:
+    assert "dspy" in autolog()
+    with dspy.context(lm=lm):
+        yield
+    autolog(disable=True)
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    with pellucid.span("inside the tool"):
+        return a + b
+
+
+def test_a_predictor(server: ScriptedModelServer, recording: Recording) -> None:
+    answer = dspy.ChainOfThought("question -> answer")(question="Capital of France?")
+    assert answer.answer == "Paris"
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="Capital of France?", output="Paris")
+    (model,) = recording.of_kind(SpanKind.LLM)
+    assert (model.model, model.provider) == ("gpt-4o", "openai")
+    assert model.parameters["temperature"] == 0.3
+    assert [m.role for m in model.input_messages] == ["system", "user"]
+    recording.check_no_failure()
+
+
+def test_react_is_an_agent_with_its_steps(
+    server: ScriptedModelServer, recording: Recording
+) -> None:
+    dspy.ReAct("question -> answer", tools=[add])(question="2 and 3?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_owner("ReAct")
+    tool = recording.check_tool("add", arguments={"a": 2, "b": 3}, result="5")
+    assert recording.named("inside the tool").parent_id == tool.span_id
+    recording.check_root(input="2 and 3?", output="5")
+
+
+def test_a_tool_that_fails_says_the_same_to_the_model(
+    lm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    def add(a: int, b: int) -> int:
+        raise ValueError("no adding today")
+
+    def run() -> list[Any]:
+        server.log.clear()
+        dspy.ReAct("question -> answer", tools=[add])(question="2 and 3?")
+        return [call.request["messages"] for call in server.log]
+
+    traced = run()
+    failed = next(s for s in recording.of_kind(SpanKind.TOOL) if s.name == "add")
+    recording.check_failure(failed)
+    assert recording.root.status is Status.OK
+    autolog(disable=True)
+    assert run() == traced
+    assert "no adding today" in shown(traced)
+
+
+def test_parallel_branches_keep_their_parent(
+    server: ScriptedModelServer, recording: Recording
+) -> None:
+    class Both(dspy.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.predict = dspy.Predict("question -> answer")
+
+        def forward(self, question: str) -> Any:
+            pairs = [(self.predict, {"question": f"{question} {n}"}) for n in range(3)]
+            found = dspy.Parallel(num_threads=2, disable_progress_bar=True)(pairs)
+            return dspy.Prediction(answers=[one.answer for one in found])
+
+    Both()(question="Capital?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert len(recording.of_kind(SpanKind.LLM)) == 3
+
+
+async def test_async_calls(server: ScriptedModelServer, recording: Recording) -> None:
+    await dspy.Predict("question -> answer").acall(question="Capital?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+
+
+async def test_a_stream(server: ScriptedModelServer, recording: Recording) -> None:
+    program = dspy.streamify(
+        dspy.Predict("question -> answer"),
+        stream_listeners=[dspy.streaming.StreamListener(signature_field_name="answer")],
+    )
+    chunks = [chunk async for chunk in program(question="Capital?")]
+    assert chunks
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+
+
+def test_an_embeddings_retriever_shows_documents_with_scores(recording: Recording) -> None:
+    np = pytest.importorskip("numpy")
+
+    def embed(texts: list[str]) -> Any:
+        return np.array([[len(text), text.count("a") + 1.0] for text in texts], dtype=np.float32)
+
+    search = dspy.retrievers.Embeddings(
+        corpus=["a disc", "a tall stack of discs"], embedder=embed, k=1
+    )
+    found = search("a tall stack")
+    (span,) = recording.of_kind(SpanKind.RETRIEVER)
+    assert span.input == "a tall stack"
+    assert span.documents[0].text == found.passages[0]
+    assert span.documents[0].score is not None
+
+
+def test_an_optimiser_and_an_evaluation(server: ScriptedModelServer, recording: Recording) -> None:
+    examples = [dspy.Example(question="Capital of France?", answer="Paris").with_inputs("question")]
+
+    def metric(example: Any, prediction: Any, trace: Any = None) -> bool:
+        return bool(example.answer == prediction.answer)
+
+    program = dspy.Predict("question -> answer")
+    optimiser = dspy.BootstrapFewShot(metric=metric, max_bootstrapped_demos=1)
+    with pellucid.span("improve"):
+        better = optimiser.compile(program, trainset=examples)
+        dspy.Evaluate(devset=examples, metric=metric, num_threads=1)(better)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert recording.named("BootstrapFewShot.compile").kind is SpanKind.TASK
+    assert recording.named("Evaluate").output == {"score": 100.0}
+
+
+def test_a_cached_answer_costs_nothing(
+    server: ScriptedModelServer, recording: Recording, tmp_path: Path
+) -> None:
+    lm = dspy.LM("openai/gpt-4o", api_base=server.base_url, api_key="k", cache=True)
+    dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=True)
+    with dspy.context(lm=lm), pellucid.span("ask"):
+        for _ in range(2):
+            dspy.Predict("question -> answer")(question="Cached?")
+    assert len(server.log) == 1
+    assert recording.tokens() == (server.log.input_tokens, server.log.output_tokens)
+    last = recording.of_kind(SpanKind.LLM)[-1]
+    assert last.attributes["dspy.cache_hit"] is True
+    assert last.output_messages
+
+
+def test_a_model_that_fails_fails_what_waited_for_it(recording: Recording) -> None:
+    dead = dspy.LM(
+        "openai/gpt-4o", api_base="http://127.0.0.1:9/v1", api_key="k", cache=False, num_retries=0
+    )
+    with dspy.context(lm=dead), pytest.raises(Exception):  # noqa: B017, PT011 - DSPy's own
+        dspy.Predict("question -> answer")(question="Capital?")
+    assert recording.root.status is Status.ERROR
+    for failed in recording.of_kind(SpanKind.LLM):
+        recording.check_failure(failed)
