@@ -5,7 +5,6 @@ from typing import Any
 
 from pellucid.client.encoding import json_text, simplify
 
-
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 """Roles by the `type` of LangChain's messages."""
 
