@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ _lone_deliverer: Deliverer | None = None
 """For what is sent without `init`: scores, runs."""
 _sampler = RateSampler()
 _at_exit_registered = False
+_also_flushed: list[Callable[[float], bool]] = []
 
 
 def init(
@@ -116,7 +118,7 @@ def init(
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Wait at most `timeout` seconds until everything traced so far is sent.
+    """Wait at most `timeout` seconds until all that was traced and logged so far is sent.
 
     Return whether the server has it; what it has not is in the spool and sent later.
     """
@@ -125,7 +127,14 @@ def flush(timeout: float = 5.0) -> bool:
     done = setup is None or setup.pipeline.flush(timeout)
     if lone is not None:
         done = lone.flush(max(0.0, timeout - (time.monotonic() - start))) and done
+    for other in _also_flushed:
+        done = other(max(0.0, timeout - (time.monotonic() - start))) and done
     return done
+
+
+def also_flush(other: Callable[[float], bool]) -> None:
+    """Have `flush` wait for something else too: it is given seconds and returns whether done."""
+    _also_flushed.append(other)
 
 
 def shutdown(timeout: float = 1.0) -> None:

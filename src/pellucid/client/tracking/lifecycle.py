@@ -17,7 +17,7 @@ from opentelemetry import context as otel_context
 
 from pellucid.client.notices import say_once
 from pellucid.client.tracing import context
-from pellucid.client.tracing.setup import client_settings
+from pellucid.client.tracing.setup import also_flush, client_settings
 from pellucid.client.tracking.connection import api_client
 from pellucid.client.tracking.outbox import Outbox, open_outbox, stamp
 from pellucid.client.tracking.run import ActiveRun
@@ -378,6 +378,7 @@ def _prepare() -> None:
     if _registry.prepared:
         return
     _registry.prepared = True
+    also_flush(flush)
     atexit.register(_at_exit)
     previous = sys.excepthook
 
