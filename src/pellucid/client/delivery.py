@@ -3,7 +3,7 @@
     submit → memory ── server answers ──────────────▶ delivered
                │  ▲         └ refuses it for good ──▶ spool's `rejected`
                │  └ too much waiting ─┐
-               └ server away ─────────┴─▶ spool ──▶ tried again: 0.5 s, 1 s, 2 s … 30 s
+               └ server away ─────────┴─▶ spool ──▶ tried again: 0.5 s, 1 s, 2 s … 5 s
 
 Nothing here waits for the network in the caller's thread, and nothing raises into it.
 """
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pellucid")
 
 MEMORY_LIMIT_BYTES = 16 * 1024 * 1024
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 5.0
+_LONGEST_RETRY_AFTER_S = 60.0
 _IDLE_CHECK_S = 60.0
 _DRAIN_STEP_FILES = 8
 _BUSY_FOLDER_S = 0.2
@@ -357,7 +358,7 @@ class Deliverer:
             self._tell_away(status, error)
 
     def _come_back_later(self, retry_after_s: float) -> None:
-        pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_S))
+        pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_AFTER_S))
         self._retry_at = time.monotonic() + pause * random.uniform(0.8, 1.2)
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
 

@@ -1,8 +1,12 @@
+import gzip
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pellucid.client.locks import FileLock
 from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery, DrainReport, Spool, drain, spool_key
@@ -156,3 +160,78 @@ def test_stop_keeps_the_rest(tmp_path: Path) -> None:
     assert spool.drain(Server(200).post, stop=lambda: next(answers)) == DrainReport(
         files=1, spans=2, size_bytes=5, kept=2
     )
+
+
+def test_two_drains_at_once_deliver_each_file_once(tmp_path: Path) -> None:
+    spools = [Spool.open(tmp_path, URL) for _ in range(2)]
+    for number in range(100):
+        spools[0].write(_delivery(str(number).encode()))
+    server = Server(200)
+    reports: list[DrainReport] = []
+
+    def work(spool: Spool) -> None:
+        while spool.files():
+            reports.append(spool.drain(server.post))
+
+    threads = [threading.Thread(target=work, args=(spool,)) for spool in spools]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(int, server.bodies)) == list(range(100))
+    assert sum(report.files for report in reports) == 100
+
+
+def test_writers_in_many_threads_lose_nothing(tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path, URL)
+
+    def work(start: int) -> None:
+        for number in range(start, start + 25):
+            spool.write(_delivery(str(number).encode()))
+
+    threads = [threading.Thread(target=work, args=(n * 25,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server = Server(200)
+    assert spool.drain(server.post).files == 100
+    assert sorted(map(int, server.bodies)) == list(range(100))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit on Windows")
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
+    import resource
+
+    spool = Spool.open(tmp_path, URL)
+    spool.write(_delivery())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="large"):
+            spool.write(_delivery(os.urandom(50_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(list(spool.folder.iterdir())) == 1
+    assert spool.drain(Server(200).post).files == 1
+
+
+@given(st.binary(max_size=3000), st.dictionaries(st.text(min_size=1), st.text(), max_size=3))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_request_comes_out_as_it_went_in(
+    tmp_path: Path, body: bytes, headers: dict[str, str]
+) -> None:
+    spool = Spool.open(tmp_path, URL)
+    given_delivery = Delivery("/v1/traces", headers, body)
+    spool.write(given_delivery)
+    found: list[Delivery] = []
+
+    def post(path: str, body: bytes, headers: dict[str, str]) -> int:
+        if headers.get("content-encoding") == "gzip" and len(body) != len(given_delivery.body):
+            headers = {k: v for k, v in headers.items() if k != "content-encoding"}
+            body = gzip.decompress(body)
+        found.append(Delivery(path, headers, body))
+        return 200
+
+    assert spool.drain(post).files == 1
+    assert found == [given_delivery]
