@@ -70,6 +70,8 @@ _MODULES: dict[str, str] = {
     "dspy": "pellucid.integrations.dspy",
     "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
+    "langchain": "pellucid.integrations.langchain",
+    "langgraph": "pellucid.integrations.langchain",
     "scorers": "pellucid.evals.scorers",
 }
 """Public name → the module that it stands for."""
@@ -133,6 +135,8 @@ if TYPE_CHECKING:
     from pellucid.evals.sweep import sweep as sweep
     from pellucid.integrations import autogen as autogen
     from pellucid.integrations import autolog as autolog
+    from pellucid.integrations import langchain as langchain
+    from pellucid.integrations import langchain as langgraph  # noqa: F401
     from pellucid.integrations import dspy as dspy
     from pellucid.integrations import openai as openai
 

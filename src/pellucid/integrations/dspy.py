@@ -4,10 +4,13 @@ DSPy calls its callbacks around each of these, in the frame that does the work, 
 all of it and adds no frame to a traceback, which ReAct would show to the model.
 """
 
+import dis
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from types import CodeType, TracebackType
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -341,6 +344,52 @@ def _documents(passages: Any) -> list[dict[str, Any]]:
 
 def _close(span: Span, exception: Any) -> None:
     if isinstance(exception, BaseException):
+        _leave_no_mark(exception)
         span.__exit__(type(exception), exception, None)
     else:
         span.end()
+
+
+def _leave_no_mark(error: BaseException) -> None:
+    """Have a traceback say what it would say without callbacks.
+
+    DSPy calls the function on another line when there are callbacks, and ReAct shows tracebacks to
+    the model. Frames stay; the wrapper's entry gets the place of the call without callbacks.
+    """
+    entries: list[TracebackType] = []
+    entry = error.__traceback__
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    rebuilt: TracebackType | None = None
+    changed = False
+    for entry in reversed(entries):
+        place = _plain_call(entry)
+        changed = changed or place is not None
+        offset, line = place if place is not None else (entry.tb_lasti, entry.tb_lineno)
+        rebuilt = TracebackType(rebuilt, entry.tb_frame, offset, line)
+    if changed:
+        error.__traceback__ = rebuilt
+
+
+def _plain_call(entry: TracebackType) -> tuple[int, int] | None:
+    frame = entry.tb_frame
+    code = frame.f_code
+    if code.co_name not in {"sync_wrapper", "async_wrapper"}:
+        return None
+    if not code.co_filename.endswith("callback.py") or frame.f_locals.get("callbacks") != [
+        _CALLBACK
+    ]:
+        return None
+    return _first_call(code)
+
+
+@functools.cache
+def _first_call(code: CodeType) -> tuple[int, int] | None:
+    """Return offset and line of the first call of `fn`, the one without callbacks."""
+    wanted = "SEND" if code.co_flags & inspect.CO_COROUTINE else "CALL_FUNCTION_EX"
+    for instruction in dis.get_instructions(code):
+        positions = instruction.positions
+        if instruction.opname == wanted and positions is not None and positions.lineno:
+            return instruction.offset, positions.lineno
+    return None
