@@ -228,11 +228,13 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     scores: list[ScoreView]
 
 
-class TraceListView(msgspec.Struct, frozen=True, kw_only=True):
+class TraceListView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of traces, newest first; `next` is the cursor of the page after it."""
 
     traces: list[TraceView]
     next: str | None
+    partial: bool = False
+    """Whether the search ran out of time: there may be more matches, after `next`."""
 
 
 class TraceDetailView(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,7 +304,9 @@ def view_trace(trace: TraceSummary) -> TraceView:
 
 def view_page(page: TracePage) -> TraceListView:
     """Return a page of traces as the API shows it."""
-    return TraceListView(traces=[view_trace(trace) for trace in page.traces], next=page.next)
+    return TraceListView(
+        traces=[view_trace(trace) for trace in page.traces], next=page.next, partial=page.partial
+    )
 
 
 def view_detail(trace: Trace) -> TraceDetailView:

@@ -36,6 +36,7 @@ from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
+from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.scores import ScoreService
 from pellucid.server.services.snapshots import SnapshotService
@@ -86,7 +87,12 @@ class _Application:
             {
                 "policy": policy,
                 "threads": self._readers,
-                "traces": TraceService(stores.spans, readers=self._readers, writers=self._writers),
+                "traces": TraceService(
+                    stores.spans,
+                    QueryReader(stores.spans, stores.runs),
+                    readers=self._readers,
+                    writers=self._writers,
+                ),
                 "scores": ScoreService(
                     stores.spans, self._runs, readers=self._readers, writers=self._writers
                 ),

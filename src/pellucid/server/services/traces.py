@@ -12,6 +12,7 @@ from pellucid.core.trace import (
     TraceSummary,
     Waterfall,
 )
+from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.threads import Threads
 
 MAX_LIMIT = 1000
@@ -20,8 +21,11 @@ MAX_LIMIT = 1000
 class TraceService:
     """What pages and the API ask about traces. Ids may be written in upper case."""
 
-    def __init__(self, store: SpanStore, *, readers: Threads, writers: Threads) -> None:
+    def __init__(
+        self, store: SpanStore, queries: QueryReader, *, readers: Threads, writers: Threads
+    ) -> None:
         self._store = store
+        self._queries = queries
         self._readers = readers
         self._writers = writers
 
@@ -58,11 +62,7 @@ class TraceService:
                 "cursor for more."
             )
         return await self._readers.run(
-            self._store.list_traces,
-            experiment=experiment,
-            query=query,
-            limit=limit,
-            cursor=cursor or None,
+            self._list_traces, experiment=experiment, text=query, limit=limit, cursor=cursor
         )
 
     async def get_summary(self, trace_id: str) -> TraceSummary:
@@ -98,6 +98,16 @@ class TraceService:
     async def delete_experiment(self, experiment: str, *, dry_run: bool = False) -> Deletion:
         """Delete all traces of an experiment, which is given by name. Raises NotFound."""
         return await self._writers.run(self._store.delete_experiment, experiment, dry_run=dry_run)
+
+    def _list_traces(
+        self, *, experiment: str | None, text: str, limit: int, cursor: str | None
+    ) -> TracePage:
+        return self._store.list_traces(
+            experiment=experiment,
+            query=self._queries.read(text),
+            limit=limit,
+            cursor=cursor or None,
+        )
 
     def _read_trace(self, trace_id: str) -> Trace:
         summary = self._store.get_trace(trace_id)
