@@ -2,20 +2,25 @@
 
 Both record the same attributes with a 1.5 kB payload and export them to the same loopback
 collector, in rounds that alternate; each side runs in processes of its own. Prints, per call and
-as a ratio: CPU time of the caller's thread, and of the whole process (export included).
+as a ratio: CPU time of the caller's thread, and of the whole process (export included). Then what
+an import costs, and what becomes of a burst of 10,000 calls whose server is away.
 
     python benchmarks/client.py [--calls 4000] [--rounds 5]
 """
 
 import argparse
 import json
+import resource
+import socket
 import socketserver
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 PAYLOAD = "What would it take to store all of it on discs? " * 32
@@ -93,6 +98,55 @@ def measure(side: str, url: str, calls: int) -> None:
     print(json.dumps({name: value * 1e6 for name, value in figures.items()}))
 
 
+def startup() -> None:
+    print(f"\n{'start-up, ms':44}{'CPU':>8}{'wall':>8}")
+    for code in (
+        "pass",
+        "import pellucid",
+        "import pellucid; pellucid.init()",
+        "import opentelemetry.sdk.trace",
+    ):
+        rows = []
+        for _ in range(7):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            wall = time.perf_counter() - start
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            rows.append((cpu, wall))
+        cpu, wall = min(row[0] for row in rows), min(row[1] for row in rows)
+        print(f"{code:44}{cpu * 1e3:8.0f}{wall * 1e3:8.0f}")
+
+
+BURST = """
+import sys, time, pellucid
+pellucid.init(url=sys.argv[1], spool_dir=sys.argv[2])
+call = pellucid.trace(lambda payload: payload, name="call")
+start = time.perf_counter()
+for _ in range(10_000): call("x" * 1500)
+print(time.perf_counter() - start, time.time())
+"""
+
+
+def burst() -> None:
+    from pellucid.client.spool import drain
+
+    print(f"\n{'a burst of 10,000 calls, server away':44}{'calls s':>8}{'exit s':>8}{'kept':>8}")
+    for state in ("dead", "hung"):
+        with socket.socket() as held, tempfile.TemporaryDirectory() as folder:
+            held.bind(("127.0.0.1", 0))
+            if state == "hung":
+                held.listen(16)
+            url = f"http://127.0.0.1:{held.getsockname()[1]}"
+            command = [sys.executable, "-c", BURST, url, folder]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            end = time.time()
+            spent, stopped = map(float, done.stdout.split())
+            kept = drain(Path(folder), [url], lambda path, body, headers: 200).spans
+            print(f"{state:44}{spent:8.2f}{end - stopped:8.2f}{kept:8}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--calls", type=int, default=4_000)
@@ -120,6 +174,8 @@ def main() -> None:
         }
         ratio = sides["ours"] / sides["bare"]
         print(f"{name:12}{sides['bare']:12.1f}{sides['ours']:12.1f}{ratio:8.2f}")
+    startup()
+    burst()
 
 
 if __name__ == "__main__":
