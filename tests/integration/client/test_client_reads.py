@@ -10,7 +10,7 @@ import pytest
 
 import pellucid
 from pellucid.client.spool import Spool
-from pellucid.core.errors import InvalidInput, NotFound, Unavailable
+from pellucid.core.errors import InvalidInput, NotFound, QuerySyntaxError, Unavailable
 from pellucid.testing.collector import Collector
 from pellucid.testing.live import LiveServer
 
@@ -140,3 +140,15 @@ def test_a_server_that_is_killed_again_and_again_has_every_span_in_the_end(
     assert pellucid.flush(20)
     found = {trace.name for trace in pellucid.iter_traces(experiment="kills")}
     assert found == {f"s{number}" for number in range(count)}
+
+
+def test_queries_are_answered_or_explained(live_server: LiveServer) -> None:
+    pellucid.init(experiment="queries", url=live_server.url)
+    for number in range(3):
+        with pellucid.span(f"root {number}"):
+            pellucid.score("quality", number / 2)
+    found = pellucid.search_traces("score.quality>0.7", experiment="queries")
+    assert [trace.name for trace in found] == ["root 2"]
+    with pytest.raises(QuerySyntaxError) as caught:
+        pellucid.search_traces("duration>>")
+    assert caught.value.query == "duration>>"
