@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pellucid.core.query.tree import fold
 from pellucid.core.span import Attributes, Span
@@ -16,75 +16,98 @@ OTHER: Final = b""
 """The value of what is there and is no text, number or bool; it sorts after these."""
 
 SHOWN: Final = frozenset({"name", "model", "provider", "tool", "session", "user", "prompt"})
-"""Fields whose values are kept as they were, too, for lists of them."""
+"""Fields, with tags, whose values are kept as they were, too, for lists of them."""
 
 
-class Fact(NamedTuple):
-    """A field's value, as the index has it."""
-
-    field: str
-    value: str | int | float | bytes
-    shown: str | None = None
+Value = str | int | float | bytes
 
 
-def text_value(text: str) -> str:
-    """Return what the index has for a text."""
-    folded = fold(text)
-    return folded if len(folded) <= WHOLE else folded[:BEGINNING] + CUT
+Fact = tuple[str, Value]
+"""A field and a value, not folded yet; a longer text is its beginning with `CUT`."""
+# A bare tuple, as there are dozens a span.
 
 
 def facts_of(raw: Attributes, span: Span) -> set[Fact]:
     """Return a span's facts."""
-    return {
-        *_texts(span),
-        *(fact for name, value in raw.items() for fact in _of_attribute(f"attr.{name}", value)),
-    }
+    found: set[Fact] = set(_of_span(span))
+    for name, value in raw.items():
+        field = f"attr.{name}"
+        if isinstance(value, str):
+            # Folding never makes a text shorter.
+            short = value if len(value) <= WHOLE else value[:BEGINNING] + CUT
+            found.add((field, short))
+        elif isinstance(value, list):
+            found.update((field, one) for item in value for one in _of_scalar(item))
+            if value:
+                found.add((field, OTHER))
+        else:
+            found.update((field, one) for one in _of_scalar(value))
+    return found
 
 
-def _texts(span: Span) -> Iterator[Fact]:
-    call, prompt = span.tool_call, span.prompt
-    for field, text in (
-        ("name", span.name),
-        ("kind", span.kind.value),
-        ("model", span.model),
-        ("provider", span.provider),
-        ("tool", call.name if call is not None else None),
-        ("prompt", prompt.name if prompt is not None else None),
-        ("finish", span.finish_reason),
-        ("session", span.session_id),
-        ("user", span.user_id),
-        ("run", span.run_id),
-        *(("document", document.id) for document in span.documents),
-        *((f"tag.{name}", value) for name, value in span.tags.items()),
-    ):
-        if text is not None:
-            value = text_value(text)
-            shown = text if field in SHOWN or field.startswith("tag.") else None
-            short = shown is not None and shown != value and len(shown) <= WHOLE
-            yield Fact(field, value, shown if short else None)
+def indexed_value(value: Value) -> Value:
+    """Return what the index has for a value: a text is folded, and cut where it is long."""
+    if not isinstance(value, str):
+        return value
+    if value.endswith(CUT):
+        return fold(value[:-1])[:BEGINNING] + CUT
+    folded = fold(value)
+    return folded if len(folded) <= WHOLE else folded[:BEGINNING] + CUT
+
+
+def shown_value(fact: Fact) -> str | None:
+    """Return a text as it was, where lists show it and folding changed it."""
+    field, value = fact
+    if not isinstance(value, str) or value.endswith(CUT) or len(value) > WHOLE:
+        return None
+    is_shown = field in SHOWN or field.startswith("tag.")
+    return value if is_shown and value != fold(value) else None
+
+
+def _of_span(span: Span) -> Iterator[Fact]:
+    yield "name", _cut(span.name)
+    yield "kind", span.kind.value
+    if span.model is not None:
+        yield "model", _cut(span.model)
+    if span.provider is not None:
+        yield "provider", _cut(span.provider)
+    if span.tool_call is not None and span.tool_call.name is not None:
+        yield "tool", _cut(span.tool_call.name)
+    if span.prompt is not None and span.prompt.name is not None:
+        yield "prompt", _cut(span.prompt.name)
+    if span.finish_reason is not None:
+        yield "finish", _cut(span.finish_reason)
+    if span.session_id is not None:
+        yield "session", _cut(span.session_id)
+    if span.user_id is not None:
+        yield "user", _cut(span.user_id)
+    if span.run_id is not None:
+        yield "run", _cut(span.run_id)
     if span.ttft_ns is not None:
-        yield Fact("ttft", number_value(span.ttft_ns))
+        yield "ttft", number_value(span.ttft_ns)
+    for document in span.documents:
+        if document.id is not None:
+            yield "document", _cut(document.id)
+    for name, text in span.tags.items():
+        yield f"tag.{name}", _cut(text)
 
 
-def _of_attribute(field: str, value: Any) -> Iterable[Fact]:
-    if isinstance(value, list):
-        items = [one for item in value for one in _of_scalar(field, item)]
-        return [*items, *([Fact(field, OTHER)] if value else [])]
-    return _of_scalar(field, value)
+def _cut(text: str) -> str:
+    return text if len(text) <= WHOLE else text[:BEGINNING] + CUT
 
 
-def _of_scalar(field: str, value: Any) -> Iterable[Fact]:
+def _of_scalar(value: Any) -> Iterable[Value]:
     if isinstance(value, str):
-        return (Fact(field, text_value(value)),)
+        return (_cut(value),)
     if isinstance(value, bool):
-        return (Fact(field, "true" if value else "false"),)
+        return ("true" if value else "false",)
     if isinstance(value, float) and not math.isfinite(value):
-        return (Fact(field, str(value)),)
+        return (str(value),)
     if isinstance(value, int | float):
-        return (Fact(field, number_value(value)),)
-    if value is None or value == {}:
+        return (number_value(value),)
+    if value is None or value in ({}, []):
         return ()
-    return (Fact(field, OTHER),)
+    return (OTHER,)
 
 
 def number_value(number: int | float) -> int | float:

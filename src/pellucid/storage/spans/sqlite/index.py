@@ -10,7 +10,7 @@ from pellucid.core.query.words import words_of
 from pellucid.core.texts import texts_of
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.connection import rows
-from pellucid.storage.spans.sqlite.facts import Fact, facts_of
+from pellucid.storage.spans.sqlite.facts import Fact, facts_of, indexed_value, shown_value
 from pellucid.storage.spans.sqlite.statements import statements
 
 BOUNDARY = " \ue000 "
@@ -39,6 +39,11 @@ def indexed_text(piece: str) -> str:
     """Return the words of a piece, as the `ascii` tokenizer separates them."""
     # It cuts and folds what is ASCII just as `words_of` does, and leaves all else alone.
     return piece if piece.isascii() else " ".join(words_of(piece))
+
+
+def _key(fact: Fact) -> tuple[str, object]:
+    field, value = fact
+    return field, indexed_value(value)
 
 
 class SearchIndex:
@@ -77,7 +82,7 @@ class SearchIndex:
         self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
         self._db.executemany(
             _SQL["add_fact"],
-            [(self.field(fact.field), fact.value, trace, fact.shown) for fact in facts],
+            [(self.field(f[0]), indexed_value(f[1]), trace, shown_value(f)) for f in facts],
         )
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
@@ -88,10 +93,10 @@ class SearchIndex:
 
     def renew(self, trace: int, entries: list[Entry], stale: Iterable[bytes]) -> None:
         """Make the index of a trace anew: from all its indexed spans, less what is stale."""
-        current = {(fact.field, fact.value) for entry in entries for fact in entry.facts}
+        current = {_key(fact) for entry in entries for fact in entry.facts}
         for packed in stale:
             facts = entry_of(0, trace, packed).facts
-            self._delete_facts(trace, (f for f in facts if (f.field, f.value) not in current))
+            self._delete_facts(trace, (f for f in facts if _key(f) not in current))
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
         if entries:
@@ -109,9 +114,8 @@ class SearchIndex:
         self._db.execute(_SQL["clear_stale"], (trace,))
 
     def _delete_facts(self, trace: int, facts: Iterable[Fact]) -> None:
-        self._db.executemany(
-            _SQL["delete_fact"], [(self.field(fact.field), fact.value, trace) for fact in facts]
-        )
+        values = [(self.field(field), indexed_value(value), trace) for field, value in facts]
+        self._db.executemany(_SQL["delete_fact"], values)
 
     def _delete_documents(self, trace: int) -> None:
         documents = rows(self._db, _SQL["documents_of"], (trace,))

@@ -130,6 +130,9 @@ class Indexer:
 
     def _write(self, found: _Found) -> None:
         index, db = self._index, self._index.connection
+        # First, as it makes all documents of its traces anew from what was indexed before.
+        for stale in found.stale:
+            self._renew(stale, found.watermark)
         # What changed since the snapshot is seen here, as nobody else writes now.
         spans = [*found.deferred, *(entry.span for entry in found.entries)]
         alive = {span for (span,) in rows(db, _SQL["alive"], (_json(spans),))}
@@ -142,8 +145,6 @@ class Indexer:
         for trace, entries in by_trace.items():
             index.add(trace, entries)
         db.executemany(_SQL["defer"], [(span,) for span in found.deferred if span in alive])
-        for stale in found.stale:
-            self._renew(stale, found.watermark)
         if found.last != found.watermark:
             index.set_watermark(found.last)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.core.query.tree import Field, FieldType, Op, Value, fold
-from pellucid.storage.spans.sqlite.facts import BEGINNING, CUT, WHOLE, text_value
+from pellucid.storage.spans.sqlite.facts import BEGINNING, CUT, WHOLE, indexed_value
 from pellucid.storage.spans.sqlite.predicate import Sql, any_of, bindable
 
 _LAST = "\U0010ffff"
@@ -103,7 +103,7 @@ def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
     exact = op is Op.FOLD
     if not value.prefix:
         short = len(folded) <= WHOLE
-        where = Sql("value = ?", (text_value(value.text),))
+        where = Sql("value = ?", (indexed_value(value.text),))
         return [*found, _Range(where, single=True, exact=exact and short)]
     cut = Sql("value = ?", (folded[:BEGINNING] + CUT,))
     if len(folded) > WHOLE:
