@@ -1,5 +1,6 @@
 """LangChain's callbacks as spans."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pellucid.integrations.langchain.looks import (
     is_agent,
     is_bubble,
     is_over,
+    is_stopped,
     look_of,
     model_call_streams,
     name_of,
@@ -73,7 +75,8 @@ class Tracer:
             return
         node = parent is not None and parent.graph is not None
         look = look_of(called, tags, run_type, root=parent is None, node=node)
-        if look.hidden:
+        body = not node and parent is not None and inputs is not None and parent.raw is inputs
+        if look.hidden or body:  # a node's span stands for what it runs
             run = self.runs.hide(run_id, parent, look.name, look.kind)
         else:
             run = self.runs.start(run_id, parent, look.name, look.kind)
@@ -130,7 +133,7 @@ class Tracer:
         attributes = {names.AGENT_NAME: called} if kind is SpanKind.AGENT else {}
         run = self.runs.start(run_id, parent, called, kind, attributes=attributes)
         run.graph = graph
-        resumed = getattr(inputs, "resume", None) if family(type(inputs)) == "command" else None
+        resumed = getattr(inputs, "resume", None) if family(inputs) == "command" else None
         if resumed is not None and run.span is not None:
             shown = plain(resumed) if self._captures() else None
             run.span.add_event("resume", {"langgraph.resume": shown})
@@ -299,7 +302,7 @@ class Tracer:
         if run is None:
             return
         if run.span is not None:
-            is_message = family(type(output)) == "message"
+            is_message = family(output) == "message"
             result = plain(output.content) if is_message else plain(output)
             if self._captures():
                 run.span.set_tool_call(run.name, result=result)
@@ -396,6 +399,11 @@ class Tracer:
             self._pause(run, error)
             self.runs.end(run)
             return
+        if is_stopped(error):
+            if run.span is not None:
+                run.span.add_event("cancelled")
+            self.runs.end(run)
+            return
         self.runs.end(run, error)
 
     def _pause(self, run: Run, error: BaseException) -> None:
@@ -403,7 +411,7 @@ class Tracer:
         held = error.args[0] if error.args else None
         if run.span is None:
             return
-        if family(type(held)) == "command":
+        if family(held) == "command":
             target = plain(held).get("goto")
             run.span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
             if self._captures():
@@ -414,11 +422,23 @@ class Tracer:
         run.span.add_event("interrupt", {"langgraph.interrupts": shown})
         if shown:
             run.span.set_output({"interrupts": shown})
-        graph = run.parent
-        while graph is not None:
-            if graph.graph is not None and graph.span is not None:
-                graph.span.set_attribute("langgraph.interrupted", True)
-            graph = graph.parent
+        self._tell_graph(run, held, shown)
+
+    @staticmethod
+    def _tell_graph(run: Run, interrupts: Any, shown: Any) -> None:
+        """Show an interrupt on the outermost graph too, which it ends without an exception."""
+        graph, above = None, run.parent
+        while above is not None:
+            if above.graph is not None and above.span is not None:
+                graph = above
+            above = above.parent
+        if graph is None or graph.span is None:
+            return
+        known = [getattr(one, "id", None) or id(one) for one in interrupts or ()]
+        if known and all(one in graph.paused for one in known):
+            return
+        graph.paused.update(known)
+        graph.span.add_event("interrupt", {"langgraph.interrupts": shown})
 
     def _show_input(self, run: Run, inputs: Any) -> None:
         if run.span is None or not self._captures() or inputs is None:
@@ -433,12 +453,12 @@ class Tracer:
         span = run.span
         if span is None:
             return
-        if family(type(outputs)) == "command":
+        if family(outputs) == "command":
             target = plain(outputs).get("goto")
             if target is not None:
                 span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
         interrupts = outputs.get("__interrupt__") if isinstance(outputs, dict) else None
-        if interrupts and run.graph is not None:
+        if interrupts and run.graph is not None and not run.paused:
             shown = plain(list(interrupts)) if self._captures() else None
             span.add_event("interrupt", {"langgraph.interrupts": shown})
         if not self._captures():
@@ -452,4 +472,18 @@ class Tracer:
 
 def handler_class(base: type) -> type:
     """Return the tracer as a subclass of LangChain's handler, which is not imported here."""
-    return type("PellucidTracer", (Tracer, base), {})
+    told = {name: _quiet(one) for name, one in vars(Tracer).items() if name.startswith("on_")}
+    return type("PellucidTracer", (Tracer, base), told)
+
+
+def _quiet(tell: Callable[..., None]) -> Callable[..., None]:
+    """A fault of ours is no concern of the program's, whose log LangChain would write it to."""
+
+    @functools.wraps(tell)
+    def quiet(*args: Any, **kwargs: Any) -> None:
+        try:
+            tell(*args, **kwargs)
+        except Exception:
+            _log.debug("Pellucid could not trace a LangChain callback", exc_info=True)
+
+    return quiet

@@ -1,5 +1,8 @@
 """How a chain's run is shown: under what name and kind, or not at all."""
 
+import asyncio
+import inspect
+import os
 import sys
 import weakref
 from typing import Any, NamedTuple
@@ -8,9 +11,11 @@ from pellucid.core.span import SpanKind
 
 HIDDEN_TAG = "langsmith:hidden"
 _PREGEL = "langgraph/pregel/main.py"
+_HERE = os.path.dirname(__file__)
 _STEP = "graph:step:"
 _INTERNAL = frozenset(
     {
+        "Prompt",
         "Write",
         "call_runnable_async",
         "call_runnable_or_acall",
@@ -19,7 +24,7 @@ _INTERNAL = frozenset(
         "load_history",
     }
 )
-_MANAGER_FRAMES = 8
+_MANAGER_FRAMES = 12
 _known_agents: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
 
 
@@ -71,29 +76,35 @@ def graph_of_caller() -> Any:
 
     LangGraph tells its callbacks no more than a name; the graph itself knows what it is.
     """
-    frame: Any = sys._getframe(2)
-    for _ in range(_MANAGER_FRAMES):
-        if frame is None:
-            return None
-        code = frame.f_code
-        if code.co_name in {"stream", "astream"}:
-            if code.co_filename.replace("\\", "/").endswith(_PREGEL):
-                return frame.f_locals.get("self")
-            return None
-        frame = frame.f_back
-    return None
+    frame = _caller()
+    if frame is None or frame.f_code.co_name not in {"stream", "astream"}:
+        return None
+    if not frame.f_code.co_filename.replace("\\", "/").endswith(_PREGEL):
+        return None
+    return frame.f_locals.get("self")
 
 
 def model_call_streams() -> bool:
     """Tell whether the model call that is starting is one of `stream`, not of `generate`."""
+    frame = _caller()
+    if frame is None or "language_models" not in frame.f_code.co_filename:
+        return False
+    return frame.f_code.co_name in {"stream", "astream"}
+
+
+def _caller() -> Any:
+    """Return the frame that asked a callback manager to tell its handlers."""
     frame: Any = sys._getframe(2)
     for _ in range(_MANAGER_FRAMES):
-        if frame is None:
-            return False
-        if "language_models" in frame.f_code.co_filename:
-            return frame.f_code.co_name in {"stream", "astream"}
+        if frame is None or not _is_manager(frame.f_code.co_filename):
+            return frame
         frame = frame.f_back
-    return False
+    return None
+
+
+def _is_manager(filename: str) -> bool:
+    path = filename.replace("\\", "/")
+    return path.endswith("langchain_core/callbacks/manager.py") or filename.startswith(_HERE)
 
 
 def is_agent(graph: Any, name: str) -> bool:
@@ -129,4 +140,21 @@ def is_bubble(error: BaseException) -> bool:
 
 def is_over(error: BaseException) -> bool:
     """Tell whether a run ends because the program reads no further."""
+    if isinstance(error, asyncio.CancelledError):
+        # The event loop closes a stream that was left alone: thrown in where it had yielded.
+        last = error.__traceback__
+        return last is not None and last.tb_next is None and _is_stream(last.tb_frame.f_code)
     return isinstance(error, GeneratorExit)
+
+
+def _is_stream(code: Any) -> bool:
+    return code.co_name == "astream" and bool(code.co_flags & inspect.CO_ASYNC_GENERATOR)
+
+
+def is_stopped(error: BaseException) -> bool:
+    """Tell whether LangGraph itself stopped a task, because nobody waits for it any more."""
+    return (
+        isinstance(error, asyncio.CancelledError)
+        and bool(error.args)
+        and type(error.args[0]) is object
+    )

@@ -32,6 +32,7 @@ class Run:
         "last_ns",
         "name",
         "parent",
+        "paused",
         "raw",
         "run_id",
         "scores",
@@ -55,6 +56,8 @@ class Run:
         self.raw: Any = None
         """The input as it was given, to know a subgraph that stands in for its node."""
         self.session = False
+        self.paused: set[Any] = set()
+        """The interrupts that a graph has been shown to have."""
         self.scores: dict[int, float] = {}
         """A retriever's documents (by identity) with the scores that its store gave them."""
         self.first_token = False

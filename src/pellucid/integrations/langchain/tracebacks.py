@@ -3,11 +3,21 @@
 import os
 from types import TracebackType
 
-_HERE = os.path.dirname(__file__)
+_INTEGRATIONS = os.path.dirname(os.path.dirname(__file__))
+_MAX_CAUSES = 8
 
 
 def without_our_frames(error: BaseException) -> None:
     """Take our wrappers out of an exception's traceback, so that the program does not see them."""
+    found: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if found is None:
+            return
+        _clean(found)
+        found = found.__cause__ or found.__context__
+
+
+def _clean(error: BaseException) -> None:
     traceback = error.__traceback__
     while traceback is not None and _is_ours(traceback):
         traceback = traceback.tb_next
@@ -23,4 +33,4 @@ def without_our_frames(error: BaseException) -> None:
 
 
 def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_HERE)
+    return traceback.tb_frame.f_code.co_filename.startswith(_INTEGRATIONS)

@@ -28,9 +28,13 @@ _CALL_BLOCKS = frozenset({"tool_use", "tool_call", "tool_call_chunk", "function_
 _MAX_DEPTH = 12
 
 
+def family(value: Any) -> str | None:
+    """Return which of LangChain's own kinds of value this is, or None."""
+    return _family(type(value))
+
+
 @functools.lru_cache(maxsize=4096)
-def family(kind: type) -> str | None:
-    """Return which of LangChain's own values a class is, or None."""
+def _family(kind: Any) -> str | None:
     for base in kind.__mro__:
         found = _FAMILIES.get(base.__name__)
         if found is not None and base.__module__.startswith(("langchain", "langgraph")):
@@ -47,7 +51,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {key: plain(item, depth + 1) for key, item in dict.items(value)}
     if kind is list or (isinstance(value, tuple) and not hasattr(kind, "_fields")):
         return [plain(item, depth + 1) for item in value]
-    read = _READERS.get(family(kind) or "")
+    read = _READERS.get(family(value) or "")
     return read(value, depth) if read is not None else value
 
 
@@ -57,7 +61,7 @@ def message(value: Any) -> Any:
         return {"role": "user", "content": value}
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str):
         return {"role": _ROLES.get(value[0], value[0]), "content": plain(value[1])}
-    if family(type(value)) != "message":
+    if family(value) != "message":
         return plain(value)
     role = getattr(value, "role", None) or _ROLES.get(value.type, value.type)
     calls = getattr(value, "tool_calls", None) or []
@@ -82,15 +86,15 @@ def message(value: Any) -> Any:
 def conversation(value: Any) -> list[Any] | None:
     """Return the messages of a state, a list of them or a prompt; None where there are none."""
     found = dict.get(value, "messages") if isinstance(value, dict) else value
-    if family(type(found)) == "prompt" and hasattr(found, "to_messages"):
+    if found is not None and family(found) == "prompt":
         found = found.to_messages()
-    if family(type(found)) == "message":
+    if family(found) == "message":
         found = [found]
     if not isinstance(found, list) or not found:
         return None
     if isinstance(value, dict):
         return [message(item) for item in found]
-    return [message(m) for m in found] if family(type(found[0])) == "message" else None
+    return [message(m) for m in found] if family(found[0]) == "message" else None
 
 
 def text_of(said: list[Any]) -> str | None:
