@@ -1,5 +1,6 @@
 """What the client says to the person at the terminal: single lines on stderr, each once."""
 
+import os
 import sys
 import threading
 
@@ -17,6 +18,15 @@ def say_once(key: str, text: str) -> None:
         print(f"pellucid: {text}", file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
         return  # No stderr (pythonw), or a closed one: there is nobody to tell.
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def forget() -> None:

@@ -12,6 +12,7 @@ from pellucid.client.scores import send_scores
 from pellucid.client.tracing import setup
 from pellucid.client.tracing.state import state
 from pellucid.client.tracking.lifecycle import start_run
+from pellucid.client.tracking.outbox import stamp
 from pellucid.client.tracking.run import ActiveRun
 from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
@@ -33,9 +34,9 @@ _BATCH_S = 1.0
 class EvaluationRun:
     """An open run. Nothing here waits for the server but `delivered`."""
 
-    def __init__(self, run: ActiveRun, *, is_part: bool) -> None:
+    def __init__(self, run: ActiveRun, *, parent: "EvaluationRun | None") -> None:
         self._run = run
-        self._is_part = is_part
+        self._parent = parent
         self._waiting: list[Score] = []
         self._sent_at = time.monotonic()
 
@@ -90,6 +91,7 @@ class EvaluationRun:
                 path = Path(folder) / name
                 path.write_bytes(data)
                 self._run.log_artifact(path, name)
+        self._share_snapshot()
         self._run.end()
 
     def fail(self, error: BaseException) -> None:
@@ -99,8 +101,15 @@ class EvaluationRun:
 
     def delivered(self, timeout_s: float) -> None:
         """Wait until the server has the run and has given it a number; not for parts of a sweep."""
-        if not self._is_part:
+        if self._parent is None:
             self._run.wait(timeout_s)
+
+    def _share_snapshot(self) -> None:
+        """A part's code is its parent's: the snapshot is taken once for all."""
+        snapshot_id = None if self._parent is None else self._parent.active.snapshot_id
+        if snapshot_id is not None and self._run.outbox is not None:
+            self._run.snapshot_id = snapshot_id
+            self._run.outbox.add(self._run.queue, stamp("snapshot", snapshot_id))
 
     def _flush(self, now: float) -> None:
         self._sent_at = now
@@ -146,8 +155,9 @@ def open_run(
         params=params,
         tags={TYPE_TAG: kind},
         parent=parent.active if parent is not None else None,
+        snapshot=None if parent is None else False,
     )
-    return EvaluationRun(run, is_part=parent is not None)
+    return EvaluationRun(run, parent=parent)
 
 
 def _metrics(report: Report) -> dict[str, float]:

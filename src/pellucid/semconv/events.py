@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.core.span import Attributes, DecodedSpan, LogRecord, Message, SpanEvent
 from pellucid.semconv import attributes as names
-from pellucid.semconv.messages import message_of, read_instructions, read_messages
+from pellucid.semconv.messages import message_of, read_content, read_instructions, read_messages
 from pellucid.semconv.values import UNREAD, decode_json, json_safe, read_structure
 
 BODY = "body"
@@ -118,6 +118,8 @@ def _message(attributes: Attributes, role: str) -> Message | None:
         inner = read_structure(inner)
     if type(inner) is dict:
         item = {**inner, "finish_reason": item.get("finish_reason")}
+    elif type(inner) is list:  # Strands: the parts alone
+        item = {"content": inner, "finish_reason": item.get("finish_reason")}
     item = json_safe(item)
     if type(item) is not dict:
         return None
@@ -125,6 +127,9 @@ def _message(attributes: Attributes, role: str) -> Message | None:
     if role == "tool":
         item.setdefault("tool_call_id", item.get("id"))
         item.setdefault("content", None)
+    content = item.get("content")
+    if type(content) is str:
+        item["content"] = read_content(content)
     for key in ("tool_calls", "parts"):
         listed = read_structure(item[key]) if key in item else UNREAD
         if listed is not UNREAD:

@@ -55,6 +55,7 @@ _OPERATIONS = {
     "agent_step": SpanKind.CHAIN,
     "chain": SpanKind.CHAIN,
     "plan": SpanKind.CHAIN,
+    "decide": SpanKind.TASK,
     "retrieval": SpanKind.RETRIEVER,
     "retrieve": SpanKind.RETRIEVER,
     "rerank": SpanKind.RERANKER,

@@ -17,7 +17,6 @@ from pellucid.semconv.values import (
     read_object,
     read_tags,
     read_text,
-    read_value,
 )
 
 RANK = 1300
@@ -67,13 +66,17 @@ def _read_moment(value: Any) -> Any:
     return round(moment.timestamp() * 1_000_000) * 1_000
 
 
+def _read_reason(value: Any) -> Any:
+    return read_text(read_json_text(value))
+
+
 def _match(name: str) -> Rule | None:
     for place, prefix in enumerate(_METADATA):
         if name.startswith(prefix):
             key = name[len(prefix) :]
             if key == "finish_reason":
-                return Rule("finish_reason", read_text, RANK + 900 + place)
-            return Rule("metadata", read_value, RANK + place, (key,))
+                return Rule("finish_reason", _read_reason, RANK + 900 + place)
+            return Rule("metadata", read_json_text, RANK + place, (key,))
     return None
 
 

@@ -6,7 +6,7 @@ Source: spans recorded from LiteLLM.
 from typing import Any
 
 from pellucid.semconv.rules import Dialect, Draft, Flat, table
-from pellucid.semconv.values import read_reported_cost, read_text, read_value
+from pellucid.semconv.values import UNREAD, read_reported_cost, read_text, read_value
 
 RANK = 1800
 
@@ -17,8 +17,9 @@ def _refine(draft: Draft) -> None:
     flats: list[Flat] = []
     for name in [name for name in draft.rest if name.startswith(_METADATA)]:
         value = draft.rest[name]
-        if value not in ("", "[]", "{}", None):
-            flats.append(Flat(RANK, (name[len(_METADATA) :],), read_value(value)))
+        got = UNREAD if value in ("", "[]", "{}", None) else read_value(value)
+        if got is not UNREAD:
+            flats.append(Flat(RANK, (name[len(_METADATA) :],), got))
             del draft.rest[name]
     if flats:
         draft.flats.setdefault("metadata", []).extend(flats)

@@ -10,6 +10,7 @@ import msgspec
 
 from pellucid.core.span import Message, Part
 from pellucid.semconv.parts import (
+    is_part,
     media_kind,
     part_of,
     parts_of_content,
@@ -61,10 +62,10 @@ def read_instructions(value: Any) -> Any:
 
 
 def read_content(value: Any) -> Any:
-    """Read a message's text; a list of typed parts stands there as JSON text at times."""
+    """Read a message's text; a list of parts stands there as JSON text at times."""
     if type(value) is str and value.startswith("[{"):
         parts = decode_json(value)
-        if type(parts) is list and all(type(part) is dict and "type" in part for part in parts):
+        if type(parts) is list and all(type(p) is dict and is_part(p) for p in parts):
             return parts
     return read_any_text(value)
 

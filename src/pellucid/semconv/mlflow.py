@@ -176,7 +176,10 @@ def _read_bare_names(draft: Draft) -> None:
     rest = draft.rest
     flats: list[Flat] = []
     for name in _PARAMETERS.intersection(rest):
-        flats.append(Flat(RANK, (name,), read_json_text(rest.pop(name))))
+        got = read_json_text(rest[name])
+        if got is not UNREAD:
+            flats.append(Flat(RANK, (name,), got))
+            del rest[name]
     for name in ("invocation_params", "model_dict"):
         given = read_structure(rest.get(name))
         if type(given) is not dict:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
 from pellucid.semconv import (
+    adk,
     ag2,
     autogen,
     genai,
@@ -46,6 +47,7 @@ DIALECTS: tuple[Dialect, ...] = (
     litellm.DIALECT,
     autogen.DIALECT,
     llamaindex.DIALECT,
+    adk.DIALECT,
     genai.DIALECT,
     openinference.DIALECT,
 )

@@ -76,6 +76,11 @@ def media_part(uri: str, kind: str = "image", media_type: str | None = None) -> 
     return Part(type=kind, uri=uri, media_type=media_type)
 
 
+def is_part(item: dict[str, Any]) -> bool:
+    """Tell whether an object looks like a part: it says its type, or is told by its key alone."""
+    return "type" in item or "text" in item or not _UNTYPED.keys().isdisjoint(item)
+
+
 def media_kind(media_type: str | None) -> str:
     """Return the type of part that bytes of a media type make: image, audio or file."""
     return _MODALITIES.get((media_type or "").partition("/")[0], "file")

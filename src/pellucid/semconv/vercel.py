@@ -32,6 +32,8 @@ RANK = 1400
 
 _METADATA = "ai.telemetry.metadata."
 _SETTINGS = "ai.settings."
+_CONTEXT = "ai.settings.context."
+"""What version 7 calls metadata."""
 _SESSIONS = ("sessionId", "threadId", "chatId", "conversationId", *SESSION_KEYS)
 _USERS = ("userId", *USER_KEYS)
 
@@ -63,14 +65,15 @@ def _read_texts(value: Any) -> Any:
 
 
 def _match(name: str) -> Rule | None:
-    if name.startswith(_SETTINGS):
+    place = 0 if name.startswith(_METADATA) else 10
+    if name.startswith(_SETTINGS) and not name.startswith(_CONTEXT):
         return Rule("parameters", read_parameter, RANK, (name[len(_SETTINGS) :],))
-    key = name[len(_METADATA) :]
+    key = name[len(_CONTEXT) :] if place else name[len(_METADATA) :]
     if key in _SESSIONS:
-        return Rule("session_id", read_label, RANK + _SESSIONS.index(key))
+        return Rule("session_id", read_label, RANK + place + _SESSIONS.index(key))
     if key in _USERS:
-        return Rule("user_id", read_label, RANK + _USERS.index(key))
-    return Rule("metadata", read_value, RANK, (key,))
+        return Rule("user_id", read_label, RANK + place + _USERS.index(key))
+    return Rule("metadata", read_value, RANK + place, (key,))
 
 
 def _refine(draft: Draft) -> None:
@@ -204,5 +207,5 @@ DIALECT = Dialect(
     match=_match,
     prefixes=(_METADATA, _SETTINGS),
     refine=_refine,
-    marks=("ai.operationId",),
+    marks=("ai.operationId", "ai.embedding", "ai.embeddings", "ai.documents", "ai.ranking"),
 )

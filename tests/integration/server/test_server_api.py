@@ -32,10 +32,10 @@ def client(shared_server: LiveServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def send(client: httpx.Client, experiment: str, number: int = 1, **attributes: str) -> str:
+def send(client: httpx.Client, experiment: str, number: int = 1, attributes: Any = None) -> str:
     """Send a trace of one span and return its id; a greater number is a later start."""
     trace_id = secrets.token_hex(16)
-    pairs = {"pellucid.experiment": experiment} | attributes
+    pairs = {"pellucid.experiment": experiment} | (attributes or {})
     span = {
         "traceId": trace_id,
         "spanId": "00000000000000aa",
@@ -213,3 +213,50 @@ def test_the_api_describes_itself(client: httpx.Client) -> None:
     span = document["components"]["schemas"]["SpanView"]
     assert list(span["properties"]) == SPAN_FIELDS
     assert set(span["required"]) == set(SPAN_FIELDS)
+
+
+def test_queries_are_completed_and_their_faults_named(client: httpx.Client) -> None:
+    send(client, "completed", attributes={"session.id": "chat 7"})
+    params = {"query": "status:e", "experiment": "completed"}
+    answer = client.get("/api/v1/complete", params=params).json()
+    assert (answer["start"], answer["end"], answer["fault"]["position"]) == (7, 8, 7)
+    assert [one["text"] for one in answer["proposals"]] == ["error"]
+    params = {"query": "session:", "experiment": "completed"}
+    answer = client.get("/api/v1/complete", params=params).json()
+    assert [one["text"] for one in answer["proposals"]] == ['"chat 7"']
+    answer = client.get("/api/v1/complete", params={"query": "bogus:1"}).json()
+    assert answer["fault"]["position"] == 0
+    assert answer["fault"]["message"]
+
+
+def test_traces_add_up(client: httpx.Client) -> None:
+    for number in range(3):
+        send(client, "added up", number, attributes={"session.id": "s"})
+    overview = client.get("/api/v1/overview", params={"experiment": "added up"}).json()
+    assert (overview["trace_count"], overview["partial"]) == (3, False)
+    assert sum(bucket["count"] for bucket in overview["histogram"]) == 3
+    sessions = client.get("/api/v1/sessions", params={"experiment": "added up"}).json()
+    assert [session["trace_count"] for session in sessions["sessions"]] == [3]
+    params: dict[str, Any] = {"experiment": "added up", "step_minutes": 0}
+    (rollup,) = client.get("/api/v1/rollups", params=params).json()["rollups"]
+    assert rollup["figures"]["count"] == 3
+    assert client.get("/api/v1/rollups", params={"step_minutes": 7}).status_code == 400
+
+
+def test_traces_are_found_by_query(client: httpx.Client) -> None:
+    sent = send(client, "found", attributes={"of.ours": "yes please"})
+    send(client, "found")
+
+    def find(query: str) -> list[str]:
+        page = client.get("/api/v1/traces", params={"experiment": "found", "query": query})
+        assert page.status_code == 200, page.text
+        return [trace["trace_id"] for trace in page.json()["traces"]]
+
+    assert find('attr.of.ours:"yes please"') == [sent]
+    assert find("of.ours:yes*") == [sent]
+    assert find("param.temperature:0.2") == []
+    assert len(find("-param.temperature:0.2")) == 2
+    assert len(find("status:ok")) == 2
+    wrong = client.get("/api/v1/traces", params={"query": "status:ok AND bogus:1"})
+    assert wrong.status_code == 400
+    assert wrong.json()["position"] == 14

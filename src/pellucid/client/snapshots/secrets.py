@@ -177,7 +177,7 @@ def _looks_random(value: bytes, entropy: float) -> bool:
     if b" " in value or _PLACEHOLDER.search(value):
         return False
     # Words and dotted names are what a name for a secret looks like, not a secret.
-    if re.fullmatch(rb"[A-Za-z]+(?:[._-][A-Za-z]+)*", value):
+    if re.fullmatch(rb"[A-Za-z]+(?:[._/-][A-Za-z]+)*", value):
         return _entropy(value) >= 4.0
     return _entropy(value) >= entropy
 

@@ -212,8 +212,9 @@ class Pipeline:
         first = False
         for span_id, reference in list(self._open.items()):
             span = reference()
-            if span is None:
+            if span is None:  # dropped without an end
                 self._open.pop(span_id, None)
+                self._pending_sent.pop(span_id, None)
                 continue
             if now_ns - (span.start_time or now_ns) < PENDING_AFTER_S * 1e9:
                 continue

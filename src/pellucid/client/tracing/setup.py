@@ -264,5 +264,14 @@ def _register_at_exit() -> None:
         _at_exit_registered = True
 
 
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def _at_exit() -> None:
     shutdown(_EXIT_TIMEOUT_S)

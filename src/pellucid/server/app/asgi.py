@@ -21,6 +21,7 @@ from pellucid.server.api import (
     login,
     runs,
     scores,
+    search,
     snapshots,
     traces,
 )
@@ -33,6 +34,7 @@ from pellucid.server.auth.keys import KeyRing
 from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
+from pellucid.server.services.completion import CompletionService
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
@@ -82,17 +84,15 @@ class _Application:
         self._writers = Threads("writer", 1)
         self._runs = RunService(stores.runs, self._readers)
         self._snapshots = SnapshotService(stores.snapshots, self._readers)
+        queries = QueryReader(stores.spans, stores.runs)
+        traced = TraceService(stores.spans, queries, readers=self._readers, writers=self._writers)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
                 "policy": policy,
                 "threads": self._readers,
-                "traces": TraceService(
-                    stores.spans,
-                    QueryReader(stores.spans, stores.runs),
-                    readers=self._readers,
-                    writers=self._writers,
-                ),
+                "traces": traced,
+                "completions": CompletionService(traced),
                 "scores": ScoreService(
                     stores.spans, self._runs, readers=self._readers, writers=self._writers
                 ),
@@ -148,6 +148,7 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
             *traces.route_handlers,
             *attachments.route_handlers,
             *scores.route_handlers,
+            *search.route_handlers,
             *runs.route_handlers,
             *artifacts.route_handlers,
             *snapshots.route_handlers,

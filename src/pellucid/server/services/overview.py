@@ -243,8 +243,8 @@ def _score_values(
     field = f"score.{_key(name, quote)}"
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     found = [
-        FacetValue(label=label, count=count, terms=(f"{field}:{word}",))
-        for label, truth, word in (("yes", True, "true"), ("no", False, "false"))
+        FacetValue(label=label, count=count, terms=(f"{field}={number}",))
+        for label, truth, number in (("yes", True, 1), ("no", False, 0))
         if (count := sum(value is truth for value in values))
     ]
     words = Counter(value for value in values if isinstance(value, str))

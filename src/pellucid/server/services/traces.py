@@ -3,6 +3,7 @@
 from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
+from pellucid.core.rollup import Rollup
 from pellucid.core.span import StoredSpan
 from pellucid.core.trace import (
     Deletion,
@@ -16,6 +17,7 @@ from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.threads import Threads
 
 MAX_LIMIT = 1000
+MAX_TIME_NS = 2**63 - 1
 
 
 class TraceService:
@@ -80,6 +82,28 @@ class TraceService:
     async def get_waterfall(self, trace_id: str) -> Waterfall:
         """Return one trace in columns. Raises NotFound."""
         return await self._readers.run(self._store.get_waterfall, _trace_id(trace_id))
+
+    async def list_rollups(
+        self,
+        *,
+        experiment: str | None = None,
+        since_ns: int = 0,
+        until_ns: int = MAX_TIME_NS,
+        step_minutes: int = 60,
+    ) -> list[Rollup]:
+        """List figures by time, kind and model; a step is 1 or 60 minutes, or 0: all time.
+
+        Raises InvalidInput for another step.
+        """
+        if step_minutes not in (0, 1, 60):
+            raise InvalidInput(f"step_minutes={step_minutes} is not possible; ask for 0, 1 or 60.")
+        return await self._readers.run(
+            self._store.read_rollups,
+            experiment=experiment,
+            since_ns=min(max(since_ns, 0), MAX_TIME_NS),
+            until_ns=min(max(until_ns, 0), MAX_TIME_NS),
+            step_minutes=step_minutes,
+        )
 
     async def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
         """Delete a trace with all that hangs on it, or only tell what would go. Raises NotFound."""

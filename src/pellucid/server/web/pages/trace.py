@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestar import Response, get
@@ -12,6 +13,7 @@ from pellucid.core.trace import TraceSummary, Waterfall
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import short_id
+from pellucid.server.web.matches import find_spans, list_marks
 from pellucid.server.web.page import Fragment, Page, Place, doc
 from pellucid.server.web.pages.annotate import TraceScores
 from pellucid.server.web.pages.span import SpanPanel, build_panel
@@ -19,6 +21,9 @@ from pellucid.server.web.values import MediaView, view_media
 
 READ_WHOLE = 300
 """Spans up to which the page reads all of them at once; larger traces report a moment later."""
+LOOK_THROUGH = 2_000
+"""Spans up to which a trace is looked through for a query's words."""
+MOST_MATCHES = 200
 _UNFINISHED = {Status.RUNNING.value, Status.INTERRUPTED.value}
 
 
@@ -54,6 +59,8 @@ class TracePage(Page):
     panel: SpanPanel = doc("The selected span")
     facts: TraceFacts | None = doc("None where the page fetches them a moment later")
     missing_span: str | None = doc("A span that the address names and the trace lacks")
+    marks: list[str] = doc("Words to mark, from the query that led here")
+    matches: list[str] = doc("The spans that hold them")
 
 
 @get("/traces/{trace_id:str}", include_in_schema=False)
@@ -63,15 +70,17 @@ async def show_trace(
     span: str | None = None,
     tab: str | None = None,
     view: str = "waterfall",
+    q: str = "",
 ) -> Response[str]:
-    """Show one trace, opened at a span."""
+    """Show one trace, opened at a span; `q` is the query that it was found by."""
     summary, columns, experiments = await asyncio.gather(
         traces.get_summary(trace_id), traces.get_waterfall(trace_id), traces.list_experiments()
     )
     if not columns.span_ids:
         raise NotFound(f"Trace {trace_id} has no spans any more. It was deleted just now.")
+    matches = await _read_matches(traces, summary, q)
     known = span is not None and span in columns.span_ids
-    selected = span if span is not None and known else first_span(columns)
+    selected = span if span is not None and known else first_span(columns, matches)
     stored = await traces.get_span(trace_id, selected)
     slug = next((one.slug for one in experiments if one.name == summary.experiment), None)
     return TracePage(
@@ -96,6 +105,8 @@ async def show_trace(
             else None
         ),
         missing_span=None if known else span,
+        marks=list_marks(q),
+        matches=matches,
     ).respond()
 
 
@@ -105,12 +116,17 @@ async def show_facts(traces: TraceService, trace_id: str) -> Response[str]:
     return (await _read_facts(traces, trace_id)).respond()
 
 
-def first_span(columns: Waterfall) -> str:
-    """Return the span that a trace opens at: the origin of its failure, else its root.
+def first_span(columns: Waterfall, matches: Sequence[str] = ()) -> str:
+    """Return the span that a trace opens at.
+
+    That is the deepest match of a query, else the origin of a failure, else the root.
 
     A failure that the trace survived does not take the page away from the answer, except in a
     large trace, where nobody would find it.
     """
+    if matches:
+        depths = dict(zip(columns.span_ids, columns.depths, strict=True))
+        return max(matches, key=lambda span_id: depths.get(span_id, -1))
     if columns.statuses[0] != Status.ERROR.value and len(columns.span_ids) <= READ_WHOLE:
         return columns.span_ids[0]
     return failed_span(columns) or columns.span_ids[0]
@@ -132,6 +148,13 @@ def first_token(columns: Waterfall) -> int | None:
         if ttft is not None
     ]
     return max(streamed)[1] if streamed else None
+
+
+async def _read_matches(traces: TraceService, summary: TraceSummary, query: str) -> list[str]:
+    """Find the spans that hold a query's words; too large a trace is not looked through."""
+    if not query or summary.span_count > LOOK_THROUGH:
+        return []
+    return find_spans(query, (await traces.get_trace(summary.trace_id)).spans)[:MOST_MATCHES]
 
 
 async def _read_failure(

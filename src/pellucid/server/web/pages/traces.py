@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from pellucid.core.errors import InvalidInput, QuerySyntaxError
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
+from pellucid.server.web.matches import list_marks
 from pellucid.server.web.page import Fragment, Page, Place, doc
 
 ROWS = 50
@@ -34,6 +35,7 @@ class TraceRows(Fragment):
     traces: list[TraceSummary] = doc("Newest first")
     score_names: list[str] = doc("The scores that have a column, most frequent first")
     longest_ns: int = doc("The longest duration on the page, which a full bar stands for")
+    marked: str = doc("The query, where a trace's page is to mark words of it; else empty")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,10 @@ class TracesPage(Page):
     traces: list[TraceSummary] = doc("Newest first")
     score_names: list[str] = doc("The scores that have a column, most frequent first")
     longest_ns: int = doc("The longest duration on the page, which a full bar stands for")
+    marked: str = doc("The query, where a trace's page is to mark words of it; else empty")
     newest_url: str | None = doc("The first page, when this is a later one")
     older_url: str | None = doc("The next page, if there is one")
+    marks: list[str] = doc("Words of the query to mark in the rows")
     rows_url: str = doc("Where the live table asks for its rows")
     overview_url: str = doc("Where the page asks for facets and histogram")
 
@@ -84,8 +88,10 @@ async def list_traces(
         traces=page.traces,
         score_names=pick_scores(page.traces),
         longest_ns=_longest(page.traces),
+        marked=text if list_marks(text) or "span(" in text else "",
         newest_url=_address(base, text, None) if cursor else None,
         older_url=_address(base, text, page.next) if page.next else None,
+        marks=list_marks(text),
         rows_url=_address(f"{base}/rows", text, None),
         overview_url=_address(f"{base}/overview", text, None),
     ).respond(status=400 if fault else 200)
@@ -103,6 +109,7 @@ async def list_rows(
         traces=page.traces,
         score_names=pick_scores(page.traces),
         longest_ns=_longest(page.traces),
+        marked=text if list_marks(text) or "span(" in text else "",
     ).respond()
 
 

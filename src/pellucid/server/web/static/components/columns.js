@@ -123,6 +123,15 @@ export class Tree {
     return found;
   }
 
+  /**
+   * The ids of the spans with children, from a depth on.
+   * @param {number} depth
+   */
+  branches(depth) {
+    const { depths, span_ids } = this.columns;
+    return new Set(span_ids.filter((_, row) => depths[row] >= depth && this.hasChildren(row)));
+  }
+
   /** @param {number} row */
   endOf(row) {
     return this.columns.starts[row] + this.columns.durations[row];

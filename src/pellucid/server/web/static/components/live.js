@@ -73,6 +73,7 @@ function start(button, body, list) {
       }
     }
     if (!added.length) return;
+    document.dispatchEvent(new Event("pl-rows"));
     if (list.scrollTop > 40 || selectedRow()) offer(added);
     else insert(added);
   }

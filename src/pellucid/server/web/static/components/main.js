@@ -10,6 +10,7 @@ import "./gutter.js";
 import "./json.js";
 import "./keys.js";
 import "./live.js";
+import "./marks.js";
 import "./overview.js";
 import "./palette.js";
 import "./peek.js";

@@ -9,6 +9,17 @@ export class SpanSearch {
   isOn = false;
 
   /**
+   * Begin with spans that the server found by what they hold.
+   * @param {string[]} ids
+   * @param {Tree} tree
+   */
+  preset(ids, tree) {
+    const rows = ids.flatMap((id) => tree.rowOf.get(id) ?? []);
+    this.#rows = new Set(rows.sort((a, b) => a - b));
+    this.isOn = this.#rows.size > 0;
+  }
+
+  /**
    * Look for words in everything that the columns say of a span.
    * @param {string} words
    * @param {Tree | null} tree

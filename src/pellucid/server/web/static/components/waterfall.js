@@ -69,6 +69,7 @@ export class Waterfall extends HTMLElement {
       this.axis.extend(columns.duration_ns);
       if (isFirst) this.#foldAtFirst();
       this.#refresh();
+      if (isFirst) this.#showMatches(this.tree);
       if (isFirst) this.#reveal(this.tree.rowOf.get(this.#selected) ?? 0);
       this.#summarise();
       if (before && hasChanged(before, columns)) document.dispatchEvent(new Event("pl-changed"));
@@ -123,6 +124,16 @@ export class Waterfall extends HTMLElement {
     if (this.scroller) flag(this.scroller, "data-critical-on", box.checked);
   }
 
+  /** @param {Tree} tree */
+  #showMatches(tree) {
+    const ids = this.getAttribute("matches")?.split(" ") ?? [];
+    this.#search.preset(ids, tree);
+    if (!this.#search.isOn || !this.scroller) return;
+    flag(this.scroller, "data-finding", true);
+    const { label } = this.#search.go(0, tree.rowOf.get(this.#selected) ?? 0);
+    this.#part("[data-found]").textContent = label;
+  }
+
   #summarise() {
     if (!this.tree) return;
     const { errors, pathNs } = this.tree;
@@ -135,11 +146,7 @@ export class Waterfall extends HTMLElement {
 
   #foldAtFirst() {
     const { tree } = this;
-    if (!tree || tree.size <= FOLD_ABOVE) return;
-    const { depths, span_ids } = tree.columns;
-    for (let row = 0; row < tree.size; row++) {
-      if (depths[row] >= FOLD_BELOW_DEPTH && tree.hasChildren(row)) this.#folded.add(span_ids[row]);
-    }
+    if (tree && tree.size > FOLD_ABOVE) this.#folded = tree.branches(FOLD_BELOW_DEPTH);
   }
 
   /** Work out the rows that no fold hides, and draw. */
@@ -284,14 +291,7 @@ export class Waterfall extends HTMLElement {
   #foldAll() {
     const { tree } = this;
     if (!tree) return;
-    if (this.#folded.size) this.#folded.clear();
-    else {
-      for (let row = 0; row < tree.size; row++) {
-        if (tree.columns.depths[row] > 0 && tree.hasChildren(row)) {
-          this.#folded.add(tree.columns.span_ids[row]);
-        }
-      }
-    }
+    this.#folded = this.#folded.size ? new Set() : tree.branches(1);
     this.#refresh();
     this.#reveal(tree.rowOf.get(this.#selected) ?? 0);
   }
