@@ -14,7 +14,7 @@ import msgspec
 from pellucid.core.digest import digest_bytes
 from pellucid.core.span import DecodedSpan, LogRecord
 from pellucid.semconv.attributes import ATTACHMENT_SCHEME, ATTACHMENTS
-from pellucid.semconv.values import encode_json
+from pellucid.semconv.values import encode_json, json_safe, read_structure
 
 _MIN_CHARACTERS = 96
 """Shorter base64 costs less in place than as a file."""
@@ -174,17 +174,15 @@ def _decode(text: str) -> bytes | None:
 
 def _listed(held: Any, found: dict[str, CutAttachment]) -> str:
     """Return the list that the span keeps: what it had listed, by name, then what was found."""
-    listed: list[dict[str, Any]] = []
+    listed: list[Any] = []
     missing = dict(found)
-    try:
-        entries = msgspec.json.decode(held) if type(held) is str else []
-    except (msgspec.DecodeError, RecursionError):
-        entries = []
-    for entry in entries if type(entries) is list else []:
+    entries = read_structure(held)
+    if type(entries) is not list:
+        entries = [] if held is None else [json_safe(held)]
+    for entry in entries:
         uri = entry.get("uri") if type(entry) is dict else None
-        if type(uri) is not str or not uri.startswith(ATTACHMENT_SCHEME):
-            continue
-        attachment = missing.pop(uri[len(ATTACHMENT_SCHEME) :], None)
+        digest = uri.removeprefix(ATTACHMENT_SCHEME) if type(uri) is str else ""
+        attachment = missing.pop(digest, None)
         listed.append({**entry, **_entry(attachment)} if attachment else entry)
     return encode_json(listed + [_entry(attachment) for attachment in missing.values()])
 

@@ -17,7 +17,16 @@ from pellucid.semconv.values import UNREAD
 
 _REQUEST_KEYS = ("messages", "input", "contents", "prompt", "prompts", "chat_history")
 _SYSTEM_KEYS = ("system", "instructions", "system_instruction")
-_RESPONSE_KEYS = ("message", "response", "result", "output", "messages", "text", "completion")
+_RESPONSE_KEYS = (
+    "message",
+    "content",
+    "response",
+    "result",
+    "output",
+    "messages",
+    "text",
+    "completion",
+)
 
 
 MODEL_CALLS = frozenset({SpanKind.LLM, SpanKind.IMAGE})

@@ -37,12 +37,12 @@ def read_cost(value: Any) -> Any:
 
 
 def read_attachments(value: Any) -> Any:
-    """Read references to attachments; a list with anything else in it is not understood."""
+    """Read references to attachments out of a list that may hold other addresses too."""
     got = read_structure(value)
     if type(got) is not list:
         return UNREAD
     found = [_attachment(item) for item in got]
-    return UNREAD if None in found else found
+    return [attachment for attachment in found if attachment is not None] or UNREAD
 
 
 def read_prompt(value: Any) -> Any:

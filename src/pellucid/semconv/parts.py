@@ -77,8 +77,11 @@ def media_part(uri: str, kind: str = "image", media_type: str | None = None) -> 
 
 
 def is_part(item: dict[str, Any]) -> bool:
-    """Tell whether an object looks like a part: it says its type, or is told by its key alone."""
-    return "type" in item or "text" in item or not _UNTYPED.keys().isdisjoint(item)
+    """Tell whether an object is a part beyond doubt, and not data that looks a little like one."""
+    kind = item.get("type")
+    if kind is None:
+        return set(item) == {"text"} or (len(item) == 1 and not _UNTYPED.keys().isdisjoint(item))
+    return type(kind) is str and kind in _PARTS
 
 
 def media_kind(media_type: str | None) -> str:

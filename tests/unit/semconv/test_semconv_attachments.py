@@ -85,3 +85,13 @@ def test_cutting_twice_changes_nothing(attributes: dict[str, Any]) -> None:
     again = cut(once.decoded)
     assert again.decoded == once.decoded
     assert again.attachments == []
+
+
+@pytest.mark.parametrize("held", ['[{"uri": "https://example.org/x.png"}]', "no list", 5, [1], "["])
+def test_what_was_listed_already_is_kept(held: Any) -> None:
+    done = cut(span(**{"pellucid.attachments": held, "image": URL})).decoded
+    listed = json.loads(done.attributes["pellucid.attachments"])
+    assert len(listed) == 2
+    assert listed[1]["uri"] == REFERENCE
+    assert [one.digest for one in normalise(done).attachments] == [digest_bytes(PNG)]
+    assert cut(done).decoded == done
