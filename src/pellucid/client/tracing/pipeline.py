@@ -238,8 +238,8 @@ class Pipeline:
                             span, redact=self._redact, attributes=held, pending_at_ns=now_ns
                         ),
                     )
-                except (RuntimeError, KeyError):
-                    continue  # It changed under our eyes; the next scan has it.
+                except Exception:  # it changed under our eyes; its end will come
+                    continue
             batch.submit()
 
     def _envelope(self, span: ReadableSpan) -> tuple[bytes, bytes]:
