@@ -295,7 +295,8 @@ class Runner:
             scores = await self._tried(scorer, fields, watched)
         for result in scores.values():
             result.trace_id = watched.trace_id
-        if all(result.error is None for result in scores.values()):
+        # What costs nothing is not worth a line in the journal.
+        if not scorer.quick and all(result.error is None for result in scores.values()):
             self._journal.keep(key, msgspec.to_builtins(scores, enc_hook=repr))
         return scores
 
