@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class MetaDatabase:
     def __init__(self, url: str) -> None:
         self._engine = _make_engine(url)
         self._writing = threading.Lock()
+        self._statements: dict[str, Any] = {}
         self._upgrade()
 
     @classmethod
@@ -58,6 +59,13 @@ class MetaDatabase:
             return postgresql.insert(table)
         return sqlite.insert(table)
 
+    def statement(self, name: str, build: Callable[[], Any]) -> Any:
+        """Return a statement that is built once: building costs more than running a small one."""
+        held = self._statements.get(name)
+        if held is None:
+            held = self._statements[name] = build()
+        return held
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -77,6 +85,11 @@ def in_chunks(values: list[Any], size: int = _MAX_VARIABLES) -> Iterator[list[An
     """Yield a list in pieces that fit into the variables of one statement."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def any_of(column: Any, name: str) -> Any:
+    """Return a condition of a statement that is built once: the column is in a list of `name`."""
+    return column.in_(sa.bindparam(name, expanding=True))
 
 
 def _make_engine(url: str) -> sa.Engine:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from pellucid.core.run import RunWrite, WireNumber
 from pellucid.storage.meta import tables as t
-from pellucid.storage.meta.engine import MetaDatabase, in_chunks
+from pellucid.storage.meta.engine import MetaDatabase, any_of, in_chunks
 
 
 class _Slot(NamedTuple):
@@ -34,7 +34,8 @@ def write_metrics(
                     places[place] = value
                 _summarise(summaries, slot, metric.step, metric.time_ns, value)
     _insert_points(database, connection, places)
-    connection.execute(_summary_statement(database), list(summaries.values()))
+    statement = database.statement("metric summaries", lambda: _summary_statement(database))
+    connection.execute(statement, list(summaries.values()))
 
 
 def _name_keys(
@@ -42,11 +43,14 @@ def _name_keys(
 ) -> dict[str, int]:
     table = t.metric_names
     keys: dict[str, int] = {}
+    found = database.statement(
+        "metric names",
+        lambda: sa.select(table.c.name, table.c.key).where(any_of(table.c.name, "names")),
+    )
 
     def load(wanted: list[str]) -> None:
         for chunk in in_chunks(wanted):
-            found = sa.select(table.c.name, table.c.key).where(table.c.name.in_(chunk))
-            keys.update({name: key for name, key in connection.execute(found)})
+            keys.update({name: key for name, key in connection.execute(found, {"names": chunk})})
 
     load(names)
     missing = [name for name in names if name not in keys]
@@ -64,20 +68,24 @@ def _insert_points(
     connection: sa.Connection,
     points: dict[tuple[int, int, int, int], float | None],
 ) -> None:
-    table = t.metric_points
-    upsert = database.upsert(table)
-    new = upsert.excluded.value
-    statement = upsert.on_conflict_do_update(
-        index_elements=["run_key", "name_key", "step", "time_ns"],
-        set_={"value": new},
-        where=sa.or_(new > table.c.value, sa.and_(table.c.value.is_(None), new.is_not(None))),
-    )
+    statement = database.statement("metric points", lambda: _points_statement(database))
     connection.execute(
         statement,
         [
             {"run_key": run, "name_key": name, "step": step, "time_ns": time_ns, "value": value}
             for (run, name, step, time_ns), value in points.items()
         ],
+    )
+
+
+def _points_statement(database: MetaDatabase) -> Any:
+    table = t.metric_points
+    upsert = database.upsert(table)
+    new = upsert.excluded.value
+    return upsert.on_conflict_do_update(
+        index_elements=["run_key", "name_key", "step", "time_ns"],
+        set_={"value": new},
+        where=sa.or_(new > table.c.value, sa.and_(table.c.value.is_(None), new.is_not(None))),
     )
 
 

@@ -17,7 +17,7 @@ from pellucid.core.run import (
     Stamped,
 )
 from pellucid.storage.meta import tables as t
-from pellucid.storage.meta.engine import MetaDatabase, in_chunks
+from pellucid.storage.meta.engine import MetaDatabase, any_of, in_chunks
 from pellucid.storage.meta.metric_writes import write_metrics
 from pellucid.storage.meta.values import comparable, decode, encode, fold, to_number
 
@@ -59,8 +59,11 @@ class RunWriter:
     def _load_or_create(self, writes: Sequence[RunWrite]) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         first = {write.run_id: write for write in reversed(writes)}
+        found = self._database.statement(
+            "runs", lambda: sa.select(t.runs).where(any_of(t.runs.c.id, "ids"))
+        )
         for ids in in_chunks(list(first)):
-            for row in self._connection.execute(sa.select(t.runs).where(t.runs.c.id.in_(ids))):
+            for row in self._connection.execute(found, {"ids": ids}):
                 rows[row.id] = {**row._mapping, "_before": dict(row._mapping)}
         missing = [
             first[run_id]
@@ -112,8 +115,18 @@ class RunWriter:
             changes = {k: v for k, v in row.items() if k != "_before" and before[k] != v}
             if changes:
                 self._connection.execute(
-                    sa.update(t.runs).where(t.runs.c.key == row["key"]).values(changes)
+                    self._update_of(tuple(changes)), {**changes, "at": row["key"]}
                 )
+
+    def _update_of(self, columns: tuple[str, ...]) -> Any:
+        return self._database.statement(
+            f"update {columns}",
+            lambda: (
+                sa.update(t.runs)
+                .where(t.runs.c.key == sa.bindparam("at"))
+                .values({column: sa.bindparam(column) for column in columns})
+            ),
+        )
 
     def _merge_params(self, live: list[tuple[int, list[RunWrite]]]) -> None:
         new = [
@@ -249,9 +262,12 @@ class RunWriter:
         ids = {row["key"]: run_id for run_id, row in rows.items()}
         conflicts: dict[str, set[str]] = defaultdict(set)
         table = t.param_conflicts
+        found = self._database.statement(
+            "conflicts",
+            lambda: sa.select(table.c.run_key, table.c.name).where(any_of(table.c.run_key, "keys")),
+        )
         for keys in in_chunks(list(ids)):
-            found = sa.select(table.c.run_key, table.c.name).where(table.c.run_key.in_(keys))
-            for key, name in self._connection.execute(found):
+            for key, name in self._connection.execute(found, {"keys": keys}):
                 conflicts[ids[key]].add(name)
         return [
             RunReceipt(
