@@ -40,6 +40,8 @@ def read_values(
 def _read(
     cursor: Cursor, name: str, kind: FieldType, op: Op, value: Value, choices: tuple[str, ...]
 ) -> Value:
+    if not value.quoted and value.text[:1] in _ORDERS and kind is not FieldType.TEXT:
+        _fail(cursor, value, f"Compare without the colon: {name}{value.text}")
     if value.prefix and (op.is_ordered or kind not in (FieldType.TEXT, FieldType.DYNAMIC)):
         _fail(cursor, value, f"{name} is no text, so a * has no meaning here. Remove it.")
     if kind is FieldType.TEXT:
@@ -63,6 +65,9 @@ def _read(
             else f"{name} is a number: write 1200, 5k, 2M or $0.10.",
         )
     return replace(value, number=number)
+
+
+_ORDERS = ("<", ">")
 
 
 def _read_time(cursor: Cursor, name: str, value: Value) -> Value:

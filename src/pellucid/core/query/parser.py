@@ -1,5 +1,6 @@
 """From text to a typed tree (contracts.md §3): recursive descent, one method a rule."""
 
+import re
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -207,9 +208,11 @@ class _Parser:
             cursor.fail(f"{cursor.peek()!r} is not expected here. To look for it, quote it.")
         operator = OPERATOR.search(word)
         if operator is not None:
+            cursor.fail(_advise(word, operator), position=position, length=len(word))
+        if word.startswith("*"):
             cursor.fail(
-                f"{word!r} is no comparison, for nothing before {operator[0]!r} is a field. "
-                f"To look for the text, quote it: {quote(word)}",
+                "A * stands only at the end, for how a word begins. A word is found anywhere in a "
+                f"text as it is: {word.strip('*') or 'refund'}",
                 position=position,
                 length=len(word),
             )
@@ -293,6 +296,13 @@ class _Parser:
             cursor.fail(
                 f"To ask whether there is any value, write has:{name.dotted}", position=position
             )
+        if literal.startswith("*"):
+            cursor.fail(
+                f"A * stands only at the end, for how a value begins: {name.dotted}:begin* For a "
+                f"word anywhere in a text, write it alone: {literal.strip('*')}",
+                position=position,
+                length=len(literal),
+            )
         if literal.endswith("*"):
             return Value(literal[:-1], prefix=True, position=position)
         return Value(literal, position=position)
@@ -319,17 +329,65 @@ class _Parser:
 
     def _no_such_field(self, name: Name) -> str:
         schema = self._schema
-        names = [*schema.fields, *schema.aliases]
-        close = get_close_matches(name.head.lower(), names, n=1, cutoff=0.6)
         if name.head == "has":
             return "has: takes its field directly after the colon, such as has:session."
         if name.head in ("spans", "errors") and schema.name == "spans":
             return f"{name.head} counts a trace's spans; it has no meaning inside span( … )."
         rest = RUN.match(self._cursor.text, name.position)
         quoted = f" To look for the text, quote it: {quote(rest[0])}" if rest else ""
-        if close:
-            return f"There is no field {name.head!r}. Did you mean {close[0]}?{quoted}"
+        head = name.head.lower()
+        names = [*schema.fields, *schema.aliases]
+        close = get_close_matches(head, names, n=1, cutoff=0.6)
+        meant = _OTHER_WORDS.get(head) or (close[0] if close else None)
+        if meant is not None and schema.aliases.get(meant, meant) in schema.fields:
+            info = schema.fields[schema.aliases.get(meant, meant)]
+            spelled = f"{meant}.NAME" if info.family else meant
+            return f"There is no field {name.head!r}. Did you mean {spelled}?{quoted}"
         return f"There is no field {name.head!r}. Fields are {', '.join(_spell(schema))}.{quoted}"
+
+
+_OTHER_WORDS = {
+    "level": "status",
+    "error": "status",
+    "state": "status",
+    "type": "kind",
+    "trace_name": "name",
+    "tokens_input": "tokens_in",
+    "input_tokens": "tokens_in",
+    "prompt_tokens": "tokens_in",
+    "tokens_output": "tokens_out",
+    "output_tokens": "tokens_out",
+    "completion_tokens": "tokens_out",
+    "total_tokens": "tokens",
+    "price": "cost",
+    "total_cost": "cost",
+    "time": "since",
+    "timestamp": "since",
+    "start": "since",
+    "from": "since",
+    "to": "until",
+    "env": "tag",
+    "environment": "tag",
+    "label": "tag",
+    "feedback": "score",
+    "attribute": "attr",
+    "attributes": "attr",
+    "thread": "session",
+    "span_count": "spans",
+}
+"""What other tools call the fields."""
+
+
+def _advise(word: str, operator: re.Match[str]) -> str:
+    """Say what a word with an operator in it should be."""
+    if word.startswith("@"):
+        return f"An attribute is written attr.{word[1:]}"
+    if word.startswith("!"):
+        return f"The opposite is written -{word[1:]} or NOT {word[1:]}"
+    return (
+        f"{word!r} is no comparison, for nothing before {operator[0]!r} is a field. "
+        f"To look for the text, quote it: {quote(word)}"
+    )
 
 
 def _spell(schema: Schema) -> list[str]:

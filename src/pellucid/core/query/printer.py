@@ -36,10 +36,15 @@ def print_field(field: Field | Unresolved) -> str:
 
 def print_value(value: Value) -> str:
     """Return a value as it is written, in quotes where it must be."""
-    bare = not value.quoted and RUN.fullmatch(value.text) is not None
     if value.prefix:
         return value.text + "*"
-    return value.text if bare and not value.text.endswith("*") else quote(value.text)
+    bare = (
+        not value.quoted
+        and RUN.fullmatch(value.text) is not None
+        and not value.text.startswith(("*", "<", ">"))
+        and not value.text.endswith("*")
+    )
+    return value.text if bare else quote(value.text)
 
 
 def _print(node: Node) -> str:
@@ -76,7 +81,7 @@ def _text(node: Text) -> str:
         not node.phrase
         and RUN.fullmatch(text) is not None
         and text not in KEYWORDS
-        and not text.startswith("-")
+        and not text.startswith(("-", "*"))
         and not text.endswith("*")
         and OPERATOR.search(text) is None
     )
