@@ -15,7 +15,7 @@ from pellucid.core.span import Status
 from pellucid.core.trace import TraceSummary
 from pellucid.server.services.traces import MAX_LIMIT, TraceService
 
-MOST_TRACES = 2_000
+MOST_TRACES = 1_000
 _SECOND = 1_000_000_000
 _BUCKETS = 60
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -89,7 +89,7 @@ async def read_newest(
         )
         found += page.traces
         cursor = page.next
-        if cursor is None:
+        if cursor is None or page.partial:
             break
     return Newest(traces=found, is_partial=cursor is not None)
 

@@ -12,6 +12,7 @@ from litestar.enums import MediaType
 from markupsafe import Markup
 
 from pellucid.core.clock import now_ns
+from pellucid.core.trace import ExperimentSummary
 from pellucid.server.web import format as words
 from pellucid.server.web.assets import asset_url
 from pellucid.server.web.kinds import kind_look
@@ -65,7 +66,23 @@ class Place:
     section: str = doc("The sidebar's current entry: home, traces, sessions …", default="")
     experiment: str | None = doc("Name of the experiment that the page is in", default=None)
     slug: str | None = doc("That experiment's part of an address", default=None)
+    trace_count: int = doc("How many traces it has", default=0)
     rail: bool = doc("Whether the sidebar is only icons, because the page has panes", default=False)
+
+    @classmethod
+    def of(
+        cls, experiment: ExperimentSummary | None, section: str, *, rail: bool = False
+    ) -> "Place":
+        """Return a place in an experiment, which may have gone meanwhile."""
+        if experiment is None:
+            return cls(section=section, rail=rail)
+        return cls(
+            section=section,
+            experiment=experiment.name,
+            slug=experiment.slug,
+            trace_count=experiment.trace_count,
+            rail=rail,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

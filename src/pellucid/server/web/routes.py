@@ -5,7 +5,6 @@ from typing import Any
 from pellucid.server.web.assets import serve_asset
 from pellucid.server.web.pages import (
     annotate,
-    complete,
     delete,
     home,
     login,
@@ -24,7 +23,6 @@ route_handlers: list[Any] = [
     serve_asset,
     annotate.annotate,
     annotate.show_scores,
-    complete.complete_query,
     delete.ask_experiment,
     delete.ask_traces,
     delete.delete_experiment,

@@ -69,7 +69,7 @@ async def list_sessions(traces: TraceService, slug: str) -> Response[str]:
     newest = await read_newest(traces, experiment.name, "")
     return SessionsPage(
         title=f"Sessions · {experiment.name}",
-        place=Place(section="sessions", experiment=experiment.name, slug=slug),
+        place=Place.of(experiment, "sessions"),
         experiment=experiment,
         rows=[
             SessionRow(session=session, href=_address(slug, session.session_id))
@@ -94,7 +94,7 @@ async def show_session(traces: TraceService, slug: str, id: str) -> Response[str
     turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown))
     return SessionPage(
         title=f"Session {short_id(id)}",
-        place=Place(section="sessions", experiment=experiment.name, slug=slug),
+        place=Place.of(experiment, "sessions"),
         session=group_sessions(found)[0],
         turns=list(turns),
         traces_url=f"/experiments/{slug}/traces?{urlencode({'query': query})}",

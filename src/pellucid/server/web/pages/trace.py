@@ -82,10 +82,10 @@ async def show_trace(
     known = span is not None and span in columns.span_ids
     selected = span if span is not None and known else first_span(columns, matches)
     stored = await traces.get_span(trace_id, selected)
-    slug = next((one.slug for one in experiments if one.name == summary.experiment), None)
+    own = next((one for one in experiments if one.name == summary.experiment), None)
     return TracePage(
         title=summary.input_preview or summary.name or short_id(summary.trace_id),
-        place=Place(section="traces", experiment=summary.experiment, slug=slug, rail=True),
+        place=Place.of(own, "traces", rail=True),
         trace=summary,
         first_token_ns=first_token(columns),
         failure=await _read_failure(traces, summary, columns, stored),

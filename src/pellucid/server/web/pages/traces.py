@@ -11,9 +11,12 @@ from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.matches import list_marks
 from pellucid.server.web.page import Fragment, Page, Place, doc
+from pellucid.server.web.terms import drop_terms, replace_fields
 
 ROWS = 50
 SCORE_COLUMNS = 3
+_RANGES = [("Last 15 minutes", "15m"), ("Last hour", "1h"), ("Last 24 hours", "24h")]
+_RANGES += [("Last 7 days", "7d"), ("Last 30 days", "30d")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,15 @@ class QueryFault:
     before: str
     wrong: str
     after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeRange:
+    """One choice of the time menu."""
+
+    label: str
+    href: str
+    is_on: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +65,8 @@ class TracesPage(Page):
     marked: str = doc("The query, where a trace's page is to mark words of it; else empty")
     newest_url: str | None = doc("The first page, when this is a later one")
     older_url: str | None = doc("The next page, if there is one")
+    ranges: list[TimeRange] = doc("Time ranges to choose from, and which one the query has")
+    is_partial: bool = doc("Whether the search ran out of time before it had looked at all")
     marks: list[str] = doc("Words of the query to mark in the rows")
     rows_url: str = doc("Where the live table asks for its rows")
     overview_url: str = doc("Where the page asks for facets and histogram")
@@ -81,7 +95,7 @@ async def list_traces(
         fault = _fault(error, text)
     return TracesPage(
         title=f"Traces · {experiment.name}",
-        place=Place(section="traces", experiment=experiment.name, slug=slug),
+        place=Place.of(experiment, "traces"),
         experiment=experiment,
         query=text,
         fault=fault,
@@ -91,6 +105,8 @@ async def list_traces(
         marked=text if list_marks(text) or "span(" in text else "",
         newest_url=_address(base, text, None) if cursor else None,
         older_url=_address(base, text, page.next) if page.next else None,
+        ranges=list_ranges(base, text),
+        is_partial=page.partial,
         marks=list_marks(text),
         rows_url=_address(f"{base}/rows", text, None),
         overview_url=_address(f"{base}/overview", text, None),
@@ -116,6 +132,20 @@ async def list_rows(
 def _query(request: Request[object, object, State]) -> str:
     """Return the query of an address; the framework keeps an argument named `query` to itself."""
     return str(request.query_params.get("query", "")).strip()
+
+
+def list_ranges(base: str, query: str) -> list[TimeRange]:
+    """Return the time menu: each choice takes the place of the range that a query has."""
+    choices = (("All time", ()), *((label, (f"since:{age}",)) for label, age in _RANGES))
+    ranges = []
+    for label, terms in choices:
+        narrowed = replace_fields(query, ("since", "until"), terms)
+        is_on = drop_terms(narrowed, ()) == drop_terms(query, ())
+        ranges.append(TimeRange(label=label, href=_address(base, narrowed, None), is_on=is_on))
+    if not any(one.is_on for one in ranges):
+        here = TimeRange(label="As in the query", href=_address(base, query, None), is_on=True)
+        ranges.append(here)
+    return ranges
 
 
 def pick_scores(traces: list[TraceSummary]) -> list[str]:

@@ -11,6 +11,7 @@ import "./json.js";
 import "./keys.js";
 import "./live.js";
 import "./marks.js";
+import "./menus.js";
 import "./overview.js";
 import "./palette.js";
 import "./peek.js";

@@ -84,11 +84,11 @@ class Query extends HTMLElement {
     if (!input) return;
     const asked = ++this.#asked;
     const parameters = new URLSearchParams({
-      text: input.value,
+      query: input.value,
       at: String(input.selectionStart ?? input.value.length),
     });
     try {
-      const response = await fetch(`${this.getAttribute("src")}?${parameters}`);
+      const response = await fetch(`${this.getAttribute("src")}&${parameters}`);
       if (!response.ok || asked !== this.#asked) return;
       this.#answer = await response.json();
     } catch {

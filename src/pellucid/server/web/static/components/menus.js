@@ -1,0 +1,53 @@
+// @ts-check
+// Menus are native popovers; this places them below their button and lets arrows walk them.
+
+import { isTyping } from "./dom.js";
+import { singleKeysAllowed } from "./keys.js";
+
+document.addEventListener(
+  "beforetoggle",
+  (event) => {
+    const menu = event.target;
+    if (!(menu instanceof HTMLElement) || !menu.matches(".menu")) return;
+    if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
+    const button = document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+    const box = button?.getBoundingClientRect();
+    if (!box) return;
+    menu.style.top = `${box.bottom + 4}px`;
+    menu.style.right = `${Math.max(document.documentElement.clientWidth - box.right, 8)}px`;
+    menu.style.left = "auto";
+    requestAnimationFrame(() => items(menu)[0]?.focus());
+  },
+  true,
+);
+
+/** @param {HTMLElement} menu */
+function items(menu) {
+  return /** @type {HTMLElement[]} */ ([...menu.querySelectorAll("a,button")]);
+}
+
+document.addEventListener("click", (event) => {
+  const chosen = /** @type {Element} */ (event.target).closest(".menu a, .menu button");
+  const menu = chosen?.closest("[popover]");
+  if (menu instanceof HTMLElement) menu.hidePopover();
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = /** @type {Element} */ (event.target).closest?.(".menu");
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (menu instanceof HTMLElement && step) {
+    const all = items(menu);
+    const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    all[(at + step + all.length) % all.length].focus();
+    return;
+  }
+  if (isTyping(event) || !singleKeysAllowed()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const button = document.querySelector(`[data-menu="${CSS.escape(event.key)}"]`);
+  if (button instanceof HTMLElement) {
+    event.preventDefault();
+    button.click();
+  }
+});
