@@ -10,6 +10,7 @@ from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
+from pellucid.core.survey import SessionPage, SqlResult, Survey, TimeBins
 from pellucid.core.trace import (
     Deletion,
     ExperimentSummary,
@@ -111,6 +112,59 @@ class SpanStore(Protocol):
         """
         ...
 
+    def survey(
+        self, *, experiment: str | None = None, query: str | Query = "", most: int = 20
+    ) -> Survey:
+        """Count what the newest traces that match have: values of fields, tags and scores.
+
+        At most `most` values a field; no experiment of that name gives zeros.
+        """
+        ...
+
+    def count_by_time(
+        self, *, experiment: str | None = None, query: str | Query = "", bins: int = 60
+    ) -> TimeBins:
+        """Count the traces that match by time, in at most `bins` + 1 round steps without gaps."""
+        ...
+
+    def list_sessions(
+        self,
+        *,
+        experiment: str | None = None,
+        query: str | Query = "",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> SessionPage:
+        """List sessions with a trace that matches, the one with the newest such trace first.
+
+        Sums are over all of a session's traces. Raises InvalidInput for a foreign cursor.
+        """
+        ...
+
+    def list_session_traces(
+        self, experiment: str, session_id: str, *, limit: int = 1000
+    ) -> list[TraceSummary]:
+        """List a session's traces, oldest first; nothing if there is no such session."""
+        ...
+
+    def list_values(self, field: str, *, beginning: str = "", limit: int = 20) -> list[str]:
+        """List texts that a field has (`model`, `tag.env`, `attr.tenant` …), in order.
+
+        They begin with `beginning` in any case. What was written a moment ago may be missing.
+        """
+        ...
+
+    def list_keys(self, family: str, *, beginning: str = "", limit: int = 20) -> list[str]:
+        """List the keys of `tag`, `attr` or `score` that begin so, in order."""
+        ...
+
+    def run_sql(self, sql: str, *, limit: int = 1000, seconds: float = 10.0) -> SqlResult:
+        """Run one SELECT over the views traces, spans and scores, read-only.
+
+        Raises InvalidInput for anything else, for what SQLite refuses, and past the time.
+        """
+        ...
+
     def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
         """Delete a trace with all that hangs on it and leave a tombstone. Raises NotFound.
 
@@ -170,6 +224,13 @@ class ArtifactStore(Protocol):
 
     def find_size(self, digest: str) -> int | None:
         """Return the size in bytes, or None if there is no such artifact."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Delete an artifact; one that is not there is gone all the same.
+
+        The caller knows that nothing names it, and that nobody is putting it at the moment.
+        """
         ...
 
     def find_part_size(self, digest: str) -> int:

@@ -39,6 +39,15 @@ class ArtifactStoreContract:
         assert artifacts.put(b"same") == artifacts.put(b"same")
         assert artifacts.get(digest_bytes(b"same")) == b"same"
 
+    def test_what_was_deleted_is_gone_until_it_is_put_again(self, artifacts: ArtifactStore) -> None:
+        digest, other = artifacts.put(b"gone"), artifacts.put(b"stays")
+        for _ in range(2):
+            artifacts.delete(digest)
+        assert artifacts.find_size(digest) is None
+        assert artifacts.get(other) == b"stays"
+        assert artifacts.put(b"gone") == digest
+        assert artifacts.get(digest) == b"gone"
+
     def test_what_was_never_put_is_not_found(self, artifacts: ArtifactStore) -> None:
         assert artifacts.find_size(MISSING) is None
         with pytest.raises(NotFound):
@@ -54,6 +63,8 @@ class ArtifactStoreContract:
                 artifacts.find_size(name)
             with pytest.raises(InvalidInput):
                 artifacts.append_part(name, 0, [b"x"])
+            with pytest.raises(InvalidInput):
+                artifacts.delete(name)
 
     def test_a_stream_is_stored_whole(self, artifacts: ArtifactStore) -> None:
         pieces = [b"a" * 700_000, b"", b"b" * 700_000, b"c"]

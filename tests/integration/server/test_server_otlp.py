@@ -272,6 +272,9 @@ def test_an_image_is_cut_out_and_served_safely(client: httpx.Client) -> None:
     assert answers[page]["content-type"] == "application/octet-stream"
     assert answers[page]["content-disposition"].startswith("attachment")
     assert client.get("/api/v1/attachments/" + "0" * 64).status_code == 404
+    assert client.delete(f"/api/v1/traces/{trace_id.hex()}").status_code == 200
+    for attachment in stored["attachments"]:
+        assert client.get(f"/api/v1/attachments/{attachment['digest']}").status_code == 404
 
 
 def test_head_is_answered_like_get_without_a_body(client: httpx.Client) -> None:

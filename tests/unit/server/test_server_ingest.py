@@ -1,15 +1,18 @@
 """The ingest service over a store that fails on demand: acks, groups, full queues, the end."""
 
 import asyncio
+import base64
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pellucid.core.errors import InvalidInput, StorageUnavailable, Unavailable
+from pellucid.core.digest import digest_bytes
+from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable, Unavailable
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord
 from pellucid.semconv.normalise import normalise
+from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.batch import Batch, Fault
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.threads import Threads
@@ -56,9 +59,12 @@ class Harness:
     ) -> None:
         self.store = store
         self.threads = Threads("decoder", 2)
+        self.attachments = AttachmentService(
+            LocalArtifactStore(folder / "attachments"), store, self.threads
+        )
         self.service = IngestService(
             store,
-            LocalArtifactStore(folder / "artifacts"),
+            self.attachments,
             normalise=normalise,
             normaliser=1,
             threads=self.threads,
@@ -208,4 +214,32 @@ async def test_logs_are_stored_with_spans(store: Store, tmp_path: Path) -> None:
     await harness.service.ingest(lambda: Batch(spans=[span], logs=[record]))
     (stored,) = store.iter_spans(TRACE)
     assert [event.name for event in stored.span.events] == ["event"]
+    await harness.close()
+
+
+async def test_an_attachment_stays_while_its_span_is_on_its_way(
+    store: Store, tmp_path: Path
+) -> None:
+    harness = Harness(store, tmp_path)
+    image = b"\x89PNG\r\n\x1a\n" + bytes(300)
+    url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+    spans = [
+        DecodedSpan(
+            trace_id=TRACE, span_id="0" * 15 + "1", start_ns=1, end_ns=2, attributes={"i": url}
+        )
+    ]
+    digest = digest_bytes(image)
+    store.may_write.clear()
+    sending = asyncio.create_task(harness.service.ingest(lambda: Batch(spans=spans)))
+    await asyncio.sleep(0.2)
+    harness.attachments.drop([digest])
+    assert (await harness.attachments.get(digest)).data == image
+    store.may_write.set()
+    await sending
+    harness.attachments.drop([digest])
+    assert (await harness.attachments.get(digest)).data == image
+    await asyncio.to_thread(store.delete_trace, TRACE)
+    harness.attachments.drop([digest])
+    with pytest.raises(NotFound):
+        await harness.attachments.get(digest)
     await harness.close()

@@ -85,7 +85,14 @@ class _Application:
         self._runs = RunService(stores.runs, self._readers)
         self._snapshots = SnapshotService(stores.snapshots, self._readers)
         queries = QueryReader(stores.spans, stores.runs)
-        traced = TraceService(stores.spans, queries, readers=self._readers, writers=self._writers)
+        self._attachments = AttachmentService(stores.attachments, stores.spans, self._readers)
+        traced = TraceService(
+            stores.spans,
+            queries,
+            self._attachments,
+            readers=self._readers,
+            writers=self._writers,
+        )
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
@@ -96,7 +103,7 @@ class _Application:
                 "scores": ScoreService(
                     stores.spans, self._runs, readers=self._readers, writers=self._writers
                 ),
-                "attachments": AttachmentService(stores.artifacts, self._readers),
+                "attachments": self._attachments,
                 "runs": self._runs,
                 "artifacts": ArtifactService(stores.artifacts, self._readers),
                 "snapshots": self._snapshots,
@@ -120,7 +127,7 @@ class _Application:
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
         ingest = IngestService(
             self._stores.spans,
-            self._stores.artifacts,
+            self._attachments,
             normalise=self._normaliser,
             normaliser=self._normaliser.version,
             threads=self._decoders,

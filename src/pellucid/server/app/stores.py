@@ -21,6 +21,9 @@ class Stores(msgspec.Struct, frozen=True):
 
     spans: SpanStore
     artifacts: ArtifactStore
+    """What runs and snapshots hold."""
+    attachments: ArtifactStore
+    """What was cut out of spans, apart: it goes when its spans go."""
     runs: RunStore
     snapshots: SnapshotStore
 
@@ -50,6 +53,7 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
     return Stores(
         spans=SqliteSpanStore(folder / "spans.db", normalise=normaliser),
         artifacts=LocalArtifactStore(folder / "artifacts"),
+        attachments=LocalArtifactStore(folder / "attachments"),
         runs=SqlRunStore(metadata),
         snapshots=SqlSnapshotStore(metadata),
     )

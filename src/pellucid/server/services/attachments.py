@@ -1,10 +1,14 @@
 """Bytes that were cut out of spans, with the type that they themselves show."""
 
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from pellucid.core.digest import is_digest
 from pellucid.core.errors import NotFound
-from pellucid.core.ports import ArtifactStore
+from pellucid.core.ports import ArtifactStore, SpanStore
 from pellucid.server.services.threads import Threads
 
 BINARY = "application/octet-stream"
@@ -18,11 +22,18 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class AttachmentService:
-    """Reads attachments."""
+    """Keeps, reads and drops attachments.
 
-    def __init__(self, artifacts: ArtifactStore, threads: Threads) -> None:
+    Their store holds nothing else: an attachment that no span names may go. One whose span is
+    still on its way into the span store is pinned.
+    """
+
+    def __init__(self, artifacts: ArtifactStore, spans: SpanStore, threads: Threads) -> None:
         self._artifacts = artifacts
+        self._spans = spans
         self._threads = threads
+        self._lock = threading.Lock()  # guards the pins, and a drop against a new pin
+        self._pins: Counter[str] = Counter()
 
     async def get(self, digest: str) -> Content:
         """Return an attachment. Raises NotFound."""
@@ -30,6 +41,25 @@ class AttachmentService:
             raise NotFound(f"There is no attachment {digest[:80]!r}: a digest is 64 hex digits.")
         data = await self._threads.run(self._artifacts.get, digest)
         return Content(data, sniff(data))
+
+    def keep(self, digest: str, data: bytes) -> None:
+        """Store and pin an attachment, durable on return; blocks."""
+        with self._lock:
+            self._pins[digest] += 1
+        self._artifacts.put(data)
+
+    def unpin(self, digests: Iterable[str]) -> None:
+        """Take back as many pins of each as it is named."""
+        with self._lock:
+            self._pins.subtract(digests)
+            self._pins += Counter()  # drops what is not pinned any more
+
+    def drop(self, digests: Sequence[str]) -> None:
+        """Delete those that no span names or will name in a moment; blocks."""
+        with self._lock:
+            for digest in self._spans.find_unreferenced(digests):
+                if digest not in self._pins:
+                    self._artifacts.delete(digest)
 
 
 def sniff(data: bytes) -> str:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import InvalidInput, Unavailable
-from pellucid.core.ports import ArtifactStore, SpanStore
+from pellucid.core.ports import SpanStore
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.semconv.attachments import CutAttachment, cut, cut_log
 from pellucid.semconv.digest import attribute_count, digest_of
+from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.batch import Batch, describe
 from pellucid.server.services.group_commit import GroupCommit, Write, new_future
 from pellucid.server.services.threads import Threads
@@ -33,7 +34,7 @@ class IngestService:
     def __init__(
         self,
         store: SpanStore,
-        artifacts: ArtifactStore,
+        attachments: AttachmentService,
         *,
         normalise: Normalise,
         normaliser: int,
@@ -42,7 +43,7 @@ class IngestService:
         max_waiting_spans: int = MAX_WAITING_SPANS,
         max_body_bytes: int = MAX_BODY_BYTES_IN_FLIGHT,
     ) -> None:
-        self._artifacts = artifacts
+        self._attachments = attachments
         self._normalise = normalise
         self._normaliser = normaliser
         self._threads = threads
@@ -74,9 +75,16 @@ class IngestService:
         The batch that comes back names what was refused. Raises InvalidInput if nothing in it was
         valid, what `decode` raises, and Unavailable (nothing stored) if it should be sent again.
         """
+        pinned: list[str] = []
+        try:
+            return await self._store(decode, pinned)
+        finally:
+            self._attachments.unpin(pinned)
+
+    async def _store(self, decode: Callable[[], Batch], pinned: list[str]) -> Batch:
         self._commits.announce()
         try:
-            prepared = await self._threads.run(self._prepare, decode)
+            prepared = await self._threads.run(self._prepare, decode, pinned)
             batch = prepared.batch
             write = Write(arrivals=prepared.arrivals, logs=prepared.logs, done=new_future())
             if len(write):
@@ -94,16 +102,16 @@ class IngestService:
         """Make durable what is queued, and stop; blocks."""
         self._commits.close()
 
-    def _prepare(self, decode: Callable[[], Batch]) -> "_Prepared":
+    def _prepare(self, decode: Callable[[], Batch], pinned: list[str]) -> "_Prepared":
         batch = decode()
         seen_ns = self._clock()
-        arrivals = [self._arrival(span, seen_ns) for span in batch.spans]
-        return _Prepared(batch, arrivals, [self._record(record) for record in batch.logs])
+        arrivals = [self._arrival(span, seen_ns, pinned) for span in batch.spans]
+        return _Prepared(batch, arrivals, [self._record(log, pinned) for log in batch.logs])
 
-    def _arrival(self, decoded: DecodedSpan, seen_ns: int) -> Arrival:
+    def _arrival(self, decoded: DecodedSpan, seen_ns: int, pinned: list[str]) -> Arrival:
         digest = digest_of(decoded)
         kept = cut(decoded)
-        self._keep(kept.attachments)
+        self._keep(kept.attachments, pinned)
         return Arrival(
             decoded=kept.decoded,
             span=self._normalise(kept.decoded, ()),
@@ -113,11 +121,12 @@ class IngestService:
             normaliser=self._normaliser,
         )
 
-    def _record(self, record: LogRecord) -> LogRecord:
+    def _record(self, record: LogRecord, pinned: list[str]) -> LogRecord:
         kept = cut_log(record)
-        self._keep(kept.attachments)
+        self._keep(kept.attachments, pinned)
         return kept.record
 
-    def _keep(self, attachments: Sequence[CutAttachment]) -> None:
+    def _keep(self, attachments: Sequence[CutAttachment], pinned: list[str]) -> None:
         for attachment in attachments:
-            self._artifacts.put(attachment.data)
+            pinned.append(attachment.digest)
+            self._attachments.keep(attachment.digest, attachment.data)

@@ -1,5 +1,7 @@
 """Reading traces and deleting them; the store's calls run on the reader threads."""
 
+from functools import partial
+
 from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
@@ -13,6 +15,7 @@ from pellucid.core.trace import (
     TraceSummary,
     Waterfall,
 )
+from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.threads import Threads
 
@@ -24,9 +27,16 @@ class TraceService:
     """What pages and the API ask about traces. Ids may be written in upper case."""
 
     def __init__(
-        self, store: SpanStore, queries: QueryReader, *, readers: Threads, writers: Threads
+        self,
+        store: SpanStore,
+        queries: QueryReader,
+        attachments: AttachmentService,
+        *,
+        readers: Threads,
+        writers: Threads,
     ) -> None:
         self._store = store
+        self._attachments = attachments
         self._queries = queries
         self._readers = readers
         self._writers = writers
@@ -107,21 +117,29 @@ class TraceService:
 
     async def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
         """Delete a trace with all that hangs on it, or only tell what would go. Raises NotFound."""
-        return await self._writers.run(
-            self._store.delete_trace, _trace_id(trace_id), dry_run=dry_run
+        return await self._delete(
+            partial(self._store.delete_trace, _trace_id(trace_id), dry_run=dry_run)
         )
 
     async def delete_session(
         self, experiment: str, session_id: str, *, dry_run: bool = False
     ) -> Deletion:
         """Delete all traces of a session and its scores. Raises NotFound."""
-        return await self._writers.run(
-            self._store.delete_session, experiment, session_id, dry_run=dry_run
+        return await self._delete(
+            partial(self._store.delete_session, experiment, session_id, dry_run=dry_run)
         )
 
     async def delete_experiment(self, experiment: str, *, dry_run: bool = False) -> Deletion:
         """Delete all traces of an experiment, which is given by name. Raises NotFound."""
-        return await self._writers.run(self._store.delete_experiment, experiment, dry_run=dry_run)
+        return await self._delete(
+            partial(self._store.delete_experiment, experiment, dry_run=dry_run)
+        )
+
+    async def _delete(self, delete: "partial[Deletion]") -> Deletion:
+        deletion = await self._writers.run(delete)
+        # After a dry run they are still named, so that none of them is dropped.
+        await self._writers.run(self._attachments.drop, deletion.unreferenced)
+        return deletion
 
     def _list_traces(
         self, *, experiment: str | None, text: str, limit: int, cursor: str | None

@@ -81,6 +81,11 @@ class LocalArtifactStore:
         except FileNotFoundError:
             return None
 
+    def delete(self, digest: str) -> None:
+        """Delete an artifact; one that is not there is gone all the same."""
+        with _disk_errors():
+            self._path(digest).unlink(missing_ok=True)
+
     def find_part_size(self, digest: str) -> int:
         """Return how many bytes of an unfinished upload are here; 0 if there is none."""
         try:
