@@ -207,6 +207,8 @@ def _plain_result(result: Any) -> Any:
     """Take the result out of a tool message (LangChain) or a tool output (LlamaIndex)."""
     if type(result) is not dict:
         return result
+    if result.get("type") == "constructor" and type(result.get("kwargs")) is dict:
+        result = result["kwargs"]
     if result.get("type") == "tool" and "content" in result:
         return plain_answer(result["content"])
     if "tool_name" in result and "raw_output" in result:

@@ -81,6 +81,11 @@ def read_operation(value: Any) -> Any:
     return _OPERATIONS.get(value, UNREAD) if type(value) is str else UNREAD
 
 
+def read_model(value: Any) -> Any:
+    """Read a model's name; some instrumentations say "unknown" where they know none."""
+    return value if type(value) is str and value and value != "unknown" else UNREAD
+
+
 def read_system(value: Any) -> Any:
     """Read a provider's name from the vocabularies that write it in mixed case."""
     return value.lower() if type(value) is str and value else UNREAD
@@ -102,8 +107,8 @@ def _match(name: str) -> Rule | None:
 
 _RULES = table(
     RANK,
-    (names.REQUEST_MODEL, "model", read_text),
-    (names.RESPONSE_MODEL, "model", read_text),
+    (names.REQUEST_MODEL, "model", read_model),
+    (names.RESPONSE_MODEL, "model", read_model),
     (names.PROVIDER, "provider", read_text),
     ("gen_ai.system", "provider", read_system),
     (names.INPUT_MESSAGES, "input_messages", read_messages),

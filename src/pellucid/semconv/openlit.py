@@ -35,7 +35,6 @@ _FIELDS = (
 )
 _TOOL_NAMES = (names.TOOL_NAME, names.TOOL_CALL_ID, names.TOOL_CALL_ARGUMENTS, "gen_ai.tool.args")
 _TOOL_FIELDS = ("tool.name", "tool.id", "tool.arguments")
-_UNKNOWN_MODEL = "unknown"
 
 
 def _refine(draft: Draft) -> None:
@@ -56,8 +55,6 @@ def _refine(draft: Draft) -> None:
         draft.give_back(_USAGE, *_FIELDS)
     if kind is not SpanKind.TOOL:
         draft.give_back(_TOOL_NAMES, *_TOOL_FIELDS)
-    if claims.get("model") == _UNKNOWN_MODEL:
-        draft.give_back((names.REQUEST_MODEL, names.RESPONSE_MODEL), "model")
     first = claims.get("openlit.first_token")
     if first is not None:
         streams = decoded.attributes.get("gen_ai.request.stream") is True

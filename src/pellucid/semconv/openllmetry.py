@@ -28,6 +28,7 @@ from pellucid.semconv.values import (
     read_flag,
     read_json_text,
     read_label,
+    read_literal,
     read_object,
     read_text,
     read_value,
@@ -35,6 +36,9 @@ from pellucid.semconv.values import (
 
 RANK = 1200
 _WEAK = 900
+
+_LANGCHAIN = "opentelemetry.instrumentation.langchain"
+_FRAME = frozenset({"inputs", "outputs", "output", "input_str", "tags", "metadata", "kwargs"})
 
 _KINDS = {
     "workflow": SpanKind.CHAIN,
@@ -178,6 +182,10 @@ def _refine(draft: Draft) -> None:
         draft.claim("agent", entity, RANK + _WEAK)
     if draft.ranks.get("body_in", 0) // 100 == RANK // 100:
         claims["body_in"] = _arguments(claims["body_in"], draft)
+    if draft.decoded.scope.name == _LANGCHAIN:
+        for field in ("body_in", "body_out", "tool.arguments", "tool.result"):
+            if field in claims:
+                claims[field] = _unframe(claims[field])
     output = claims.get("body_out")
     if kind is SpanKind.TOOL and type(output) is dict and "result" in output:
         draft.claim("tool.result", output["result"], RANK + _WEAK)
@@ -189,6 +197,17 @@ def _kind_of_class(entity: str, kind: SpanKind | None) -> SpanKind | None:
     if kind is SpanKind.CHAIN and "Agent" in entity:
         return SpanKind.AGENT
     return next((better for ending, better in _CLASS_KINDS if ending in entity), kind)
+
+
+def _unframe(value: Any) -> Any:
+    """Take a value out of the frame of a LangChain callback: `{"inputs": …, "tags": …, …}`."""
+    if type(value) is not dict or len(value) < 2 or not value.keys() <= _FRAME:
+        return value
+    written = value.get("input_str")
+    if type(written) is str:
+        literal = read_literal(written)
+        return written if literal is UNREAD else literal
+    return next((value[key] for key in ("inputs", "outputs", "output") if key in value), value)
 
 
 def _arguments(given: Any, draft: Draft) -> Any:

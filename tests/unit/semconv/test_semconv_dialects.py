@@ -424,3 +424,39 @@ def test_attachments_give_parts_their_media_type() -> None:
     )
     assert span.input_messages[0].parts == [Part(type="image", uri=uri, media_type="image/png")]
     assert [(one.digest, one.size_bytes) for one in span.attachments] == [(digest, 3)]
+
+
+def test_openllmetry_takes_values_out_of_langchain_frames() -> None:
+    scope = "opentelemetry.instrumentation.langchain"
+    frame: dict[str, Any] = {"tags": [], "metadata": {}, "kwargs": {}}
+    message = {
+        "lc": 1,
+        "type": "constructor",
+        "id": ["langchain", "schema", "messages", "ToolMessage"],
+        "kwargs": {"content": "sunny", "type": "tool", "tool_call_id": "c1"},
+    }
+    tool = _read(
+        {
+            "traceloop.span.kind": "tool",
+            "traceloop.entity.name": "get_weather",
+            "gen_ai.tool.call.arguments": json.dumps({"input_str": "{'city': 'x'}", **frame}),
+            "gen_ai.tool.call.result": json.dumps({"output": message, "kwargs": {}}),
+            "traceloop.association.properties.thread_id": "t-1",
+            "traceloop.association.properties.user_id": "u",
+        },
+        scope=scope,
+    )
+    assert tool.tool_call == ToolCall(name="get_weather", arguments={"city": "x"}, result="sunny")
+    assert (tool.session_id, tool.user_id) == ("t-1", "u")
+    chain = _read(
+        {
+            "traceloop.span.kind": "workflow",
+            "gen_ai.operation.name": "invoke_agent",
+            "traceloop.entity.input": json.dumps({"inputs": {"q": "hi"}, **frame}),
+            "traceloop.entity.output": json.dumps({"outputs": "yo", "kwargs": {}}),
+            "gen_ai.request.model": "unknown",
+        },
+        scope=scope,
+    )
+    assert (chain.kind, chain.input, chain.output) == (SpanKind.CHAIN, {"q": "hi"}, "yo")
+    assert (chain.model, chain.attributes) == (None, {"gen_ai.request.model": "unknown"})
