@@ -68,6 +68,7 @@ _MODULES: dict[str, str] = {
     "adapters": "pellucid.evals.adapters",
     "autogen": "pellucid.integrations.autogen",
     "dspy": "pellucid.integrations.dspy",
+    "llama_index": "pellucid.integrations.llama_index",
     "openai": "pellucid.integrations.openai",
     "judges": "pellucid.evals.judges",
     "langchain": "pellucid.integrations.langchain",
@@ -135,9 +136,10 @@ if TYPE_CHECKING:
     from pellucid.evals.sweep import sweep as sweep
     from pellucid.integrations import autogen as autogen
     from pellucid.integrations import autolog as autolog
+    from pellucid.integrations import dspy as dspy
     from pellucid.integrations import langchain as langchain
     from pellucid.integrations import langchain as langgraph  # noqa: F401
-    from pellucid.integrations import dspy as dspy
+    from pellucid.integrations import llama_index as llama_index
     from pellucid.integrations import openai as openai
 
 

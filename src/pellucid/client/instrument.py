@@ -26,6 +26,8 @@ from pellucid.core.span import SpanKind
 _log = logging.getLogger("pellucid")
 _MODEL_CALL = otel_context.create_key("pellucid-model-call")
 _VERSION = re.compile(r"\d+")
+_active: set[str] = set()
+"""Modules whose integrations are on."""
 
 
 class Integration:
@@ -72,6 +74,7 @@ class Integration:
         with self._lock:
             if disable:
                 self.active = False
+                _active.discard(self.module)
                 undo, self._undo = self._undo, None
                 if undo is not None:
                     undo()
@@ -86,6 +89,7 @@ class Integration:
             if not setup.is_enabled():
                 setup.init()
             self.active = True
+            _active.add(self.module)
             if self._undo is None:
                 self._undo = Undo()
                 self._undo.add(when_imported(self.module, self._installed))
@@ -97,6 +101,7 @@ class Integration:
         except Exception as error:
             # A framework that changed must not stop the program that uses it.
             self.active = False
+            _active.discard(self.module)
             _log.warning(
                 "Pellucid cannot trace %s %s (%s: %s). It was tested with %s; the program goes on.",
                 self.name,
@@ -126,6 +131,11 @@ class Integration:
                 self.supported,
                 version,
             )
+
+
+def is_active(module: str) -> bool:
+    """Tell whether the integration that watches a module is on."""
+    return module in _active
 
 
 def _enabled() -> bool:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from pellucid.client.instrument import Integration
 
-FRAMEWORKS = ("openai", "langchain", "autogen", "dspy")
+FRAMEWORKS = ("openai", "langchain", "autogen", "dspy", "llama_index")
 """The modules of this package, the SDKs that others call through first."""
 
 _log = logging.getLogger("pellucid")

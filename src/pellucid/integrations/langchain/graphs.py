@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid.client.patching import Patch, Undo, Wrap
+from pellucid.integrations.langchain.looks import is_bubble
 from pellucid.integrations.langchain.values import plain
 from pellucid.integrations.langchain.wiring import GetTracer, entering, later
 
@@ -14,6 +15,8 @@ def install(tracer: GetTracer) -> Undo:
     undo = Undo()
     later(undo, Patch("langgraph._internal._runnable:_set_config_context", entering(tracer)))
     later(undo, Patch("langgraph.graph._branch:BranchSpec._finish", _routed(tracer)))
+    loop = "langgraph.pregel._loop:PregelLoop._suppress_interrupt"
+    later(undo, Patch(loop, _paused(tracer), required=False))
     return undo
 
 
@@ -31,6 +34,31 @@ def _routed(tracer: GetTracer) -> Wrap:
             return original(self, writer, input, result, config)
 
         return finish
+
+    return wrap
+
+
+def _paused(tracer: GetTracer) -> Wrap:
+    """A graph that stops before or after a node, as it was compiled to, tells nobody."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def suppress(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
+            held = tracer()
+            run = None
+            if held is not None and error is not None and not getattr(self, "is_nested", False):
+                run = held.runs.find(getattr(getattr(self, "manager", None), "run_id", None))
+            if run is not None and run.span is not None and is_bubble(error) and not run.paused:
+                tasks = getattr(self, "tasks", None) or {}
+                shown = {
+                    "langgraph.reason": getattr(self, "status", None),
+                    "langgraph.next": [task.name for task in tasks.values()],
+                }
+                run.paused.add(id(error))
+                run.span.add_event("interrupt", shown)
+            return original(self, kind, error, traceback)
+
+        return suppress
 
     return wrap
 

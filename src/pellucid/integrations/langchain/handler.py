@@ -1,5 +1,6 @@
 """LangChain's callbacks as spans."""
 
+import asyncio
 import functools
 import logging
 import time
@@ -14,22 +15,21 @@ from pellucid.integrations.langchain.looks import (
     is_agent,
     is_bubble,
     is_over,
-    is_stopped,
     look_of,
     model_call_streams,
     name_of,
     step_of,
 )
-from pellucid.integrations.langchain.models import model_of, show_call, show_result
+from pellucid.integrations.langchain.models import model_of, show_call, show_partial, show_result
 from pellucid.integrations.langchain.runs import Run, Runs
+from pellucid.integrations.langchain.states import show_input, show_output, show_pause
 from pellucid.integrations.langchain.tracebacks import without_our_frames
 from pellucid.integrations.langchain.values import (
-    conversation,
     document,
     family,
+    is_message,
     message,
     plain,
-    text_of,
 )
 from pellucid.semconv import attributes as names
 
@@ -88,7 +88,7 @@ class Tracer:
             step = step_of(tags)
             if step is not None:
                 run.span.set_attribute("langgraph.step", step)
-        self._show_input(run, inputs)
+        show_input(run, inputs, content=self._captures())
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         """End a chain's run that came to its end."""
@@ -97,8 +97,8 @@ class Tracer:
             return
         if run.span is not None:
             if inputs is not None:  # of a stream, only now complete
-                self._show_input(run, inputs)
-            self._show_output(run, outputs)
+                show_input(run, inputs, content=self._captures())
+            show_output(run, outputs, content=self._captures())
         run.touch()
         self.runs.end(run)
 
@@ -137,7 +137,7 @@ class Tracer:
         if resumed is not None and run.span is not None:
             shown = plain(resumed) if self._captures() else None
             run.span.add_event("resume", {"langgraph.resume": shown})
-        self._show_input(run, inputs)
+        show_input(run, inputs, content=self._captures())
         thread = metadata.get("thread_id")
         if thread is not None:
             self.set_session(run, thread)
@@ -234,6 +234,8 @@ class Tracer:
             return
         run.detach()
         run.touch()
+        if isinstance(token, str):
+            run.said.append(token)
         if not run.first_token and run.span is not None:
             run.first_token = True
             held = getattr(run.span.otel_span, "attributes", None) or {}
@@ -302,12 +304,12 @@ class Tracer:
         if run is None:
             return
         if run.span is not None:
-            is_message = family(output) == "message"
-            result = plain(output.content) if is_message else plain(output)
+            answered = is_message(output)
+            result = plain(output.content) if answered else plain(output)
             if self._captures():
                 run.span.set_tool_call(run.name, result=result)
                 run.span.set_output(result)
-            if is_message and getattr(output, "status", None) == "error":
+            if answered and getattr(output, "status", None) == "error":
                 # The tool's own handler turned an exception into this answer.
                 text = result if isinstance(result, str) else str(output.content)
                 run.span.add_event(
@@ -343,7 +345,6 @@ class Tracer:
         assert run.span is not None
         if self._captures():
             run.span.set_input(plain(query))
-        run.scores = {}
         run.attach()
 
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
@@ -352,8 +353,7 @@ class Tracer:
         if run is None:
             return
         if run.span is not None and self._captures():
-            scores = run.scores or {}
-            found = [document(one, scores.get(id(one))) for one in documents]
+            found = [document(one, run.score_of(one)) for one in documents]
             run.span.set_documents(found)
             run.span.set_output(found)
         run.touch()
@@ -391,83 +391,21 @@ class Tracer:
 
     def _fail(self, run: Run, error: BaseException) -> None:
         without_our_frames(error)
+        if run.said and run.span is not None and self._captures():
+            show_partial(run.span, "".join(run.said))
         if is_over(error):
-            self.runs.end(run, end_ns=run.last_ns)
+            self.runs.end(run, end_ns=run.last_ns, left=True)
             return
         run.touch()
         if is_bubble(error):
-            self._pause(run, error)
+            show_pause(run, error, content=self._captures())
             self.runs.end(run)
             return
-        if is_stopped(error):
-            if run.span is not None:
-                run.span.add_event("cancelled")
-            self.runs.end(run)
+        if isinstance(error, asyncio.CancelledError) and run.parent is not None:
+            run.detach()
+            run.cancelled = (error, time.time_ns())
             return
         self.runs.end(run, error)
-
-    def _pause(self, run: Run, error: BaseException) -> None:
-        """Show an interrupt, or a command for the graph above, where it went through."""
-        held = error.args[0] if error.args else None
-        if run.span is None:
-            return
-        if family(held) == "command":
-            target = plain(held).get("goto")
-            run.span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
-            if self._captures():
-                run.span.set_output(plain(held))
-            return
-        asked = plain(list(held)) if isinstance(held, list | tuple) else []
-        shown = asked if self._captures() else None
-        run.span.add_event("interrupt", {"langgraph.interrupts": shown})
-        if shown:
-            run.span.set_output({"interrupts": shown})
-        self._tell_graph(run, held, shown)
-
-    @staticmethod
-    def _tell_graph(run: Run, interrupts: Any, shown: Any) -> None:
-        """Show an interrupt on the outermost graph too, which it ends without an exception."""
-        graph, above = None, run.parent
-        while above is not None:
-            if above.graph is not None and above.span is not None:
-                graph = above
-            above = above.parent
-        if graph is None or graph.span is None:
-            return
-        known = [getattr(one, "id", None) or id(one) for one in interrupts or ()]
-        if known and all(one in graph.paused for one in known):
-            return
-        graph.paused.update(known)
-        graph.span.add_event("interrupt", {"langgraph.interrupts": shown})
-
-    def _show_input(self, run: Run, inputs: Any) -> None:
-        if run.span is None or not self._captures() or inputs is None:
-            return
-        said = conversation(inputs) if run.graph is not None else None
-        if said is not None:
-            run.span.set_messages(input=said)
-        text = text_of(said) if said is not None and len(inputs) == 1 else None
-        run.span.set_input(text if text is not None else plain(inputs))
-
-    def _show_output(self, run: Run, outputs: Any) -> None:
-        span = run.span
-        if span is None:
-            return
-        if family(outputs) == "command":
-            target = plain(outputs).get("goto")
-            if target is not None:
-                span.add_event("route", {"langgraph.from": run.name, "langgraph.to": target})
-        interrupts = outputs.get("__interrupt__") if isinstance(outputs, dict) else None
-        if interrupts and run.graph is not None and not run.paused:
-            shown = plain(list(interrupts)) if self._captures() else None
-            span.add_event("interrupt", {"langgraph.interrupts": shown})
-        if not self._captures():
-            return
-        said = conversation(outputs) if run.graph is not None else None
-        if said is not None:
-            span.set_messages(output=said)
-        text = text_of(said) if said is not None and len(outputs) == 1 else None
-        span.set_output(text if text is not None else plain(outputs))
 
 
 def handler_class(base: type) -> type:

@@ -149,12 +149,3 @@ def is_over(error: BaseException) -> bool:
 
 def _is_stream(code: Any) -> bool:
     return code.co_name == "astream" and bool(code.co_flags & inspect.CO_ASYNC_GENERATOR)
-
-
-def is_stopped(error: BaseException) -> bool:
-    """Tell whether LangGraph itself stopped a task, because nobody waits for it any more."""
-    return (
-        isinstance(error, asyncio.CancelledError)
-        and bool(error.args)
-        and type(error.args[0]) is object
-    )

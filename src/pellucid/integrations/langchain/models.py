@@ -85,6 +85,13 @@ def show_result(span: Span, response: Any, *, content: bool) -> None:
         _show_usage(span, said, response)
 
 
+def show_partial(span: Span, text: str) -> None:
+    """Show what came of an answer that was not read to its end."""
+    held = getattr(span.otel_span, "attributes", None)
+    if held is not None and names.OUTPUT_MESSAGES not in held:
+        span.set_messages(output=[{"role": "assistant", "content": text}])
+
+
 def _show_usage(span: Span, said: list[Any], response: Any) -> None:
     usages = [getattr(getattr(one, "message", None), "usage_metadata", None) for one in said]
     found = [usage for usage in usages if usage]

@@ -3,6 +3,7 @@
 A run may be hidden: it has no span, and what is below it is below the nearest run that has one.
 """
 
+import asyncio
 import time
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ class Run:
 
     __slots__ = (
         "attached",
+        "cancelled",
         "children",
         "context",
         "first_token",
@@ -35,6 +37,7 @@ class Run:
         "paused",
         "raw",
         "run_id",
+        "said",
         "scores",
         "session",
         "span",
@@ -58,9 +61,13 @@ class Run:
         self.session = False
         self.paused: set[Any] = set()
         """The interrupts that a graph has been shown to have."""
-        self.scores: dict[int, float] = {}
-        """A retriever's documents (by identity) with the scores that its store gave them."""
+        self.scores: dict[int, tuple[Any, Any]] = {}
+        """A retriever's documents, by identity, with the scores that its store gave them."""
+        self.cancelled: tuple[BaseException, int] | None = None
+        """The cancellation that it ended by, and when: what it means, its parent's end tells."""
         self.first_token = False
+        self.said: list[str] = []
+        """The pieces of a streamed answer."""
         self.attached: Any = None
         self.start_ns = time.time_ns()
         self.last_ns = self.start_ns
@@ -75,6 +82,11 @@ class Run:
                 found = run
             run = run.parent
         return found
+
+    def score_of(self, document: Any) -> Any:
+        """Return the score that a store gave a document, if one did."""
+        found = self.scores.get(id(document))
+        return None if found is None else found[1]
 
     def touch(self) -> None:
         """Note that something was heard now."""
@@ -93,6 +105,12 @@ class Run:
         token, self.attached = self.attached, None
         if token is not None:
             detach(token)
+
+
+def current_run() -> Run | None:
+    """Return the run that this code is called by, if it is one's."""
+    found = otel_context.get_value(_RUN)
+    return found if type(found) is Run else None
 
 
 class Runs:
@@ -139,13 +157,21 @@ class Runs:
         return run
 
     def end(
-        self, run: Run, error: BaseException | None = None, *, end_ns: int | None = None
+        self,
+        run: Run,
+        error: BaseException | None = None,
+        *,
+        end_ns: int | None = None,
+        left: bool = False,
     ) -> None:
-        """End a run's span, and whatever is still open below it."""
+        """End a run's span, and whatever is still open below it.
+
+        `left` says that nobody waits for it any more: what was cancelled below has not failed.
+        """
         if self._runs.pop(run.run_id, None) is None:
             return
         for child in list(run.children.values()):
-            self.end(child, error, end_ns=end_ns)
+            self._end_child(child, error, end_ns, left)
         if run.parent is not None:
             run.parent.children.pop(run.run_id, None)
         run.detach()
@@ -154,6 +180,20 @@ class Runs:
         if error is not None:
             exceptions.record(run.span.otel_span, error)
         run.span.otel_span.end(end_ns)
+
+    def _end_child(
+        self, child: Run, error: BaseException | None, end_ns: int | None, left: bool
+    ) -> None:
+        if child.cancelled is None:
+            self.end(child, error, end_ns=end_ns, left=left)
+            return
+        fault, at_ns = child.cancelled
+        if left or not (error is None or isinstance(error, asyncio.CancelledError)):
+            if child.span is not None:
+                child.span.add_event("cancelled")
+            self.end(child, end_ns=at_ns, left=True)
+        else:
+            self.end(child, fault, end_ns=at_ns)
 
     def _add(self, run: Run) -> None:
         self._runs[run.run_id] = run
@@ -166,8 +206,8 @@ class Runs:
         here = otel_context.get_current()
         if parent is None:
             return here
-        within = otel_context.get_value(_RUN, here)
+        within = current_run()
         # The program's own spans, or another framework's, may stand between the two.
-        if type(within) is Run and within.visible is parent.visible:
+        if within is not None and within.visible is parent.visible:
             return here
         return parent.context

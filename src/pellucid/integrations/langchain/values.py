@@ -30,7 +30,13 @@ _MAX_DEPTH = 12
 
 def family(value: Any) -> str | None:
     """Return which of LangChain's own kinds of value this is, or None."""
-    return _family(type(value))
+    kind: Any = type(value)
+    return _family(kind)
+
+
+def is_message(value: Any) -> bool:
+    """Tell whether a value is one of LangChain's messages."""
+    return family(value) == "message"
 
 
 @functools.lru_cache(maxsize=4096)

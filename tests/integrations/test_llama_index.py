@@ -1,0 +1,289 @@
+"""LlamaIndex: query and chat engines, streams, rerankers, agents, workflows, index building."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid.core.span import SpanKind, Status
+from pellucid.demo.model_server import Call, Rule, ScriptedModelServer
+from pellucid.integrations import autolog
+from pellucid.testing.conformance import Recording, shown
+
+pytest.importorskip("llama_index.core", reason="llama-index is in environment a")
+pytestmark = pytest.mark.filterwarnings("default")
+
+SCRIPT = [
+    Rule(Call("handoff", {"to_agent": "writer", "reason": "Words."}), offers="handoff", times=1),
+    Rule(Call("add", {"a": 2, "b": 3}), offers="add", when=lambda r: r.answered_tool is None),
+    Rule(lambda request: f"The sum is {request.last.text}.", tool="add"),
+    Rule("A disc holds 50 GB."),
+]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedModelServer]:
+    with ScriptedModelServer(script=SCRIPT) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def llm(server: ScriptedModelServer) -> Any:
+    from llama_index.core import Settings
+    from llama_index.embeddings.openai import OpenAIEmbedding
+    from llama_index.llms.openai import OpenAI
+
+    Settings.llm = OpenAI(
+        model="gpt-4o", api_base=server.base_url, api_key="k", temperature=0.2, max_retries=0
+    )
+    Settings.embed_model = OpenAIEmbedding(api_base=server.base_url, api_key="k", max_retries=0)
+    return Settings.llm
+
+
+@pytest.fixture(autouse=True)
+def _traced(recording: Recording) -> Iterator[None]:
+    assert "llama_index" in autolog()
+    yield
+    autolog(disable=True)
+
+
+@pytest.fixture
+def index(llm: Any, server: ScriptedModelServer, recording: Recording) -> Any:
+    from llama_index.core import Document, VectorStoreIndex
+
+    made = VectorStoreIndex.from_documents(
+        [
+            Document(text="A Blu-ray disc holds 50 GB.", metadata={"page": 1}),
+            Document(text="Cats sleep."),
+        ]
+    )
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert recording.root.name == "VectorStoreIndex.from_documents"
+    recording.clear()
+    server.log.clear()
+    return made
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    with pellucid.span("inside the tool"):
+        return a + b
+
+
+def test_a_query_shows_documents_and_answer(
+    index: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    index.as_query_engine(similarity_top_k=1).query("How much does a disc hold?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="How much does a disc hold?", output="50 GB")
+    (retriever,) = recording.of_kind(SpanKind.RETRIEVER)
+    assert retriever.input == "How much does a disc hold?"
+    (document,) = retriever.documents
+    assert document.text == "A Blu-ray disc holds 50 GB."
+    assert document.score
+    assert document.id
+    assert document.metadata == {"page": 1}
+    assert recording.of_kind(SpanKind.LLM)[0].parameters["temperature"] == 0.2
+    recording.check_no_failure()
+
+
+def test_a_streamed_query_is_one_trace_until_it_is_read(
+    index: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    response = index.as_query_engine(streaming=True).query("How much?")
+    text = "".join(response.response_gen)
+    assert text == "A disc holds 50 GB."
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="How much?", output=text)
+    (model,) = recording.of_kind(SpanKind.LLM)
+    assert model.ttft_ns
+    end = model.start_ns + model.duration_ns
+    assert recording.root.start_ns + recording.root.duration_ns >= end
+
+
+def test_an_abandoned_stream_ends(index: Any, recording: Recording) -> None:
+    response = index.as_query_engine(streaming=True).query("How much?")
+    next(iter(response.response_gen))
+    response.response_gen.close()
+    del response
+    gc.collect()
+    recording.check_structure()
+    recording.check_no_failure()
+
+
+async def test_async_queries(index: Any, server: ScriptedModelServer, recording: Recording) -> None:
+    engine = index.as_query_engine()
+    with pellucid.span("both"):
+        await asyncio.gather(engine.aquery("One?"), engine.aquery("Two?"))
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert len(recording.children(recording.root)) == 2
+
+
+def test_chat_engines_whole_and_streamed(
+    index: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.memory import Memory
+
+    memory = Memory.from_defaults(session_id="chat-7", token_limit=4000)
+    engine = index.as_chat_engine(chat_mode="context", memory=memory)
+    engine.chat("How much?")
+    recording.check_structure()
+    recording.check_root(input="How much?", output="50 GB")
+    recording.check_session("chat-7")
+    recording.clear()
+    server.log.clear()
+    streamed = engine.stream_chat("And now?")
+    assert "".join(streamed.response_gen) == "A disc holds 50 GB."
+    for _ in range(100):
+        if len(recording._collector.started) == len(recording._collector.ended):
+            break
+        asyncio.run(asyncio.sleep(0.02))
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="And now?", output="50 GB")
+
+
+def test_a_reranker_shows_what_came_and_what_stayed(index: Any, recording: Recording) -> None:
+    from llama_index.core.postprocessor import SimilarityPostprocessor
+
+    nodes = index.as_retriever(similarity_top_k=2).retrieve("disc")
+    recording.clear()
+    kept = SimilarityPostprocessor(similarity_cutoff=nodes[1].score + 1e-6).postprocess_nodes(
+        nodes, query_str="disc"
+    )
+    (span,) = recording.of_kind(SpanKind.RERANKER)
+    assert len(span.input_documents) == 2
+    assert [d.id for d in span.documents] == [n.node.node_id for n in kept]
+    assert len(span.documents) == 1
+
+
+async def test_an_agent_with_a_tool(
+    llm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.agent.workflow import FunctionAgent
+
+    agent = FunctionAgent(name="adder", description="Adds.", tools=[add], llm=llm)
+    answer = await agent.run("What is 2 and 3?")
+    assert "The sum is 5" in str(answer)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="What is 2 and 3?", output="The sum is 5")
+    recording.check_owner("adder")
+    tool = recording.check_tool("add", arguments={"a": 2, "b": 3}, result="5")
+    assert recording.named("inside the tool").parent_id == tool.span_id
+    assert len(recording.of_kind(SpanKind.TOOL)) == 1
+    recording.check_no_failure()
+
+
+async def test_a_tool_that_fails(
+    llm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.agent.workflow import FunctionAgent
+    from llama_index.core.tools import FunctionTool
+
+    def broken(a: int, b: int) -> int:
+        """Add two numbers, in vain."""
+        raise ValueError("no adding today")
+
+    tool = FunctionTool.from_defaults(broken, name="add")
+    await FunctionAgent(name="adder", tools=[tool], llm=llm).run("2 and 3?")
+    (failed,) = recording.of_kind(SpanKind.TOOL)
+    recording.check_failure(failed)
+    assert "no adding today" in failed.status_message
+    assert recording.root.status is Status.OK
+
+
+async def test_a_team_hands_over_by_name(
+    llm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+
+    planner = FunctionAgent(name="planner", description="Plans.", llm=llm, tools=[])
+    writer = FunctionAgent(name="writer", description="Writes.", llm=llm, tools=[])
+    team = AgentWorkflow(agents=[planner, writer], root_agent="planner")
+    await team.run(user_msg="Go.")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_owner("planner", "writer")
+    recording.check_tool("handoff")
+
+
+async def test_a_workflow_of_the_users(
+    llm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, step
+
+    class Drafted(Event):  # type: ignore[misc]
+        text: str
+
+    class Flow(Workflow):  # type: ignore[misc]
+        @step
+        async def draft(self, ev: StartEvent) -> Drafted:
+            return Drafted(text=str(await llm.acomplete(ev.topic)))
+
+        @step
+        async def finish(self, ev: Drafted) -> StopEvent:
+            return StopEvent(result=ev.text.upper())
+
+    assert await Flow().run(topic="discs") == "A DISC HOLDS 50 GB."
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="discs", output="A DISC HOLDS 50 GB.")
+    assert [span.name for span in recording.children(recording.root)] == ["draft", "finish"]
+
+
+async def test_a_step_that_fails_fails_the_workflow(recording: Recording) -> None:
+    from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
+
+    class Flow(Workflow):  # type: ignore[misc]
+        @step
+        async def fall(self, ev: StartEvent) -> StopEvent:
+            raise ValueError("no step today")
+
+    with pytest.raises(Exception, match="no step today"):
+        await Flow().run()
+    recording.check_failure(recording.named("fall"))
+    assert recording.root.status is Status.ERROR
+
+
+def test_a_model_that_is_not_openais(recording: Recording) -> None:
+    from llama_index.core.llms import ChatMessage, MockLLM
+
+    model = MockLLM(max_tokens=5)
+    model.chat([ChatMessage(role="user", content="one two three")])
+    recording.check_structure()
+    (span,) = recording.of_kind(SpanKind.LLM)
+    assert "one two three" in shown(span.input_messages)
+    assert span.output_messages
+    recording.clear()
+    assert list(model.stream_complete("one two three"))
+    recording.check_structure()
+    recording.clear()
+    stream = model.stream_chat([ChatMessage(role="user", content="one two three")])
+    next(stream)
+    del stream
+    recording.check_structure()
+
+
+def test_llama_index_alone_traces_its_models_too(
+    index: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    autolog(disable=True)
+    pellucid.llama_index.autolog()
+    index.as_query_engine().query("How much?")
+    recording.check_structure()
+    (model,) = recording.of_kind(SpanKind.LLM)
+    served = server.log.served("/chat/completions")[0]
+    assert (model.tokens.input, model.tokens.output) == (served.input_tokens, served.output_tokens)
+    assert model.model == "gpt-4o"
+    pellucid.llama_index.autolog(disable=True)
+    recording.clear()
+    index.as_query_engine().query("How much?")
+    assert recording.spans == []
