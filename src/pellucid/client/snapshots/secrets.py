@@ -8,11 +8,12 @@ import fnmatch
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pellucid.client.masking import is_secret_name
 
-VERSION = 1
+VERSION = 2
 """Counts the rules; verdicts kept from older ones are made anew."""
 MASK = b"PELLUCID-SECRET-LEFT-OUT"
 
@@ -67,11 +68,11 @@ _KNOWN = re.compile(
 _PRIVATE_KEY = re.compile(
     rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL
 )
-_IN_URL = re.compile(rb"[a-z][a-z0-9+.-]*://[^\s:@/'\"{}<>$]{1,64}:([^\s@/'\"{}<>$]{3,128})@")
-_ASSIGNED = re.compile(
-    rb"(?P<name>[A-Za-z_][\w.-]{0,80}?)[\"']?\s{0,8}(?::\s{0,4}(?:str\s{0,4})?=|[:=]|=>)\s{0,8}"
-    rb"(?P<quote>[\"'])(?P<value>[^\"'\r\n]{8,512})(?P=quote)"
-)
+_IN_URL = re.compile(rb"[a-z][a-z0-9+.-]{1,15}://[^\s:@/'\"{}<>$]{1,64}:([^\s@/'\"{}<>$]{3,128})@")
+_ASSIGNED = re.compile(rb"(?:=>|[:=])\s{0,8}(?P<quote>[\"'])(?P<value>[^\"'\r\n]{8,512})(?P=quote)")
+_NAME_BEFORE = re.compile(rb"([A-Za-z_][\w.-]*)[\"']?\s*(?::\s*\w+\s*)?\Z")
+_NAME_BYTES = 100
+_FAR_BYTES = 1400
 _BARE = re.compile(
     rb"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Z][A-Z0-9_]{2,80})[ \t]*=[ \t]*"
     rb"(?P<value>[A-Za-z0-9+/_=.~-]{12,512})[ \t]*\r?$",
@@ -84,6 +85,15 @@ _PLACEHOLDER = re.compile(
     rb"os\.environ|getenv|^test|^none$|^null$|^todo"
 )
 _HASHES = re.compile(rb"(?i)sha(?:1|256|384|512)[-:=]?$|integrity[\"']?\s*[:=]\s*$")
+_PREFIXES = (
+    *(b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-"),
+    *(b"sk-", b"sk_", b"rk_", b"xox", b"AIza", b"hf_", b"gsk_", b"npm_", b"pypi-", b"SG.", b"eyJ"),
+)
+"""What every known kind begins with: looking for these first is a hundred times as fast."""
+_HINTS = (
+    *(b"key", b"secret", b"token", b"passw", b"passp", b"pwd", b"credential", b"cookie"),
+    *(b"authorization", b"bearer"),
+)
 _MIN_NAMED_ENTROPY = 2.8
 _MIN_FREE_ENTROPY = 4.6
 
@@ -134,16 +144,25 @@ def mask_text(text: str) -> str:
 def find(data: bytes) -> list[Finding]:
     """Return the secrets in order, none overlapping."""
     spans: list[tuple[int, int, str]] = []
-    for match in _KNOWN.finditer(data):
-        value = match[0]
-        if not _PLACEHOLDER.search(value) and _entropy(value) >= _MIN_NAMED_ENTROPY:
-            spans.append((*match.span(), f"{match.lastgroup} key"))
-    spans += [(*match.span(), "private key") for match in _PRIVATE_KEY.finditer(data)]
-    for match in _IN_URL.finditer(data):
-        if not _PLACEHOLDER.search(match[1]):
-            spans.append((*match.span(1), "password in a URL"))
-    for pattern in (_ASSIGNED, _BARE):
-        for match in pattern.finditer(data):
+    for prefix in _PREFIXES:
+        for position in _positions(data, prefix):
+            match = _KNOWN.match(data, position)
+            if match is None or _PLACEHOLDER.search(match[0]):
+                continue
+            if _entropy(match[0]) >= _MIN_NAMED_ENTROPY:
+                spans.append((*match.span(), f"{match.lastgroup} key"))
+    if b"PRIVATE KEY" in data:
+        spans += [(*match.span(), "private key") for match in _PRIVATE_KEY.finditer(data)]
+    if b"://" in data:
+        for match in _IN_URL.finditer(data):
+            if not _PLACEHOLDER.search(match[1]):
+                spans.append((*match.span(1), "password in a URL"))
+    for start, end in _hinted(data):
+        for match in _ASSIGNED.finditer(data, start, end):
+            name = _NAME_BEFORE.search(data[max(0, match.start() - _NAME_BYTES) : match.start()])
+            if name is not None and _is_named_secret(name[1], match["value"]):
+                spans.append((*match.span("value"), "value of a secret name"))
+        for match in _BARE.finditer(data, start, end):
             if _is_named_secret(match["name"], match["value"]):
                 spans.append((*match.span("value"), "value of a secret name"))
     for match in _BEARER.finditer(data):
@@ -154,6 +173,33 @@ def find(data: bytes) -> list[Finding]:
         if not _HASHES.search(before) and _is_free_secret(match[1]):
             spans.append((*match.span(1), "random text"))
     return _located(data, spans)
+
+
+def _hinted(data: bytes) -> list[tuple[int, int]]:
+    """Return the places that may name a secret: each hint's line and the next, or what is near.
+
+    None overlap, so that a long line of hints is looked at once.
+    """
+    lowered = data.lower()
+    places: list[tuple[int, int]] = []
+    for position in sorted({p for hint in _HINTS for p in _positions(lowered, hint)}):
+        if places and position < places[-1][1] - _FAR_BYTES // 2:
+            continue
+        start = max(data.rfind(b"\n", 0, position) + 1, position - _NAME_BYTES)
+        line_end = data.find(b"\n", position, position + _FAR_BYTES)
+        next_end = data.find(b"\n", line_end + 1, position + _FAR_BYTES) if line_end >= 0 else -1
+        end = min(len(data), position + _FAR_BYTES) if next_end < 0 else next_end
+        if places and start <= places[-1][1]:
+            start = places.pop()[0]
+        places.append((start, end))
+    return places
+
+
+def _positions(data: bytes, wanted: bytes) -> Iterator[int]:
+    position = data.find(wanted)
+    while position >= 0:
+        yield position
+        position = data.find(wanted, position + 1)
 
 
 def _located(data: bytes, spans: list[tuple[int, int, str]]) -> list[Finding]:
