@@ -28,6 +28,7 @@ COMMANDS = {
     "restore": Lazy(
         "pellucid.cli.restore:restore", "Restore the code of run RUN into a new folder."
     ),
+    "run": Lazy("pellucid.cli.run:run", "Trace a program without touching its code."),
     "runs": Lazy("pellucid.cli.runs:runs", "List, show and delete runs."),
     "serve": Lazy("pellucid.cli.serve:serve", "Serve the agent of run RUN over HTTP."),
     "traces": Lazy("pellucid.cli.traces:traces", "List, show and delete traces."),
