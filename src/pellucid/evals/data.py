@@ -154,7 +154,7 @@ def _rows(data: Any) -> Iterable[Any]:
     if hasattr(data, "to_dicts"):  # polars
         return list(data.to_dicts())
     if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
-        return [_without_nan(row) for row in data.to_dict("records")]
+        return [_plain_row(row) for row in data.to_dict("records")]
     if hasattr(data, "__arrow_c_stream__"):
         return list(importlib.import_module("pyarrow").table(data).to_pylist())
     if isinstance(data, Iterable) and not isinstance(data, Mapping):
@@ -166,9 +166,13 @@ def _rows(data: Any) -> Iterable[Any]:
     )
 
 
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in row.items() if not _is_nan(value)}
+def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Turn numpy's values into Python's, so that ids do not depend on them, and leave out NaN."""
+    plain = {str(key): _plain(value) for key, value in row.items()}
+    return {key: value for key, value in plain.items() if value == value}
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and value != value
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        value = value.tolist()
+    return None if type(value).__name__ in ("NAType", "NaTType") else value

@@ -19,6 +19,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import new_id
 from pellucid.core.score import Score, ScoreSource
 from pellucid.evals.report import Report, RunInfo
+from pellucid.evals.shown import shown_report
 
 REPORT_FILE = "evaluation.json"
 """The artifact that holds an evaluation's report."""
@@ -81,7 +82,7 @@ class EvaluationRun:
                 self._run.log_metric(name, value)
             except InvalidInput as error:  # a scorer's name that no metric can have
                 _log.warning("%s", error)
-        self.end({REPORT_FILE: report.to_json()})
+        self.end({REPORT_FILE: shown_report(report).to_json()})
 
     def end(self, artifacts: Mapping[str, bytes]) -> None:
         """Keep files with the run and end it."""

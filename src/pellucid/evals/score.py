@@ -1,5 +1,6 @@
 """What a scorer returns, made uniform."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def as_scores(answer: Any, name: str) -> list[Score]:
     if answer is None:
         return []
     if isinstance(answer, Score):
-        return [_named(answer, answer.name or name)]
+        return [_named(_one(answer, name), answer.name or name)]
     if isinstance(answer, Mapping):
         return [_named(_one(value, key), str(key)) for key, value in answer.items()]
     if isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
@@ -44,9 +45,11 @@ def as_scores(answer: Any, name: str) -> list[Score]:
 
 def _one(value: Any, name: Any) -> Score:
     if isinstance(value, Score):
-        return value
+        return msgspec.structs.replace(value, value=_one(value.value, name).value)
     if hasattr(value, "item") and not isinstance(value, str):  # a numpy or torch scalar
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"The scorer {name!r} returned {value}, which is no score.")
     if isinstance(value, bool | int | float | str):
         return Score(value)
     raise InvalidInput(

@@ -156,6 +156,42 @@ def test_stored_traces_are_scored_and_become_a_dataset(server: LiveServer, tmp_p
     assert again.version == dataset.version
 
 
+def test_the_report_on_the_server_is_redacted_as_traces_are(server: LiveServer) -> None:
+    def redact(name: str, value: Any) -> Any:
+        return value.replace("Ada", "[person]") if isinstance(value, str) else value
+
+    pellucid.init(experiment="private", redact=redact)
+    data = [{"inputs": {"question": "Ada?", "password": "hunter2"}, "expected": "Ada"}]
+    report = pellucid.evaluate(
+        lambda question, password: {"answer": "Ada", "documents": ["Ada"]},
+        data,
+        [scorers.contains("Ada")],
+    )
+    assert report.examples[0].output["answer"] == "Ada"
+    kept = pellucid.get_run(report.run.id).read_artifact("evaluation.json").decode()
+    assert "Ada" not in kept
+    assert "hunter2" not in kept
+    assert "[person]" in kept
+    assert pellucid.compare(report.run.id, report).metrics["contains"].difference == 0
+
+
+def test_a_judge_is_measured_by_annotations_on_traces(server: LiveServer) -> None:
+    pellucid.init(experiment="annotated")
+    for answer, value in [("yes", "relevant"), ("no", "irrelevant"), ("perhaps", None)]:
+        with pellucid.span("answer", input={"question": "?"}) as span:
+            search("?")
+            span.set_output(answer)
+            if value:
+                pellucid.score("answer_relevance", value, source="HUMAN", author="ada")
+    assert pellucid.flush(10)
+    traces = pellucid.search_traces("", experiment="annotated")
+    known = pellucid.judges.read_annotations(traces, "answer_relevance")
+    assert len(known) == 2
+    model = {"rationale": "", "choice": "relevant"}
+    agreement = pellucid.judges.answer_relevance(model=lambda prompt: model).agreement(known)
+    assert (agreement.n, agreement.accuracy) == (2, 0.5)
+
+
 def test_overhead_with_a_server_is_small(server: LiveServer) -> None:
     data = [{"inputs": {"question": str(n)}, "expected": str(n)} for n in range(300)]
     pellucid.evaluate(worse, data[:5], [scorers.exact_match()])

@@ -123,6 +123,9 @@ def test_data_frames_and_arrow() -> None:
     ]
     assert prepared.dataset.examples[1].expected is None
     assert [given.output for given in prepared.given.values()] == ["x", "y"]
+    numbers = prepare(pandas.DataFrame({"n": [1, 2]})).dataset
+    assert numbers == prepare([{"n": 1}, {"n": 2}]).dataset
+    assert type(numbers.examples[0].inputs["n"]) is int
     arrow = pytest.importorskip("pyarrow")
     assert prepare(arrow.Table.from_pandas(frame)).dataset == prepared.dataset
 

@@ -181,6 +181,18 @@ def test_what_cannot_work_is_refused_before_anything_runs() -> None:
         pellucid.evaluate(task, rows(1), [], budget={"euros": 1})
 
 
+def test_a_score_that_is_no_number_is_a_recorded_failure() -> None:
+    def nan(output: Any) -> float:
+        return float("nan")
+
+    def strange(output: Any) -> object:
+        return object()
+
+    report = pellucid.evaluate(double, rows(1), [nan, strange])
+    assert "returned nan" in str(report.examples[0].scores["nan"].error)
+    assert "returned object" in str(report.examples[0].scores["strange"].error)
+
+
 def test_a_scorer_that_asks_for_what_is_not_there_is_a_recorded_failure() -> None:
     def wants(output: Any, nonsense: Any) -> int:
         return 1

@@ -1,7 +1,10 @@
 """Judges: prompts, forms of answers, repair, lists, pairs, juries, agreement and alignment."""
 
 import asyncio
+import importlib.machinery
 import json
+import sys
+import types
 from typing import Any
 
 import pytest
@@ -355,3 +358,22 @@ def test_models_by_name() -> None:
             as_model(model)
     with pytest.raises(pellucid.core.errors.PellucidError, match="litellm"):
         as_model("litellm:x")
+
+
+async def test_litellm_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer:
+        def model_dump(self) -> dict[str, Any]:
+            message = {"content": '{"rationale": "r", "choice": "correct"}'}
+            return {"choices": [{"message": message}], "usage": {"prompt_tokens": 3}}
+
+    async def acompletion(**options: Any) -> Answer:
+        assert options["model"] == "mistral/large"
+        assert options["response_format"]["type"] == "json_schema"
+        return Answer()
+
+    fake = types.ModuleType("litellm")
+    fake.acompletion = acompletion  # type: ignore[attr-defined]
+    fake.__spec__ = importlib.machinery.ModuleSpec("litellm", None)
+    monkeypatch.setitem(sys.modules, "litellm", fake)
+    judge = judges.correctness(model="litellm:mistral/large")
+    assert (await judge.ascore(inputs={}, output="", expected="")).value == 1

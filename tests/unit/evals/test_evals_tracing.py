@@ -15,19 +15,22 @@ import pellucid
 from pellucid import Document, scorers
 from pellucid.evals.observe import collector
 from pellucid.evals.trace import ExampleTrace
+from pellucid.testing.collector import collecting
 
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """All ended spans; the server is away, so deliveries go to the test's spool."""
+    """All ended spans; a server that only collects takes what is sent."""
     monkeypatch.setenv("PELLUCID_ENABLED", "1")
     monkeypatch.setenv("PELLUCID_SNAPSHOT", "0")
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    pellucid.init(experiment="evals", url="http://127.0.0.1:9", provider=provider)
-    yield exporter
-    pellucid.shutdown(0.1)
+    with collecting() as server:
+        monkeypatch.setenv("PELLUCID_URL", server.url)
+        pellucid.init(experiment="evals", provider=provider)
+        yield exporter
+        pellucid.shutdown(1)
 
 
 @pellucid.trace(kind="RETRIEVER")

@@ -1,6 +1,7 @@
 """Judges: scorers that ask a model. Every prompt is a file in `templates/`, and `judge.prompt`."""
 
 from pellucid.evals.judges.agreement import Agreement, Alignment, Annotation
+from pellucid.evals.judges.annotations import read_annotations
 from pellucid.evals.judges.asking import JudgeFailed
 from pellucid.evals.judges.builtin import (
     answer_relevance,
@@ -43,6 +44,7 @@ __all__ = [
     "make_judge",
     "pairwise",
     "prefer",
+    "read_annotations",
     "redundancy",
     "refusal",
     "safety",

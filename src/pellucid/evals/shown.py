@@ -1,0 +1,75 @@
+"""The copy of a report that leaves this process: bounded, masked and redacted as traces are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pellucid.client.encoding import json_text, simplify
+from pellucid.client.tracing import setup
+from pellucid.core.span import Document
+from pellucid.evals.report import ExampleResult, Repeat, Report, ScoreResult
+from pellucid.semconv import attributes as names
+
+Redact = Callable[[str, Any], Any]
+
+
+def shown_report(report: Report) -> Report:
+    """Return a report whose values are what its traces would show of them."""
+    show = _Shower(_redact_hook())
+    return msgspec.structs.replace(report, examples=[show.example(e) for e in report.examples])
+
+
+class _Shower:
+    def __init__(self, redact: Redact | None) -> None:
+        self._redact = redact
+
+    def example(self, example: ExampleResult) -> ExampleResult:
+        inputs = self._value(names.INPUT, example.inputs)
+        return msgspec.structs.replace(
+            example,
+            inputs=inputs if isinstance(inputs, dict) else {"shown": inputs},
+            expected=self._value(names.OUTPUT, example.expected),
+            repeats=[self._repeat(repeat) for repeat in example.repeats],
+        )
+
+    def _repeat(self, repeat: Repeat) -> Repeat:
+        return msgspec.structs.replace(
+            repeat,
+            output=self._value(names.OUTPUT, repeat.output),
+            documents=self._documents(repeat.documents),
+            scores={name: self._score(score) for name, score in repeat.scores.items()},
+        )
+
+    def _score(self, score: ScoreResult) -> ScoreResult:
+        return msgspec.structs.replace(
+            score,
+            rationale=self._value(names.OUTPUT, score.rationale),
+            metadata=self._value(names.METADATA, score.metadata) or {},
+        )
+
+    def _documents(self, documents: list[Document]) -> list[Document]:
+        shown = self._value(names.DOCUMENTS, documents)
+        if not isinstance(shown, list):
+            return []
+        return [msgspec.convert(one, Document) for one in shown if isinstance(one, dict)]
+
+    def _value(self, name: str, value: Any) -> Any:
+        shown = simplify(value)
+        if self._redact is None or shown is None:
+            return shown
+        text = shown if isinstance(shown, str) else json_text(shown)
+        kept = self._redact(name, text)
+        if not isinstance(kept, str) or isinstance(shown, str):
+            return kept
+        try:
+            return msgspec.json.decode(kept)
+        except msgspec.DecodeError:
+            return kept
+
+
+def _redact_hook() -> Redact | None:
+    """Return the hook that `init` was given, as the spans' pipeline calls it."""
+    pipeline = getattr(setup._current, "pipeline", None)
+    hook: Redact | None = getattr(pipeline, "_redact", None)
+    return hook
