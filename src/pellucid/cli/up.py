@@ -1,5 +1,6 @@
 """`pellucid up`: the server over one data folder, in one process."""
 
+import gc
 import logging
 import socket
 import threading
@@ -44,6 +45,8 @@ def up(host: str, port: int, data_dir: Path | None, otlp_http_port: int) -> None
     It serves the web pages, /api/v1 and OTLP over HTTP (/v1/traces), and stops on Ctrl-C or
     SIGTERM once everything it accepted is stored.
     """
+    # Nothing that is imported is garbage; `serve` turns the collector on again.
+    gc.disable()
     # Imported first, so that a missing package is reported before anything is touched.
     from pellucid.server.app import serve
     from pellucid.server.app.asgi import create_app

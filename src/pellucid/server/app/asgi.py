@@ -9,6 +9,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.plugins.core import MsgspecDIPlugin
 
 import pellucid
 from pellucid.core.settings import DEFAULT_HOST, ServerSettings
@@ -147,8 +148,16 @@ class _Application:
         self._stores.close()
 
 
+class _Litestar(Litestar):
+    @staticmethod
+    def _get_default_plugins(plugins: list[Any]) -> list[Any]:
+        # Litestar's own list imports pydantic wherever it is installed, which takes as long as
+        # everything else here together, and serves types that none of our handlers has.
+        return [*plugins, MsgspecDIPlugin()]
+
+
 def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
-    return Litestar(
+    return _Litestar(
         route_handlers=[
             *health.route_handlers,
             *login.route_handlers,

@@ -77,8 +77,8 @@ def serve(app: Any, listeners: Sequence[socket.socket], on_ready: Callable[[], N
 def _spare_the_collector() -> None:
     # Decoded spans are many and without cycles; walking them costs as much as normalising them.
     # What was imported stays for good: freezing it keeps it out of every later walk.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*_COLLECT_AFTER)
 
 
