@@ -79,6 +79,12 @@ class Deliverer:
         self._reset()
         _deliverers.add(self)
 
+    def start(self) -> None:
+        """Start the thread now rather than with the first request."""
+        with self._changed:
+            if not self._closed:
+                self._start_thread()
+
     def submit(self, delivery: Delivery, *, durable: bool = False) -> None:
         """Take one request; it is sent soon, or written to the spool by the thread behind this.
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PilImage
 
@@ -47,7 +47,7 @@ def _without_secrets(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(json_values.filter(lambda v: v is not None))
 def test_json_values_come_back_as_they_were(value: Any) -> None:
     written = attribute_of(value)

@@ -148,6 +148,8 @@ class Pipeline:
                 except RuntimeError:
                     return  # The interpreter is ending: close() encodes what waits.
                 self._thread = thread
+                # Now: from Python 3.12 on, no thread can be started while the program exits.
+                self.deliverer.start()
                 self._watch_worker()
 
     def _watch_worker(self) -> None:
