@@ -16,6 +16,7 @@ from pellucid.testing.span_store.rollups import RollupContract
 from pellucid.testing.span_store.scores import ScoreContract
 from pellucid.testing.span_store.spans import SpanContract
 from pellucid.testing.span_store.support import Clock, Fresh, Reopen, assert_agrees
+from pellucid.testing.span_store.surveys import SurveyContract
 
 
 class SpanStoreContract(
@@ -26,6 +27,7 @@ class SpanStoreContract(
     LogContract,
     DeletionContract,
     QueryContract,
+    SurveyContract,
 ):
     """All of it."""
 

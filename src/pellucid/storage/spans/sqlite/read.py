@@ -14,6 +14,7 @@ from pellucid.core.query import TRACES, Query, parse, resolve
 from pellucid.core.rollup import Figures, Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import StoredSpan
+from pellucid.core.survey import SessionPage, Survey, TimeBins
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import (
@@ -31,6 +32,14 @@ from pellucid.storage.spans.sqlite.scores import (
 )
 from pellucid.storage.spans.sqlite.search import Candidate, Search
 from pellucid.storage.spans.sqlite.statements import statements
+from pellucid.storage.spans.sqlite.survey import (
+    count_by_time,
+    list_keys,
+    list_sessions,
+    list_values,
+    session_traces,
+    survey,
+)
 
 _SQL = statements("read")
 _MAX_LIMIT: Final = 1000
@@ -102,8 +111,7 @@ class TraceReader:
         self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
     ) -> TracePage:
         """Return one page of traces, newest first."""
-        if not 1 <= limit <= _MAX_LIMIT:
-            raise InvalidInput(f"A limit is 1 to {_MAX_LIMIT}, not {limit}.")
+        _check_limit(limit)
         position = decode_cursor(cursor) if cursor else TOP
         matches: list[Candidate] = []
         stopped: Candidate | None = None
@@ -128,6 +136,57 @@ class TraceReader:
         else:
             following = None
         return TracePage(traces=traces, next=following, partial=stopped is not None)
+
+    def survey(self, *, experiment: str | None, query: str | Query, most: int) -> Survey | None:
+        """Count what the newest matches have; None if there is no such experiment."""
+        now = self._clock()
+        with self.search(query, experiment, now) as search:
+            if search is None:
+                return None
+            deadline = time.monotonic() + SEARCH_SECONDS
+            return survey(search, TOP, now=now, deadline=deadline, most=most)
+
+    def count_by_time(self, *, experiment: str | None, query: str | Query, bins: int) -> TimeBins:
+        """Count matches by time."""
+        with self.search(query, experiment, self._clock()) as search:
+            if search is None:
+                return TimeBins(bins=[], partial=False)
+            deadline = time.monotonic() + SEARCH_SECONDS
+            return count_by_time(search, TOP, bins=bins, deadline=deadline)
+
+    def list_sessions(
+        self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
+    ) -> SessionPage:
+        """List sessions, the one with the newest match first."""
+        _check_limit(limit)
+        after = decode_cursor(cursor) if cursor else TOP
+        with self.search(query, experiment, self._clock()) as search:
+            if search is None:
+                return SessionPage(sessions=[], next=None)
+            deadline = time.monotonic() + SEARCH_SECONDS
+            return list_sessions(search, after, limit=limit, deadline=deadline)
+
+    def list_session_traces(
+        self, experiment: str, session_id: str, limit: int
+    ) -> list[TraceSummary]:
+        """List a session's first traces, oldest first."""
+        _check_limit(limit)
+        with self._readers.snapshot() as db:
+            number = db.execute(_SQL["experiment_id"], (experiment,)).get
+            found = session_traces(db, int(number), session_id, limit) if number else []
+            return self._summaries(db, found, self._clock())
+
+    def list_values(self, field: str, *, beginning: str, limit: int) -> list[str]:
+        """List values of a field."""
+        _check_limit(limit)
+        with self._readers.snapshot() as db:
+            return list_values(db, field, beginning, limit)
+
+    def list_keys(self, family: str, *, beginning: str, limit: int) -> list[str]:
+        """List keys of a family."""
+        _check_limit(limit)
+        with self._readers.snapshot() as db:
+            return list_keys(db, family, beginning, limit)
 
     @contextmanager
     def search(
@@ -240,6 +299,11 @@ class TraceReader:
         if not spans:
             raise _no_trace(trace_id)
         return _waterfall(trace_id, spans, self._clock())
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= _MAX_LIMIT:
+        raise InvalidInput(f"A limit is 1 to {_MAX_LIMIT}, not {limit}.")
 
 
 def parsed(db: apsw.Connection, query: str | Query) -> Query:

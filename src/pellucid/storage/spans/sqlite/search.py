@@ -13,7 +13,7 @@ from pellucid.core.query.tree import Compare, Everything, FieldType, Node
 from pellucid.core.score import Score
 from pellucid.core.span import StoredSpan
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.compile import Compiled, Compiler
+from pellucid.storage.spans.sqlite.compile import Bounds, Compiled, Compiler
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.cursor import Position
 from pellucid.storage.spans.sqlite.functions import forget_answers, register_answers
@@ -78,6 +78,29 @@ class Search:
     def connection(self) -> apsw.Connection:
         """The connection it reads."""
         return self._db
+
+    @property
+    def experiment(self) -> int | None:
+        """The row of the experiment that it looks in."""
+        return self._experiment
+
+    @property
+    def bounds(self) -> Bounds:
+        """Starts that all matches lie within."""
+        return self._compiled.bounds
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether everything matches."""
+        return self._is_plain
+
+    def any_matches(self, keys: list[int]) -> bool:
+        """Tell whether one of some traces matches."""
+        if self._is_plain or not keys:
+            return bool(keys)
+        predicate = self._compiled.predicate
+        sql = _SQL["filter"].format(predicate=predicate.text) + " LIMIT 1"
+        return bool(rows(self._db, sql, (_json(keys), *predicate.values)))
 
     def __enter__(self) -> "Search":
         """Let the connection ask this search."""

@@ -13,6 +13,7 @@ from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
 from pellucid.core.score import Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
+from pellucid.core.survey import SessionPage, SqlResult, Survey, TimeBins
 from pellucid.core.trace import (
     Deletion,
     ExperimentSummary,
@@ -33,6 +34,8 @@ from pellucid.storage.spans.sqlite.derive import derive
 from pellucid.storage.spans.sqlite.indexer import Indexer
 from pellucid.storage.spans.sqlite.read import TraceReader
 from pellucid.storage.spans.sqlite.scores import write_scores
+from pellucid.storage.spans.sqlite.survey import EMPTY_SURVEY
+from pellucid.storage.spans.sqlite.views import run_sql
 from pellucid.storage.spans.sqlite.write import Normalise, SpanWriter
 
 
@@ -166,6 +169,62 @@ class SqliteSpanStore:
             until_ns=until_ns,
             step_minutes=step_minutes,
         )
+
+    def survey(
+        self, *, experiment: str | None = None, query: str | Query = "", most: int = 20
+    ) -> Survey:
+        """Count what the newest traces that match have: values of fields, tags and scores.
+
+        At most `most` values a field; no experiment of that name gives zeros.
+        """
+        found = self._traces.survey(experiment=experiment, query=query, most=most)
+        return found if found is not None else EMPTY_SURVEY
+
+    def count_by_time(
+        self, *, experiment: str | None = None, query: str | Query = "", bins: int = 60
+    ) -> TimeBins:
+        """Count the traces that match by time, in at most `bins` + 1 round steps without gaps."""
+        return self._traces.count_by_time(experiment=experiment, query=query, bins=bins)
+
+    def list_sessions(
+        self,
+        *,
+        experiment: str | None = None,
+        query: str | Query = "",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> SessionPage:
+        """List sessions with a trace that matches, the one with the newest such trace first.
+
+        Sums are over all of a session's traces. Raises InvalidInput for a foreign cursor.
+        """
+        return self._traces.list_sessions(
+            experiment=experiment, query=query, limit=limit, cursor=cursor
+        )
+
+    def list_session_traces(
+        self, experiment: str, session_id: str, *, limit: int = 1000
+    ) -> list[TraceSummary]:
+        """List a session's traces, oldest first; nothing if there is no such session."""
+        return self._traces.list_session_traces(experiment, session_id, limit)
+
+    def list_values(self, field: str, *, beginning: str = "", limit: int = 20) -> list[str]:
+        """List texts that a field has (`model`, `tag.env`, `attr.tenant` …), in order.
+
+        They begin with `beginning` in any case. What was written a moment ago may be missing.
+        """
+        return self._traces.list_values(field, beginning=beginning, limit=limit)
+
+    def list_keys(self, family: str, *, beginning: str = "", limit: int = 20) -> list[str]:
+        """List the keys of `tag`, `attr` or `score` that begin so, in order."""
+        return self._traces.list_keys(family, beginning=beginning, limit=limit)
+
+    def run_sql(self, sql: str, *, limit: int = 1000, seconds: float = 10.0) -> SqlResult:
+        """Run one SELECT over the views traces, spans and scores, read-only.
+
+        Raises InvalidInput for anything else, for what SQLite refuses, and past the time.
+        """
+        return run_sql(self._path, sql, limit=limit, seconds=seconds, now=self._clock())
 
     def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
         """Delete a trace with all that hangs on it and leave a tombstone."""

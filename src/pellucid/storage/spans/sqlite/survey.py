@@ -1,0 +1,290 @@
+"""Counts over the traces that match a query: for filters, histograms and lists of sessions."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from pellucid.core.query.tree import fold
+from pellucid.core.survey import (
+    ScoreSurvey,
+    SessionPage,
+    SessionSummary,
+    Survey,
+    TimeBin,
+    TimeBins,
+    ValueCount,
+)
+from pellucid.storage.spans.sqlite.codes import KINDS
+from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.cursor import Position, encode_cursor
+from pellucid.storage.spans.sqlite.facts import CUT
+from pellucid.storage.spans.sqlite.outline import status_at
+from pellucid.storage.spans.sqlite.scores import scores_of_session
+from pellucid.storage.spans.sqlite.search import Candidate, Search
+from pellucid.storage.spans.sqlite.statements import statements
+
+SURVEYED: Final = 10_000
+"""Newest matches that are counted at most."""
+
+EMPTY_SURVEY: Final = Survey(
+    trace_count=0,
+    partial=False,
+    statuses=[],
+    kinds=[],
+    names=[],
+    models=[],
+    users=[],
+    tags={},
+    scores=[],
+)
+
+_SECOND: Final = 1_000_000_000
+_STEPS: Final = tuple(
+    seconds * _SECOND
+    for seconds in (
+        *(1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200),
+        *(86_400, 172_800, 604_800, 2_592_000),
+    )
+)
+_SQL = statements("survey")
+_models = msgspec.json.Decoder(list[str])
+_tags = msgspec.json.Decoder(dict[str, str])
+
+
+def survey(search: Search, after: Position, *, now: int, deadline: float, most: int) -> Survey:
+    """Count what the newest matches have; `most` values a field are given."""
+    counts: dict[str, Counter[Any]] = {
+        name: Counter() for name in ("status", "kinds", "name", "model", "user", "tag")
+    }
+    scores: dict[str, list[tuple[float | None, str | None]]] = {}
+    total, partial = 0, False
+    for chunk in search.chunks(after):
+        matches = chunk.matches[: SURVEYED - total]
+        total += len(matches)
+        _count(search.connection, matches, counts, scores, now)
+        if len(matches) < len(chunk.matches) or time.monotonic() > deadline or total == SURVEYED:
+            partial = True
+            break
+    tags: dict[str, list[ValueCount]] = {}
+    for (name, value), count in counts["tag"].most_common():
+        values = tags.setdefault(name, [])
+        if len(values) < most:
+            values.append(ValueCount(value=value, count=count))
+    return Survey(
+        trace_count=total,
+        partial=partial,
+        statuses=_top(counts["status"], most),
+        kinds=_top(_kinds(counts["kinds"]), len(KINDS)),
+        names=_top(counts["name"], most),
+        models=_top(counts["model"], most),
+        users=_top(counts["user"], most),
+        tags=tags,
+        scores=[_score(name, values, most) for name, values in sorted(scores.items())],
+    )
+
+
+def _count(
+    db: apsw.Connection,
+    matches: list[Candidate],
+    counts: dict[str, Counter[Any]],
+    scores: dict[str, list[tuple[float | None, str | None]]],
+    now: int,
+) -> None:
+    keys = (_json([match.key for match in matches]),)
+    for status, seen, kinds, name, models, user, tags in rows(db, _SQL["fields_of_some"], keys):
+        counts["status"][status_at(status, seen, now).value] += 1
+        counts["kinds"][kinds] += 1
+        counts["name"][name] += 1
+        if models != "[]":
+            counts["model"].update(_models.decode(models))
+        if user:
+            counts["user"][user] += 1
+        if tags != "{}":
+            counts["tag"].update(_tags.decode(tags).items())
+    for name, _, figure, word in rows(db, _SQL["scores_of_some"], keys):
+        scores.setdefault(name, []).append((figure, word))
+
+
+def _kinds(bits: Counter[int]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for mask, count in bits.items():
+        for code, kind in enumerate(KINDS):
+            if mask >> code & 1:
+                found[kind.value] += count
+    return found
+
+
+def _score(name: str, values: list[tuple[float | None, str | None]], most: int) -> ScoreSurvey:
+    truth = {"true": 1.0, "false": 0.0}
+    figures = [
+        figure if figure is not None else truth[word or ""]
+        for figure, word in values
+        if figure is not None or word in truth
+    ]
+    words = Counter(word for _, word in values if word is not None)
+    return ScoreSurvey(
+        name=name,
+        count=len(values),
+        mean=math.fsum(figures) / len(figures) if figures else None,
+        least=min(figures, default=None),
+        greatest=max(figures, default=None),
+        words=_top(words, most),
+    )
+
+
+def _top(counts: Counter[str], most: int) -> list[ValueCount]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [ValueCount(value=value, count=count) for value, count in ordered[:most]]
+
+
+def count_by_time(search: Search, after: Position, *, bins: int, deadline: float) -> TimeBins:
+    """Count matches by time, from the first start there is to the last, in round steps."""
+    db, experiment = search.connection, search.experiment
+    if experiment is None:
+        ((first, last),) = rows(db, _SQL["range"])
+    else:
+        ((first, last),) = rows(db, _SQL["range_of"], (experiment,))
+    if first is None:
+        return TimeBins(bins=[], partial=False)
+    first, last = max(first, search.bounds.since_ns), min(last, search.bounds.until_ns - 1)
+    if first > last:
+        return TimeBins(bins=[], partial=False)
+    step = next((s for s in _STEPS if (last - first) // s < bins), (last - first) // bins + 1)
+    start = first - first % step
+    counts: Counter[int] = Counter()
+    errors: Counter[int] = Counter()
+
+    def add(found: Iterable[Any]) -> None:
+        for place, count, failed in found:
+            counts[place] += count
+            errors[place] += failed
+
+    partial = False
+    if search.is_plain:
+        values = (start, step, first, last + 1)
+        if experiment is None:
+            add(rows(db, _SQL["bins"], values))
+        else:
+            add(rows(db, _SQL["bins_of"], (*values, experiment)))
+    else:
+        for chunk in search.chunks(after):
+            keys = _json([match.key for match in chunk.matches])
+            add(rows(db, _SQL["bins_of_some"], (start, step, keys)))
+            if time.monotonic() > deadline:
+                partial = True
+                break
+    return TimeBins(
+        bins=[
+            TimeBin(
+                start_ns=start + place * step,
+                end_ns=start + (place + 1) * step,
+                count=counts[place],
+                error_count=errors[place],
+            )
+            for place in range((last - start) // step + 1)
+        ],
+        partial=partial,
+    )
+
+
+def list_sessions(search: Search, after: Position, *, limit: int, deadline: float) -> SessionPage:
+    """List sessions that have a match, each where its newest match stands in the order."""
+    found: list[tuple[int, str]] = []
+    last: Candidate | None = None
+    seen: set[tuple[int, str]] = set()
+    db = search.connection
+    for chunk in search.chunks(after):
+        sessions = {
+            key: (experiment, session)
+            for key, experiment, session in rows(
+                db, _SQL["newest_of_sessions"], (_json([m.key for m in chunk.matches]),)
+            )
+        }
+        for match in chunk.matches:
+            session = sessions.get(match.key)
+            if session is None or session in seen:
+                continue
+            seen.add(session)
+            if _was_listed(search, session, after):
+                continue
+            if len(found) == limit and last is not None:
+                cursor = encode_cursor(Position(last.start_ns, last.trace_id))
+                return SessionPage(sessions=[_session(db, *one) for one in found], next=cursor)
+            found.append(session)
+            last = match
+        if time.monotonic() > deadline:
+            cursor = encode_cursor(Position(chunk.seen[-1].start_ns, chunk.seen[-1].trace_id))
+            return SessionPage(sessions=[_session(db, *one) for one in found], next=cursor)
+    return SessionPage(sessions=[_session(db, *one) for one in found], next=None)
+
+
+def _was_listed(search: Search, session: tuple[int, str], after: Position) -> bool:
+    """Tell whether a page before had the session: by a match at or before the cursor's place."""
+    before = (after.start_ns, after.trace_id)
+    newer = rows(search.connection, _SQL["newer_of_session"], (*session, *before))
+    return bool(newer) and search.any_matches([key for (key,) in newer])
+
+
+def session_traces(
+    db: apsw.Connection, experiment: int, session_id: str, limit: int
+) -> list[Candidate]:
+    """Return a session's first traces, oldest first."""
+    found = rows(db, _SQL["session_traces"], (experiment, session_id, limit))
+    return [Candidate(*row) for row in found]
+
+
+def _session(db: apsw.Connection, experiment: int, session_id: str) -> SessionSummary:
+    target = (experiment, session_id)
+    ((count, errors, first, last, tokens_in, tokens_out, cost),) = rows(db, _SQL["session"], target)
+    oldest = rows(db, _SQL["session_ends"].format(order="ASC"), target)
+    newest = rows(db, _SQL["session_ends"].format(order="DESC"), target)
+    name: str = db.execute(_SQL["experiment_name"], (experiment,)).get
+    return SessionSummary(
+        experiment=name,
+        session_id=session_id,
+        user_id=next((user for user, _, _ in newest if user), None),
+        trace_count=count,
+        error_count=errors,
+        first_ns=first,
+        last_ns=last,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        cost_usd=cost,
+        input_preview=oldest[0][1],
+        output_preview=newest[0][2],
+        scores=scores_of_session(db, name, session_id),
+    )
+
+
+def list_values(db: apsw.Connection, field: str, beginning: str, limit: int) -> list[str]:
+    """List values that a field has, in order, that begin so in any case; numbers are left out."""
+    at = start = fold(beginning)
+    found: list[str] = []
+    while len(found) < limit:
+        row = db.execute(_SQL["first_value"], (field, at, start + "\U0010ffff")).fetchone()
+        if row is None:
+            break
+        value, shown = str(row[0]), row[1]
+        if not value.endswith(CUT):
+            found.append(value if shown is None else str(shown))
+        at = value + "\x00"  # the text that follows it in order
+    return found
+
+
+def list_keys(db: apsw.Connection, family: str, beginning: str, limit: int) -> list[str]:
+    """List the keys of a family that begin so, in order."""
+    if family == "score":
+        names = rows(db, _SQL["score_names"], (beginning, limit))
+        return [name for (name,) in names if name.startswith(beginning)]
+    start = f"{family}.{beginning}"
+    names = rows(db, _SQL["keys"], (start, start + "\U0010ffff", limit))
+    return [name.removeprefix(f"{family}.") for (name,) in names]
+
+
+def _json(numbers: list[int]) -> str:
+    return msgspec.json.encode(numbers).decode()
