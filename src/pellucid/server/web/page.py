@@ -14,7 +14,7 @@ from markupsafe import Markup
 from pellucid.core.clock import now_ns
 from pellucid.core.trace import ExperimentSummary
 from pellucid.server.web import format as words
-from pellucid.server.web.assets import asset_url
+from pellucid.server.web.assets import asset_url, load_assets
 from pellucid.server.web.kinds import kind_look
 from pellucid.server.web.preview import plain_preview, rich_preview
 
@@ -120,5 +120,11 @@ def environment() -> jinja2.Environment:
         "rich": rich_preview,
         "age": lambda at_ns: words.format_age(at_ns, now_ns()),
     }
-    templates.globals |= {"asset": asset_url, "kind": kind_look, "version": version("pellucid")}
+    modules = [name for name in load_assets() if name.startswith("components/")]
+    templates.globals |= {
+        "modules": modules,
+        "asset": asset_url,
+        "kind": kind_look,
+        "version": version("pellucid"),
+    }
     return templates

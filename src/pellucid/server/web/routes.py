@@ -6,6 +6,7 @@ from pellucid.server.web.assets import serve_asset
 from pellucid.server.web.pages import (
     annotate,
     delete,
+    experiment,
     home,
     login,
     overview,
@@ -27,8 +28,8 @@ route_handlers: list[Any] = [
     delete.ask_traces,
     delete.delete_experiment,
     delete.delete_traces,
+    experiment.show_experiment,
     home.show_home,
-    home.open_experiment,
     login.show_login,
     overview.show_overview,
     peek.show_peek,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
-from litestar.response import Redirect
 
 from pellucid.core.settings import DEFAULT_URL
 from pellucid.core.trace import ExperimentSummary, TraceSummary
@@ -55,9 +54,3 @@ async def show_home(request: Request[object, object, State], traces: TraceServic
         traces=newest.traces,
         slugs={experiment.name: experiment.slug for experiment in experiments},
     ).respond()
-
-
-@get("/experiments/{slug:str}", include_in_schema=False)
-async def open_experiment(slug: str) -> Redirect:
-    """Send an experiment's own address to its traces."""
-    return Redirect(f"/experiments/{slug}/traces")
