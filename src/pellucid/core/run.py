@@ -231,6 +231,24 @@ class RunCount(msgspec.Struct, frozen=True, kw_only=True):
     last_ns: int
 
 
+class LineagePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One run in an experiment's history."""
+
+    run_id: str
+    number: int
+    name: str
+    start_ns: int
+    snapshot_id: str | None
+    parent_run_id: str | None
+    """The latest earlier run with the same code, else the one whose snapshot its code came from."""
+    value: WireNumber
+    """Of the metric or score asked for; None if the run has none."""
+    best: WireNumber
+    """The best value up to this run; None before the first."""
+    is_best: bool
+    """Whether this run set it."""
+
+
 def to_wire(value: float) -> WireNumber:
     """Return a metric's value as JSON can hold it."""
     if math.isfinite(value):

@@ -11,6 +11,7 @@ from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    LineagePoint,
     MetricSeries,
     MetricSummary,
     Run,
@@ -84,6 +85,16 @@ class RunStore(Protocol):
 
     def list_children(self, run_id: str) -> list[str]:
         """List the ids of the runs whose parent this is, oldest first."""
+        ...
+
+    def list_lineage(
+        self, experiment: str, *, value: str, goal: str, limit: int
+    ) -> list[LineagePoint]:
+        """List an experiment's newest runs, oldest first, with parents and the best so far.
+
+        `value` is `metric.NAME` or `score.NAME`, or empty; `goal` is `max` or `min`. The best so
+        far counts all earlier runs. Raises InvalidInput for another value or goal.
+        """
         ...
 
     def list_metrics(self, run_id: str) -> dict[str, MetricSummary]:

@@ -6,6 +6,7 @@ import msgspec
 
 from pellucid.core.run import (
     Artifact,
+    LineagePoint,
     MetricSeries,
     ParamConflict,
     Run,
@@ -81,6 +82,12 @@ class MetricSummaryView(msgspec.Struct, frozen=True, kw_only=True):
     time_ns: int
     least: WireNumber
     greatest: WireNumber
+
+
+class LineageView(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment's runs, oldest first."""
+
+    runs: list[LineagePoint]
 
 
 class SeriesListView(msgspec.Struct, frozen=True, kw_only=True):

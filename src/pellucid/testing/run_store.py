@@ -2,6 +2,7 @@
 """The contract of every run store."""
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -318,6 +319,40 @@ class RunStoreContract:
         for query in ("metric.accuracy>", "nonsense:1", "number:x", "some words", "span(kind:LLM)"):
             with pytest.raises(QuerySyntaxError):
                 found(runs, query)
+
+    def test_a_line_of_runs_shows_parents_and_the_best_so_far(self, runs: RunStore) -> None:
+        one, two = "1" * 64, "2" * 64
+
+        def snapshot(digest: str, parent: str | None = None) -> dict[str, Any]:
+            made: dict[str, Any] = {"snapshot": Stamped(value=digest, time_ns=NOW)}
+            if parent is not None:
+                made["parent_snapshot"] = Stamped(value=parent, time_ns=NOW)
+            return made
+
+        write_all(
+            runs,
+            start(A, metrics=metrics(accuracy=0.5), **snapshot(one)),
+            start(B, metrics=metrics(accuracy=0.4), **snapshot(two, one)),
+            start(C, metrics=metrics(accuracy=0.7)),
+        )
+
+        def line(**asked: Any) -> list[tuple[str, str | None, Any, bool]]:
+            settings = {"value": "metric.accuracy", "goal": "max", "limit": 10, **asked}
+            points = runs.list_lineage("e", **settings)
+            return [(p.run_id, p.parent_run_id, p.best, p.is_best) for p in points]
+
+        assert line() == [(A, None, 0.5, True), (B, A, 0.5, False), (C, None, 0.7, True)]
+        assert line(goal="min", limit=2) == [(B, A, 0.4, True), (C, None, 0.4, False)]
+        assert line(value="") == [
+            (A, None, None, False),
+            (B, A, None, False),
+            (C, None, None, False),
+        ]
+        runs.write_scores([score("s1", 0.9)])
+        assert line(value="score.correctness")[0] == (A, None, 0.9, True)
+        for wrong in ({"value": "k"}, {"goal": "best"}):
+            with pytest.raises(InvalidInput):
+                line(**wrong)
 
     def test_pages_follow_each_other_in_any_order(self, runs: RunStore) -> None:
         ids = [f"{number:032x}" for number in range(1, 24)]

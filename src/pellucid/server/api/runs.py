@@ -13,6 +13,7 @@ from pellucid.core.run import Artifact, to_wire
 from pellucid.core.run_views import (
     RUN_WRITES_PATH,
     ArtifactListView,
+    LineageView,
     MetricSummaryView,
     RunCountView,
     RunListView,
@@ -121,6 +122,15 @@ async def list_series(
     return SeriesListView(series=await runs.list_series(run, name, limit=limit))
 
 
+@get("/api/v1/runs/lineage", tags=TAG, operation_id="list_lineage")
+async def list_lineage(
+    runs: RunService, experiment: str, value: str = "", goal: str = "max", limit: int = 1000
+) -> LineageView:
+    """List an experiment's runs, oldest first: where each came from, and the best so far."""
+    points = await runs.list_lineage(experiment, value=value, goal=goal, limit=limit)
+    return LineageView(runs=points)
+
+
 @get("/api/v1/runs/{run_id:str}", tags=TAG, operation_id="get_run")
 async def get_run(run_id: str, runs: RunService) -> RunView:
     """Return one run, by id or a unique prefix of it."""
@@ -207,6 +217,7 @@ route_handlers: list[Any] = [
     count_runs,
     resolve_run,
     list_series,
+    list_lineage,
     get_run,
     edit_run,
     delete_run,

@@ -14,6 +14,7 @@ from pellucid.core.errors import InvalidInput, Unavailable
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    LineagePoint,
     MetricSeries,
     MetricSummary,
     Run,
@@ -31,6 +32,7 @@ from pellucid.server.services.threads import Threads
 
 MAX_LIMIT = 1000
 MAX_SERIES_POINTS = 2000
+MAX_LINEAGE = 20_000
 MAX_GROUP = 256
 SKEW_NS = 300 * 1_000_000_000
 """A write this much older than its arrival comes from a spool: no sign of life now."""
@@ -143,6 +145,19 @@ class RunService:
     async def list_children(self, run_id: str) -> list[str]:
         """List the ids of a run's children, oldest first."""
         return await self._readers.run(self._store.list_children, run_id)
+
+    async def list_lineage(
+        self, experiment: str, *, value: str = "", goal: str = "max", limit: int = 1000
+    ) -> list[LineagePoint]:
+        """List an experiment's newest runs, oldest first, with parents and the best so far.
+
+        `value` is `metric.NAME` or `score.NAME`; `goal` is `max` or `min`.
+        """
+        if not 1 <= limit <= MAX_LINEAGE:
+            raise InvalidInput(f"limit={limit} is not allowed; ask for 1 to {MAX_LINEAGE}.")
+        return await self._readers.run(
+            self._store.list_lineage, experiment, value=value, goal=goal, limit=limit
+        )
 
     async def list_metrics(self, run_id: str) -> dict[str, MetricSummary]:
         """Return a run's metric summaries by name."""

@@ -25,6 +25,7 @@ class SortKey(NamedTuple):
 
     column: sa.ColumnElement[Any]
     descending: bool
+    nullable: bool = True
 
 
 class Ordering(NamedTuple):
@@ -55,7 +56,7 @@ def search(
         .limit(limit + 1)
     )
     if experiment is not None:
-        statement = statement.where(t.experiments.c.name == experiment)
+        statement = statement.where(_of_experiment(connection, experiment))
     if cursor:
         statement = statement.where(_after(ordering.keys, _read_cursor(cursor, order, ordering)))
     rows = connection.execute(statement).all()
@@ -75,8 +76,14 @@ def count(
         .where(live_runs, condition)
     )
     if experiment is not None:
-        statement = statement.where(t.experiments.c.name == experiment)
+        statement = statement.where(_of_experiment(connection, experiment))
     return int(connection.execute(statement).scalar_one())
+
+
+def _of_experiment(connection: sa.Connection, name: str) -> sa.ColumnElement[bool]:
+    """Return a condition on the key, which the index of runs begins with."""
+    key = connection.scalar(sa.select(t.experiments.c.key).where(t.experiments.c.name == name))
+    return t.runs.c.experiment_key == (-1 if key is None else key)
 
 
 def parse_order(order: str, now_ns: int) -> Ordering:
@@ -90,10 +97,11 @@ def parse_order(order: str, now_ns: int) -> Ordering:
             source, columns = _attached(source, head, name, number)
         else:
             columns = [_own_column(field, now_ns)]
-        keys.extend(SortKey(column, descending) for column in columns)
+        always = field in {"number", "start"}
+        keys.extend(SortKey(column, descending, nullable=not always) for column in columns)
     if not keys:
-        keys.append(SortKey(t.runs.c.start_ns, True))
-    keys.append(SortKey(t.runs.c.key, True))
+        keys.append(SortKey(t.runs.c.start_ns, True, nullable=False))
+    keys.append(SortKey(t.runs.c.key, True, nullable=False))
     return Ordering(keys, source)
 
 
@@ -167,7 +175,9 @@ def _newest_score(name: str, number: int) -> Any:
 def _order_by(keys: Sequence[SortKey]) -> list[sa.ColumnElement[Any]]:
     terms: list[sa.ColumnElement[Any]] = []
     for key in keys:
-        terms.append(sa.case((key.column.is_(None), 1), else_=0))
+        # Only where it is needed: an index gives an order without it.
+        if key.nullable:
+            terms.append(sa.case((key.column.is_(None), 1), else_=0))
         terms.append(key.column.desc() if key.descending else key.column.asc())
     return terms
 
@@ -181,7 +191,9 @@ def _after(keys: Sequence[SortKey], values: list[Any]) -> sa.ColumnElement[bool]
             same.append(key.column.is_(None))
             continue
         beyond = key.column < value if key.descending else key.column > value
-        ways.append(sa.and_(*same, sa.or_(beyond, key.column.is_(None))))
+        if key.nullable:
+            beyond = sa.or_(beyond, key.column.is_(None))
+        ways.append(sa.and_(*same, beyond))
         same.append(key.column == value)
     return sa.or_(*ways)
 

@@ -10,6 +10,7 @@ from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    LineagePoint,
     MetricSeries,
     MetricSummary,
     Run,
@@ -19,7 +20,7 @@ from pellucid.core.run import (
     RunWrite,
 )
 from pellucid.core.score import Score
-from pellucid.storage.meta import run_reads, run_scores, run_search
+from pellucid.storage.meta import lineage, run_reads, run_scores, run_search
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.compile import compile_node, compile_query
 from pellucid.storage.meta.engine import MetaDatabase
@@ -96,6 +97,13 @@ class SqlRunStore:
         """List the ids of a run's children, oldest first."""
         with self._database.read() as connection:
             return run_reads.list_children(connection, run_id)
+
+    def list_lineage(
+        self, experiment: str, *, value: str, goal: str, limit: int
+    ) -> list[LineagePoint]:
+        """List an experiment's newest runs, oldest first, with parents and the best so far."""
+        with self._database.read() as connection:
+            return lineage.list_lineage(connection, experiment, value=value, goal=goal, limit=limit)
 
     def list_metrics(self, run_id: str) -> dict[str, MetricSummary]:
         """Return a run's metric summaries by name."""
