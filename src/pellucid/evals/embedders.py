@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.core.dataset import digest
 from pellucid.core.errors import InvalidInput
 from pellucid.evals import journal, limits
-from pellucid.evals.calling import ThreadPool, is_async
+from pellucid.evals.calling import ThreadPool, is_async, within
 from pellucid.evals.models import OpenAIModel
 
 _THREADS = ThreadPool()
@@ -50,7 +50,8 @@ class _OpenAIEmbedder:
         else:
             async with limit.call(urgent=True):
                 await limit.start()
-                answer = await self._model.post("/embeddings", body)
+                call = self._model.post("/embeddings", body)
+                answer = await within(call, limit.timeout_s, self._model.name)
         ordered = sorted(answer["data"], key=lambda row: row.get("index", 0))
         return [row["embedding"] for row in ordered]
 

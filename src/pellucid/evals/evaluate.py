@@ -77,7 +77,10 @@ async def aevaluate(
     prepared = await _prepared(data)
     plan = _plan(task, prepared, scorers, repeats, concurrency, timeout, retries, executor)
     limits = Limits(
-        concurrency=concurrency, rate_per_s=read_rate(rate_limit), budget=read_budget(budget)
+        concurrency=concurrency,
+        rate_per_s=read_rate(rate_limit),
+        budget=read_budget(budget),
+        timeout_s=timeout,
     )
     folder = Path(cache) if isinstance(cache, str | Path) else default_folder()
     journal = Journal(
@@ -197,6 +200,11 @@ def _notes(report: Report, resumed: int) -> list[str]:
     if reused:
         why = "an earlier run that was cut short" if resumed else "the cache"
         notes.append(f"{reused} outputs were taken from {why}; resume=False or cache=False reruns.")
+    notes += [
+        f"{name}: no example has what this scorer needs."
+        for name, summary in report.scores.items()
+        if not summary.n and not summary.failures
+    ]
     unspent = sum("budget" in (example.error or "") for example in report.errors)
     if unspent:
         notes.append(f"{unspent} examples were not run: the budget is spent.")

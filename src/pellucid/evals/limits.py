@@ -39,8 +39,15 @@ class Limits:
     """
 
     def __init__(
-        self, *, concurrency: int, rate_per_s: float | None = None, budget: Budget | None = None
+        self,
+        *,
+        concurrency: int,
+        rate_per_s: float | None = None,
+        budget: Budget | None = None,
+        timeout_s: float | None = None,
     ) -> None:
+        self.timeout_s = timeout_s
+        """For each call."""
         self._free = concurrency
         self._waiting: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
         self._interval_s = 1 / rate_per_s if rate_per_s else 0.0

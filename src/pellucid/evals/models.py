@@ -1,5 +1,6 @@
 """The models that judges and scorers ask: OpenAI-compatible endpoints, any callable, LiteLLM."""
 
+import asyncio
 import importlib
 import importlib.util
 import inspect
@@ -241,7 +242,8 @@ def as_model(model: Any) -> Model:
 @asynccontextmanager
 async def http_client() -> AsyncIterator[httpx.AsyncClient]:
     """Give the client of the enclosing `shared_http_client`, or one for this call alone."""
-    if (shared := _SHARED.get()) is not None:
+    shared = _SHARED.get()
+    if shared is not None and shared.loop is asyncio.get_running_loop():
         yield shared.client()
         return
     async with _new_client() as client:
@@ -264,6 +266,8 @@ class _Shared:
     """A client that is made when first asked for: reading the certificates takes 30 ms."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        """Connections belong to a loop; a scorer on a thread has one of its own."""
         self._client: httpx.AsyncClient | None = None
 
     def client(self) -> httpx.AsyncClient:

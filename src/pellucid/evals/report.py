@@ -172,7 +172,7 @@ class ScoreSummary:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """The 95 % confidence interval of the mean; None below two examples.
+        """The 95 % confidence interval of the mean; None where there are too few examples.
 
         Wilson's interval for single yes-or-no answers, else a bootstrap over examples.
         """

@@ -286,6 +286,8 @@ class Runner:
     async def _scored(
         self, case: Case, scorer: Scorer, fields: dict[str, Any]
     ) -> dict[str, ScoreResult]:
+        if not scorer.applies(fields):
+            return {}
         key = f"score {case.key} {scorer.name}"
         if (kept := self._journal.find(key)) is not None:
             return msgspec.convert(kept, dict[str, ScoreResult])
@@ -331,8 +333,8 @@ class Runner:
         if scorer.quick:
             return scorer.function(**arguments)
         if scorer.is_async:
-            if scorer.makes_calls:
-                return await within(scorer.function(**arguments), timeout_s, who)
+            if scorer.makes_calls:  # each call inside has its own slot and time limit
+                return await scorer.function(**arguments)
             async with self._limits.call(urgent=True):
                 return await within(scorer.function(**arguments), timeout_s, who)
         async with self._limits.call(urgent=True):

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pellucid.core.errors import InvalidInput
@@ -37,7 +37,8 @@ class Scorer:
     """A named scoring function. Built-in scorers are made of these; users need not be.
 
     `lower_is_better` turns the verdict of comparisons round. A `quick` scorer is sure not to
-    block, so it runs on the event loop itself. `config` tells one setting from another.
+    block, so it runs on the event loop itself. `config` tells one setting from another. An
+    example without what it `needs` gets no score.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Scorer:
         author: str | None = None,
         config: Mapping[str, Any] | None = None,
         asks: Asked | None = None,
+        needs: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.function = function
@@ -60,6 +62,7 @@ class Scorer:
         self.author = author
         self.config = dict(config or {})
         self.asks = asks or _asked(name, function)
+        self.needs = tuple(needs)
         self.is_async = is_async(function)
         self.makes_calls = False
         """Whether it takes slots for the model calls inside it, rather than one for itself."""
@@ -71,6 +74,10 @@ class Scorer:
     def __repr__(self) -> str:
         config = "".join(f", {key}={value!r}" for key, value in self.config.items())
         return f"<scorer {self.name}{config}>"
+
+    def applies(self, fields: Mapping[str, Any]) -> bool:
+        """Tell whether an example has what the scorer needs."""
+        return all(fields.get(name) is not None for name in self.needs)
 
     def arguments(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Pick what the function asks for; an input of the example comes after the fields."""

@@ -28,14 +28,14 @@ class Interval(NamedTuple):
 def mean_interval(
     values: Sequence[float], *, confidence: float = 0.95, binary: bool = False
 ) -> Interval | None:
-    """Return the confidence interval of the mean; None below two values.
+    """Return the confidence interval of the mean; None where there are too few values.
 
-    Wilson's for yes-or-no values, else `bootstrap_interval`.
+    Wilson's for yes-or-no values, else `bootstrap_interval`, which needs two.
     """
+    if binary and values:
+        return wilson_interval(sum(value > 0 for value in values), len(values), confidence)
     if len(values) < 2:
         return None
-    if binary:
-        return wilson_interval(sum(value > 0 for value in values), len(values), confidence)
     return bootstrap_interval(values, confidence=confidence)
 
 

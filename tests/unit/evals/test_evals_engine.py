@@ -193,6 +193,49 @@ def test_a_score_that_is_no_number_is_a_recorded_failure() -> None:
     assert "returned object" in str(report.examples[0].scores["strange"].error)
 
 
+def test_examples_without_expected_get_no_score_from_scorers_that_need_it() -> None:
+    judge = pellucid.judges.correctness(model=lambda prompt: "correct")
+    marks = [scorers.exact_match(), scorers.rouge(), judge, scorers.recall()]
+    report = pellucid.evaluate(double, [*rows(2), {"inputs": {"n": 9}}], marks)
+    for name in ("exact_match", "rougel", "correctness"):
+        assert (report.scores[name].n, report.scores[name].failures) == (2, 0)
+    assert report.examples[2].scores == {}
+    assert "recall: no example has what this scorer needs." in report.notes
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_scorer_may_ask_judges_itself_in_one_slot(blocking: bool) -> None:
+    inner = pellucid.judges.correctness(model=lambda prompt: "correct")
+
+    def waits(output: int) -> Any:
+        return inner(inputs={}, output=output, expected=output)
+
+    async def awaits(output: int) -> Any:
+        return await inner.ascore(inputs={}, output=output, expected=output)
+
+    scorer = waits if blocking else awaits
+    report = pellucid.evaluate(double, rows(4), [scorer], concurrency=1, timeout=5)
+    assert report.scores[scorer.__name__].mean == 1
+
+
+def test_waiting_for_a_turn_is_not_part_of_the_time_limit() -> None:
+    async def slow(prompt: str) -> str:
+        await asyncio.sleep(0.05)
+        return "correct"
+
+    judge = pellucid.judges.correctness(model=slow)
+    report = pellucid.evaluate(double, rows(8), [judge], concurrency=1, timeout=0.2)
+    assert report.scores["correctness"].n == 8
+
+    async def hung(prompt: str) -> str:
+        await asyncio.sleep(30)
+        return "correct"
+
+    judge = pellucid.judges.correctness(model=hung)
+    report = pellucid.evaluate(double, rows(2), [judge], timeout=0.05)
+    assert report.scores["correctness"].failures == 2
+
+
 def test_a_scorer_that_asks_for_what_is_not_there_is_a_recorded_failure() -> None:
     def wants(output: Any, nonsense: Any) -> int:
         return 1

@@ -14,7 +14,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.span import ToolCall
 from pellucid.evals.report import as_number
 from pellucid.evals.scorer import Scorer
-from pellucid.evals.scorers.overlap import edit_distance, sentence_bleu
+from pellucid.evals.scorers.overlap import edit_distance, longest_common, sentence_bleu
 
 SENTENCES = [
     "The cat sat on the mat.",
@@ -57,6 +57,20 @@ def test_bleu_takes_several_references() -> None:
     wanted = sacrebleu.sentence_bleu(SENTENCES[1], references).score / 100
     got = scorers.bleu()(output=SENTENCES[1], expected=references)
     assert got == pytest.approx(wanted, abs=1e-9)
+
+
+@given(st.text("ab ", max_size=8), st.text("ab ", max_size=8))
+def test_edit_distance_and_common_length_equal_the_tables(first: str, second: str) -> None:
+    above = list(range(len(second) + 1))
+    common = [0] * (len(second) + 1)
+    for i, a in enumerate(first, 1):
+        row, shared = [i], [0]
+        for j, b in enumerate(second, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (a != b)))
+            shared.append(common[j - 1] + 1 if a == b else max(common[j], shared[-1]))
+        above, common = row, shared
+    assert edit_distance(first, second) == above[-1]
+    assert longest_common(first, second) == common[-1]
 
 
 @given(st.text("ab ", max_size=8), st.text("ab ", max_size=8))

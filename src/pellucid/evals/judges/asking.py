@@ -9,6 +9,7 @@ from pellucid.core.dataset import digest
 from pellucid.core.errors import PellucidError
 from pellucid.core.span import SpanKind, Tokens
 from pellucid.evals import journal, limits
+from pellucid.evals.calling import within
 from pellucid.evals.json_schema import violations
 from pellucid.evals.models import ChatMessage, Completion, Model
 from pellucid.evals.observe import child_span
@@ -124,7 +125,7 @@ async def _limited(
         return await model.complete(messages, schema)
     async with limit.call(urgent=True):
         await limit.start()
-        completion = await model.complete(messages, schema)
+        completion = await within(model.complete(messages, schema), limit.timeout_s, model.name)
     cost_usd = completion.cost_usd
     if cost_usd is None:
         tokens = Tokens(input=completion.tokens_in, output=completion.tokens_out)

@@ -58,6 +58,8 @@ class Judge(Scorer):
             author=self.model.name,
             asks=self._asked(prompt),
         )
+        required = set(self.asks.names) - self.asks.optional
+        self.needs = tuple(name for name in ("expected",) if name in required)
         self.makes_calls = True
         self.config = {
             "prompt": prompt,

@@ -38,6 +38,7 @@ class Jury(Scorer):
             config={"judges": [judge.config for judge in judges], "vote": vote},
             asks=Asked(names=names, optional=optional),
         )
+        self.needs = tuple({need for judge in judges for need in judge.needs})
         self.makes_calls = True
 
     def __call__(self, **fields: Any) -> Any:

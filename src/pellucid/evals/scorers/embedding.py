@@ -35,7 +35,8 @@ def embedding_similarity(
         first, *others = await embed(texts)
         return Score(max(cosine(first, other) for other in others))
 
-    scorer = Scorer(name, score, config={"embedder": embedder, "field": field})
+    config = {"embedder": embedder, "field": field}
+    scorer = Scorer(name, score, needs=["expected"], config=config)
     scorer.makes_calls = True
     return scorer
 

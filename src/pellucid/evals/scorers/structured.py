@@ -68,7 +68,7 @@ def json_diff(
         return Score(share, "; ".join(shown) or None)
 
     config = {"ignore": ignore, "tolerance": tolerance, "field": field}
-    return Scorer(name, score, quick=True, config=config)
+    return Scorer(name, score, quick=True, needs=["expected"], config=config)
 
 
 def numeric_close(
@@ -94,7 +94,7 @@ def numeric_close(
         return Score(near, f"{found:g} against {wanted:g}")
 
     config = {"relative": relative, "absolute": absolute, "field": field}
-    return Scorer(name, score, quick=True, config=config)
+    return Scorer(name, score, quick=True, needs=["expected"], config=config)
 
 
 def number_in(value: Any) -> float | None:

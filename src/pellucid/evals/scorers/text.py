@@ -23,7 +23,7 @@ def exact_match(*, field: str | None = None, name: str = "exact_match") -> Score
             return True
         return isinstance(expected, list) and any(answer == one for one in expected)
 
-    return Scorer(name, score, quick=True, config={"field": field})
+    return Scorer(name, score, quick=True, needs=["expected"], config={"field": field})
 
 
 def normalised_match(*, field: str | None = None, name: str = "normalised_match") -> Scorer:
@@ -33,7 +33,7 @@ def normalised_match(*, field: str | None = None, name: str = "normalised_match"
         answer = normalised(as_text(answer_of(output, field)))
         return any(answer == normalised(one) for one in _texts(expected))
 
-    return Scorer(name, score, quick=True, config={"field": field})
+    return Scorer(name, score, quick=True, needs=["expected"], config={"field": field})
 
 
 def contains(
@@ -56,7 +56,8 @@ def contains(
         return (all if every else any)(one in answer for one in wanted)
 
     config = {"text": text, "every": every, "case_sensitive": case_sensitive, "field": field}
-    return Scorer(name, score, quick=True, config=config)
+    needs = ["expected"] if text is None else []
+    return Scorer(name, score, quick=True, needs=needs, config=config)
 
 
 def regex(
