@@ -25,6 +25,10 @@ COMMANDS = {
         "Compare runs A and B: results, params, configuration, prompts, environment, code.",
     ),
     "gate": Lazy("pellucid.cli.gate:gate", "Check an evaluation against rules, for CI."),
+    "renormalise": Lazy(
+        "pellucid.cli.renormalise:renormalise",
+        "Read spans anew that an older version of Pellucid understood.",
+    ),
     "restore": Lazy(
         "pellucid.cli.restore:restore", "Restore the code of run RUN into a new folder."
     ),

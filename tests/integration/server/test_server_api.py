@@ -260,3 +260,10 @@ def test_traces_are_found_by_query(client: httpx.Client) -> None:
     wrong = client.get("/api/v1/traces", params={"query": "status:ok AND bogus:1"})
     assert wrong.status_code == 400
     assert wrong.json()["position"] == 14
+
+
+def test_old_spans_can_be_read_anew(client: httpx.Client) -> None:
+    send(client, "anew")
+    answer = client.post("/api/v1/renormalise", params={"limit": 10})
+    assert (answer.status_code, answer.json()) == (200, {"next": None})
+    assert client.post("/api/v1/renormalise", params={"limit": 0}).status_code == 400

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,56 +21,62 @@ SPANS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["server", "folder", "url"])
-def run(
-    request: pytest.FixtureRequest, start_server: Callable[..., LiveServer]
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command against a server found by its folder, a bare folder, or a URL."""
+@pytest.fixture
+def server(start_server: Callable[..., LiveServer]) -> LiveServer:
+    """A server that holds one trace."""
     server = start_server()
     body = {"resourceSpans": [{"scopeSpans": [{"spans": SPANS}]}]}
     with server.client() as client:
         assert client.post("/v1/traces", json=body).status_code == 200
-    environment = server.environ()
-    where = ["--data-dir", str(server.data_dir)]
-    if request.param == "folder":
-        server.stop()
-    if request.param == "url":
-        environment["PELLUCID_URL"] = server.url
-        where = []
-
-    def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            server.command(*arguments, *where),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run_command
+    return server
 
 
-def test_list_show_delete(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    listed = run("traces", "list", "--json")
+def run(
+    server: LiveServer, *arguments: str, url: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the server's folder, whether it is served or not, or on a URL."""
+    environment = server.environ() | ({"PELLUCID_URL": url} if url else {})
+    where = [] if url else ["--data-dir", str(server.data_dir)]
+    return subprocess.run(
+        server.command(*arguments, *where),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_list_show_delete(server: LiveServer) -> None:
+    listed = run(server, "traces", "list", "--json", url=server.url)
     assert (listed.returncode, listed.stderr) == (0, "")
     page: dict[str, Any] = json.loads(listed.stdout)
     assert [trace["trace_id"] for trace in page["traces"]] == [TRACE]
     assert page["next"] is None
 
-    shown = run("traces", "show", TRACE)
+    shown = run(server, "traces", "show", TRACE)
     lines = shown.stdout.splitlines()
     assert lines[0].startswith("root  error")
     assert lines[2].startswith("    UNKNOWN  child")
     assert "\x1b" not in shown.stdout
 
-    missing = run("traces", "show", "f" * 32)
+    missing = run(server, "traces", "show", "f" * 32)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert len(missing.stderr.splitlines()) == 1
 
-    deleted = run("traces", "delete", TRACE)
+    deleted = run(server, "traces", "delete", TRACE)
     assert deleted.stdout == "Deleted 1 traces, 2 spans and 0 scores.\n"
-    assert "No traces" in run("traces", "list").stdout
+    assert "No traces" in run(server, "traces", "list").stdout
+
+
+def test_a_folder_without_a_server_is_opened(server: LiveServer) -> None:
+    server.stop()
+    assert run(server, "renormalise").stdout == "All spans are up to date.\n"
+    listed = run(server, "traces", "list")
+    assert TRACE in listed.stdout
+    wrong = run(server, "traces", "list", "--query", "bogus:1")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "bogus" in wrong.stderr
 
 
 def test_the_help_in_one_line_is_the_commands_own() -> None:
@@ -87,17 +94,7 @@ def test_exit_codes(arguments: list[str], code: int) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == code
 
 
-def test_without_server_and_folder_it_says_how_to_start_one(
-    start_server: Callable[..., LiveServer],
-) -> None:
-    server = start_server()
-    server.stop()
-    failed = subprocess.run(
-        server.command("traces", "list", "--data-dir", str(server.data_dir / "none")),
-        env=server.environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_without_server_and_folder_it_says_how_to_start_one(tmp_path: Path) -> None:
+    failed = run(LiveServer(tmp_path), "traces", "list")
     assert failed.returncode == 1
     assert "pellucid up" in failed.stderr

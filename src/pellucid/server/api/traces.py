@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import MediaType, Response, delete, get
+from litestar import MediaType, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
@@ -121,6 +121,26 @@ async def delete_experiment(
     return await traces.delete_experiment(experiment, dry_run=dry_run)
 
 
+class RenormaliseView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the older spans were read anew."""
+
+    next: int | None
+    """What the next call passes as `after`; null at the end."""
+
+
+@post(
+    "/api/v1/renormalise",
+    status_code=200,
+    tags=["traces"],
+    operation_id="renormalise",
+    responses=PROBLEMS,
+)
+async def renormalise(traces: TraceService, after: int = 0, limit: int = 500) -> RenormaliseView:
+    """Read anew the next spans that an older version understood; call until `next` is null."""
+    following = await traces.renormalise(after=after, limit=limit)
+    return RenormaliseView(next=following or None)
+
+
 def _encode_detail(trace: Trace) -> bytes:
     """Encode a TraceDetailView span by span: one call for all would hold up every other thread."""
     encode = msgspec.json.encode
@@ -142,4 +162,5 @@ route_handlers: list[Any] = [
     delete_trace,
     delete_session,
     delete_experiment,
+    renormalise,
 ]

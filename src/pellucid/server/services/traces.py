@@ -15,6 +15,7 @@ from pellucid.core.trace import (
     TraceSummary,
     Waterfall,
 )
+from pellucid.semconv.normalise import VERSION
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.threads import Threads
@@ -113,6 +114,17 @@ class TraceService:
             since_ns=min(max(since_ns, 0), MAX_TIME_NS),
             until_ns=min(max(until_ns, 0), MAX_TIME_NS),
             step_minutes=step_minutes,
+        )
+
+    async def renormalise(self, *, after: int, limit: int) -> int:
+        """Read up to `limit` spans anew that an older normaliser read, in one commit.
+
+        Returns where the next call goes on (`after`), or 0 at the end.
+        """
+        if not 1 <= limit <= MAX_LIMIT or after < 0:
+            raise InvalidInput(f"Ask for 1 to {MAX_LIMIT} spans at a time, after 0 or more.")
+        return await self._writers.run(
+            self._store.renormalise, version=VERSION, limit=limit, after=after
         )
 
     async def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:
