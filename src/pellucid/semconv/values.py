@@ -58,7 +58,7 @@ def encode_json(value: Any) -> str:
     try:
         return _encode(value).decode()
     except UnicodeError:  # lone surrogates, which only the escaping encoder can write
-        return json.dumps(value)
+        return json.dumps(msgspec.to_builtins(value))
 
 
 def read_embedded(value: Any) -> Any:

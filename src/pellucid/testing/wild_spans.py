@@ -201,3 +201,34 @@ log_records = st.lists(
     ),
     max_size=3,
 )
+
+
+_anything = st.one_of(
+    st.floats(),
+    st.text(alphabet=st.characters(exclude_categories=())),
+    st.integers(-(2**80), 2**80),
+    st.binary(max_size=200),
+    st.none(),
+    st.sampled_from(['{"a":"\ud800"}', '[{"role":"user","content":"\ud800"}]']),
+)
+
+
+@st.composite
+def impossible_spans(draw: st.DrawFn) -> DecodedSpan:
+    """Draw a span that no wire can carry: NaN, lone surrogates, integers beyond 64 bits."""
+    inner = st.recursive(
+        _anything,
+        lambda item: st.lists(item, max_size=3) | st.dictionaries(names, item, max_size=3),
+        max_leaves=6,
+    )
+    body = draw(inner)
+    event = SpanEvent(name="gen_ai.choice", time_ns=1, attributes={"message": body, "body": body})
+    return DecodedSpan(
+        trace_id="1" * 32,
+        span_id="2" * 16,
+        start_ns=1,
+        end_ns=2,
+        attributes=draw(st.dictionaries(names, inner, max_size=8)),
+        events=[event],
+        scope=Scope(name=draw(st.sampled_from(["", *_SCOPES]))),
+    )

@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
+from pellucid.semconv.attachments import cut
+from pellucid.semconv.digest import digest_of
 from pellucid.semconv.normalise import DIALECTS, is_known, normalise
 from pellucid.semconv.otlp import to_otlp
 from pellucid.semconv.values import UNREAD, json_safe, read_value, write_value
-from pellucid.testing.wild_spans import decoded_spans, log_records, values
+from pellucid.testing.wild_spans import decoded_spans, impossible_spans, log_records, values
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -46,6 +48,14 @@ def test_the_order_of_attributes_says_nothing(decoded: DecodedSpan, dice: random
 def test_a_canonical_span_is_json(decoded: DecodedSpan) -> None:
     span = msgspec.structs.replace(normalise(decoded), attributes={}, events=[], resource={})
     assert msgspec.json.decode(msgspec.json.encode(span), type=Span) == span
+
+
+@patient
+@given(impossible_spans())
+def test_nothing_raises(decoded: DecodedSpan) -> None:
+    digest_of(decoded)
+    span = normalise(cut(decoded).decoded)
+    assert normalise(to_otlp(span)).name == span.name
 
 
 @patient
