@@ -82,6 +82,13 @@ class StepBar:
     cost_usd: float
 
 
+class BarSteps(NamedTuple):
+    """The bars and the length of a step."""
+
+    bars: list[StepBar]
+    step_ns: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExperimentPage(Page):
     """Totals, a time line, and a table by kind and model."""
@@ -109,9 +116,9 @@ async def show_experiment(traces: TraceService, slug: str, period: str = "") -> 
     rollups = await traces.list_rollups(
         experiment=experiment.name, since_ns=since // _HOUR_NS * _HOUR_NS, step_minutes=60
     )
-    rows = _rows(rollups)
+    rows = figure_rows(rollups)
     begin = since or min((rollup.time_ns for rollup in rollups), default=now)
-    bars, step = _bars(rollups, begin, now)
+    bars, step = place_bars(rollups, begin, now)
     return ExperimentPage(
         title=experiment.name,
         place=Place.of(experiment, "overview"),
@@ -151,7 +158,8 @@ def _totals(figures: list[Figures], rows: list[FigureRow]) -> Totals:
     )
 
 
-def _rows(rollups: list[Rollup]) -> list[FigureRow]:
+def figure_rows(rollups: list[Rollup]) -> list[FigureRow]:
+    """Add rollups up by kind and model, in no order."""
     held: dict[tuple[str, str], list[Figures]] = {}
     for rollup in rollups:
         held.setdefault((rollup.kind.value, rollup.model or ""), []).append(rollup.figures)
@@ -184,7 +192,8 @@ def _row(kind: str, model: str, figures: list[Figures], total: float) -> FigureR
     )
 
 
-def _bars(rollups: list[Rollup], begin_ns: int, end_ns: int) -> tuple[list[StepBar], int]:
+def place_bars(rollups: list[Rollup], begin_ns: int, end_ns: int) -> BarSteps:
+    """Add rollups up by steps of time, at most 72 of them, and place their bars."""
     step = _HOUR_NS
     for hours in (1, 2, 6, 12, 24, 48, 168, 720, 8_760):
         step = hours * _HOUR_NS
@@ -215,4 +224,4 @@ def _bars(rollups: list[Rollup], begin_ns: int, end_ns: int) -> tuple[list[StepB
         )
         for index in sorted(spans)
     ]
-    return bars, step
+    return BarSteps(bars, step)

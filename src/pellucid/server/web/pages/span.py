@@ -92,6 +92,7 @@ class SpanPanel(Fragment):
     call_result: ValueView | None = doc("What that tool returned")
     media: list[MediaView] = doc("Images, sounds and files that hang on the span")
     documents: list[DocumentView] = doc("What was retrieved, best first")
+    document_count: int = doc("How many were retrieved; a page shows the first 200")
     input_documents: int = doc("How many documents a reranker was given")
     attributes: list[AttributeView] = doc("Every attribute as it was received")
     resource: list[AttributeView] = doc("Who sent it")
@@ -139,6 +140,7 @@ def build_panel(
             for item in span.attachments
         ],
         documents=_documents(span),
+        document_count=len(span.documents) or len(span.input_documents),
         input_documents=len(span.input_documents),
         attributes=_attributes(stored.raw, unread=span.attributes),
         resource=_attributes(span.resource, unread={}),

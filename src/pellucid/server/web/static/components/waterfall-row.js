@@ -9,15 +9,17 @@ import { kindLook } from "./kinds.js";
 /** @typedef {import("./time-axis.js").TimeAxis} TimeAxis */
 
 const STEP = 18;
-const NARROW_STEP = 6;
-const WIDE_DEPTH = 10;
+const NARROW_STEP = 4;
+const WIDE_DEPTH = 9;
+const MOST = 200;
 
 /**
- * How far a depth is indented: deep levels move less, so that names stay readable.
+ * How far a depth is indented: deep levels move less, then no more, so that names stay readable.
  * @param {number} depth
  */
 function indent(depth) {
-  return Math.min(depth, WIDE_DEPTH) * STEP + Math.max(depth - WIDE_DEPTH, 0) * NARROW_STEP;
+  const deep = Math.max(depth - WIDE_DEPTH, 0) * NARROW_STEP;
+  return Math.min(Math.min(depth, WIDE_DEPTH) * STEP + deep, MOST);
 }
 
 /**
