@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.core.span import Arrival
-from pellucid.storage.spans.sqlite.codes import COST_COUNTED, TOKENS_COUNTED
-from pellucid.storage.spans.sqlite.state import TraceState, node_of, rank_of
+from pellucid.storage.spans.sqlite.codes import COST_COUNTED, KIND_CODES, TOKENS_COUNTED
+from pellucid.storage.spans.sqlite.nodes import node_of, rank_of
+from pellucid.storage.spans.sqlite.state import TraceState
 from pellucid.testing.reference import ReferenceTrace
 from pellucid.testing.span_store.laws import arrivals
 from pellucid.testing.spans import START
@@ -49,4 +50,6 @@ def test_state_agrees_with_the_reference(batches: list[list[Arrival]]) -> None:
             summary.error_count,
         )
         assert state.shared() == (summary.session_id, summary.user_id, summary.tags)
+        kinds = {span.kind for span in trace.spans.values()}
+        assert state.kind_bits == sum(1 << KIND_CODES[kind] for kind in kinds)
         assert sorted(name for name, count in state.models.items() if count) == summary.models

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from importlib.resources import files
+from operator import is_
 from typing import Any, Final
 
 import msgspec
 import zstandard
 from msgspec.structs import replace
 
-from pellucid.core.span import DecodedSpan, Scope, Span
+from pellucid.core.span import Attributes, DecodedSpan, Scope, Span
 
 BLOCK_SPANS: Final = 32
 BLOCK_BYTES: Final = 192 * 1024
@@ -63,24 +64,34 @@ def pack(decoded: DecodedSpan, span: Span) -> bytes:
     """
     shared = 0
     changes: dict[str, Any] = {}
-    if span.resource and span.resource == decoded.resource:
+    if span.resource and _equal(span.resource, decoded.resource):
         shared |= _RESOURCE
         changes["resource"] = {}
-    if span.scope == decoded.scope:
+    if _equal(span.scope, decoded.scope):
         shared |= _SCOPE
         changes["scope"] = _NO_SCOPE
-    if span.events and span.events == decoded.events:
+    if span.events and _equal(span.events, decoded.events):
         shared |= _EVENTS
         changes["events"] = []
-    if span.links and span.links == decoded.links:
+    if span.links and _equal(span.links, decoded.links):
         shared |= _LINKS
         changes["links"] = []
-    raw = decoded.attributes
     names: list[str] | None = None
-    if all(_same(raw.get(name, _MISSING), value) for name, value in span.attributes.items()):
+    if _are_among(span.attributes, decoded.attributes):
         names = list(span.attributes)
         changes["attributes"] = {}
     return _encoder.encode(_Packed(decoded, replace(span, **changes), shared, names))
+
+
+def _equal(first: Any, second: Any) -> bool:
+    return first is second or bool(first == second)
+
+
+def _are_among(attributes: Attributes, raw: Attributes) -> bool:
+    # Mostly they are the very objects; map and is_ tell so without a step of Python each.
+    if all(map(is_, map(raw.get, attributes), attributes.values())):
+        return None not in attributes.values()
+    return all(_same(raw.get(name, _MISSING), value) for name, value in attributes.items())
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -8,13 +8,8 @@ import msgspec
 
 from pellucid.storage.spans.sqlite.codes import PENDING
 from pellucid.storage.spans.sqlite.connection import rows
-from pellucid.storage.spans.sqlite.state import (
-    NO_TOKENS,
-    Labels,
-    Node,
-    TokenCounts,
-    TraceState,
-)
+from pellucid.storage.spans.sqlite.nodes import NO_TOKENS, Labels, Node, TokenCounts
+from pellucid.storage.spans.sqlite.state import TraceState
 from pellucid.storage.spans.sqlite.statements import statements
 
 CACHED_SPANS: Final = 40_000

@@ -17,7 +17,8 @@ from pellucid.storage.spans.sqlite.codes import (
     TOKENS_COUNTED,
 )
 from pellucid.storage.spans.sqlite.connection import rows
-from pellucid.storage.spans.sqlite.state import Node, counted_cost
+from pellucid.storage.spans.sqlite.nodes import Node
+from pellucid.storage.spans.sqlite.state import counted_cost
 from pellucid.storage.spans.sqlite.statements import statements
 
 STEPS: Final = (1, 60, 0)

@@ -4,115 +4,11 @@ Pure: no SQL, no clock. The laws it must agree with are spelled out slowly in
 `pellucid.testing.reference`.
 """
 
-import math
 from typing import NamedTuple
 
 from pellucid.core.rollup import ATTO, attodollars
-from pellucid.core.span import Arrival, Span, Status
-from pellucid.storage.spans.sqlite.codes import (
-    COST_COUNTED,
-    COST_MAX,
-    ERROR,
-    INT64_MAX,
-    KIND_CODES,
-    OK,
-    PENDING,
-    TOKENS_COUNTED,
-    TOKENS_MAX,
-)
-
-Rank = tuple[bool, int, int, bytes]
-"""What decides between two arrivals of one span: final, end, number of attributes, digest."""
-
-Key = tuple[int, bytes]
-"""(start, span id): the order among spans."""
-
-
-class Labels(NamedTuple):
-    """What many spans of a trace share."""
-
-    experiment: str
-    run_id: str | None
-    session_id: str | None
-    user_id: str | None
-    tags: tuple[tuple[str, str], ...]
-
-
-class TokenCounts(NamedTuple):
-    """`core.span.Tokens` as a row has it."""
-
-    input: int
-    output: int
-    cache_read: int
-    cache_write: int
-    reasoning: int
-    image: int
-
-
-NO_TOKENS = TokenCounts(0, 0, 0, 0, 0, 0)
-
-
-class Node:
-    """One merged span, as far as its trace's fields depend on it."""
-
-    __slots__ = (
-        "block",
-        "cost",
-        "cost_below",
-        "counted",
-        "duration_ns",
-        "estimate",
-        "id",
-        "key",
-        "kind",
-        "labels",
-        "model",
-        "name",
-        "parent_id",
-        "rank",
-        "seen_ns",
-        "slot",
-        "status",
-        "tokens",
-        "usage",
-        "usage_below",
-    )
-
-    id: int
-    key: Key
-    parent_id: bytes | None
-    rank: Rank
-    seen_ns: int
-    duration_ns: int
-    kind: int
-    status: int
-    name: str
-    model: str | None
-    tokens: TokenCounts
-    usage: bool
-    """Final, with any token figure above 0."""
-    cost: float | None
-    """As reported."""
-    estimate: float | None
-    labels: Labels
-    usage_below: bool
-    """Whether a final descendant carries usage."""
-    cost_below: bool
-    """Whether a final descendant carries a reported cost above 0."""
-    counted: int
-    """The bits that the store holds for it now; `TraceState.settle` brings them up to date."""
-    block: int
-    slot: int
-
-    @property
-    def has_cost(self) -> bool:
-        """Whether it is final and its producer reported a cost above 0."""
-        return self.cost is not None and self.cost > 0 and self.status != PENDING
-
-    @property
-    def end_ns(self) -> int:
-        """When it ended."""
-        return self.key[0] + self.duration_ns
+from pellucid.storage.spans.sqlite.codes import COST_COUNTED, ERROR, PENDING, TOKENS_COUNTED
+from pellucid.storage.spans.sqlite.nodes import Key, Labels, Node
 
 
 class Flip(NamedTuple):
@@ -120,65 +16,6 @@ class Flip(NamedTuple):
 
     node: Node
     before: int
-
-
-def rank_of(arrival: Arrival) -> Rank:
-    """Return an arrival's place in the order of versions of one span."""
-    end = min(max(arrival.decoded.end_ns, 0), INT64_MAX)
-    return (not arrival.span.pending, end, arrival.attribute_count, arrival.digest)
-
-
-def node_of(arrival: Arrival, rank: Rank, span_id: bytes) -> Node:
-    """Read from an arrival what its trace needs of it; `id`, `block`, `slot` are still to be set.
-
-    Figures that no column could hold, or that are no figures, are brought into range.
-    """
-    span = arrival.span
-    node = Node()
-    start = min(max(span.start_ns, 0), INT64_MAX)
-    node.key = (start, span_id)
-    node.parent_id = bytes.fromhex(span.parent_id) if span.parent_id else None
-    node.rank = rank
-    node.seen_ns = min(max(arrival.seen_ns, 0), INT64_MAX)
-    node.duration_ns = min(max(span.duration_ns, 0), INT64_MAX - start)
-    node.kind = KIND_CODES[span.kind]
-    node.status = PENDING if span.pending else ERROR if span.status is Status.ERROR else OK
-    node.name = span.name
-    node.model = span.model
-    node.tokens = _token_counts(span)
-    node.usage = node.tokens is not NO_TOKENS and not span.pending
-    node.cost = _cost(span.cost_usd)
-    node.estimate = _cost(span.estimated_cost_usd)
-    node.labels = labels_of(span)
-    node.usage_below = node.cost_below = False
-    node.counted = 0
-    return node
-
-
-def labels_of(span: Span) -> Labels:
-    """Return what a span shares with others of its trace."""
-    tags = tuple(sorted(span.tags.items())) if span.tags else ()
-    return Labels(span.experiment, span.run_id, span.session_id, span.user_id, tags)
-
-
-def _token_counts(span: Span) -> TokenCounts:
-    tokens = span.tokens
-    if not tokens.has_usage:
-        return NO_TOKENS
-    return TokenCounts(
-        min(max(tokens.input, 0), TOKENS_MAX),
-        min(max(tokens.output, 0), TOKENS_MAX),
-        min(max(tokens.cache_read, 0), TOKENS_MAX),
-        min(max(tokens.cache_write, 0), TOKENS_MAX),
-        min(max(tokens.reasoning, 0), TOKENS_MAX),
-        min(max(tokens.image, 0), TOKENS_MAX),
-    )
-
-
-def _cost(value: float | None) -> float | None:
-    if value is None or not math.isfinite(value) or value < 0:
-        return None
-    return min(float(value), COST_MAX)
 
 
 class TraceState:

@@ -15,16 +15,10 @@ from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
+from pellucid.storage.spans.sqlite.nodes import Labels, Node, Rank, node_of, rank_of, within
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
 from pellucid.storage.spans.sqlite.rollups import RollupWriter
-from pellucid.storage.spans.sqlite.state import (
-    Flip,
-    Labels,
-    Node,
-    Rank,
-    node_of,
-    rank_of,
-)
+from pellucid.storage.spans.sqlite.state import Flip
 from pellucid.storage.spans.sqlite.statements import statements
 
 Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
@@ -168,7 +162,7 @@ class SpanWriter:
         rank = rank_of(arrival)
         old = trace.state.nodes.get(span_id)
         if old is not None and rank <= old.rank:
-            news = min(max(arrival.seen_ns, 0), INT64_MAX)
+            news = within(arrival.seen_ns, INT64_MAX)
             if news > old.seen_ns:
                 old.seen_ns = news
                 seen[span_id] = old
@@ -453,7 +447,7 @@ def _row(trace: int, node: Node, arrival: Arrival, labels: int) -> tuple[Any, ..
         *node.tokens,
         node.cost,
         node.estimate,
-        None if span.ttft_ns is None else min(max(span.ttft_ns, 0), INT64_MAX),
+        None if span.ttft_ns is None else within(span.ttft_ns, INT64_MAX),
         node.seen_ns,
         labels,
         node.block,
