@@ -8,6 +8,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import itertools
 import math
 import pathlib
 import re
@@ -43,6 +44,7 @@ _PRINTABLE = (
 )
 """Types of the standard library whose `str` is short and safe, where not subclassed."""
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+_SCALARS = frozenset({bool, int, float})
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -65,14 +67,26 @@ def attribute_of(value: Any, budget: Budget | None = None) -> Any:
     if kind is str:
         text = value if len(value) <= MAX_CHARACTERS else _cut(value, MAX_CHARACTERS)
         return write_value(text) if text[:1] in ("{", "[", '"') else text
-    if kind is bool or kind is int or (kind is float and math.isfinite(value)):
+    if kind is bool or (kind is float and math.isfinite(value)):
+        return value
+    if kind is int and -(2**63) <= value < 2**63:
         return value
     if kind is dict and _is_flat(value):
         return json_text(value)
     simple = simplify(value, budget)
     if type(simple) is str:
         return write_value(simple)
-    return json_text(simple)
+    return simple if type(simple) in _SCALARS else json_text(simple)
+
+
+def taken(items: Iterable[Any]) -> list[Any]:
+    """Return at most `MAX_ITEMS` of what the user gave to be iterated, and no error of theirs."""
+    found: list[Any] = []
+    try:
+        found.extend(itertools.islice(items, MAX_ITEMS))
+    except Exception as error:  # the iterable is the user's
+        found.append(f"<{_type_name(items)}: {type(error).__name__} while it was read>")
+    return found
 
 
 def json_text(simple: Any) -> str:
@@ -121,7 +135,7 @@ class _Simplifier:
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if -(2**63) <= value < 2**64 else self._text(_big_int(value))
+            return value if -(2**63) <= value < 2**63 else self._text(_big_int(value))
         if kind is float:
             return value if math.isfinite(value) else str(value)
         if depth >= MAX_DEPTH or self._budget.spent:

@@ -1,5 +1,6 @@
 """Arrays, tensors and tables, described by shape and a few values. Nothing is imported."""
 
+from collections.abc import Callable
 from typing import Any
 
 _SMALL = 100
@@ -7,7 +8,7 @@ _ROWS = 10
 _COLUMNS = 50
 
 
-def describe(value: Any) -> dict[str, Any] | None:
+def describe(value: Any) -> Any:
     """Return what can be shown of a numpy, torch, pandas or polars value; None for others.
 
     Reads no more than a hundred values, so that a value of a gigabyte costs as little as another.
@@ -16,15 +17,14 @@ def describe(value: Any) -> dict[str, Any] | None:
     reader = _READERS.get(library)
     if reader is None:
         return None
-    found: dict[str, Any] | None = reader(value)
-    return found
+    return reader(value)
 
 
-def _array(value: Any) -> dict[str, Any] | None:
+def _array(value: Any) -> Any:
     if not hasattr(value, "dtype") or not hasattr(value, "shape"):
         return None
     if not value.shape and hasattr(value, "item"):
-        return {"type": type(value).__name__, "value": value.item()}
+        return value.item()
     shape = [int(side) for side in value.shape]
     out = {"type": type(value).__name__, "shape": shape, "dtype": str(value.dtype)}
     if _count(shape) <= _SMALL:
@@ -42,7 +42,7 @@ def _tensor(value: Any) -> dict[str, Any] | None:
     return out
 
 
-def _table(value: Any) -> dict[str, Any] | None:
+def _table(value: Any) -> Any:
     name = type(value).__name__
     if name == "DataFrame":
         columns = [column if isinstance(column, str) else str(column) for column in value.columns]
@@ -55,9 +55,7 @@ def _table(value: Any) -> dict[str, Any] | None:
     if name == "Series":
         head = value.iloc[:_ROWS].tolist()
         return {"type": name, "length": len(value), "dtype": str(value.dtype), "head": head}
-    if name == "Timestamp":
-        return {"type": name, "value": value.isoformat()}
-    return None
+    return value.isoformat() if name == "Timestamp" else None
 
 
 def _polars(value: Any) -> dict[str, Any] | None:
@@ -77,7 +75,7 @@ def _count(shape: list[int]) -> int:
     return count
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Any], Any]] = {
     "numpy": _array,
     "jax": _array,
     "jaxlib": _array,

@@ -2,6 +2,7 @@ import asyncio
 import concurrent.futures
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from opentelemetry import trace as otel
 
 import pellucid
+from pellucid.core.errors import InvalidInput
 from pellucid.testing.collector import Collector, Received
 
 
@@ -282,6 +284,32 @@ def test_attachments_of_several_handles_add_up(traced: Collector, tmp_path: Path
     ((event, told),) = span.events
     assert event == "pellucid.attachment_failed"
     assert "nowhere" in told["reason"]
+
+
+def test_odd_arguments_raise_nothing(traced: Collector) -> None:
+    def endless() -> Iterator[str]:
+        while True:
+            yield "document"
+
+    def broken() -> Iterator[Any]:
+        yield {"role": "user", "content": "x"}
+        raise RuntimeError
+
+    odd: Any = 5
+    with pellucid.span(odd, attributes={odd: odd}, kind="of my own") as span:
+        span.set_attribute(odd, object()).set_documents(endless()).set_messages(input=broken())
+        span.set_model(odd, provider=odd, temperature=object(), stop_sequences=[odd])
+        span.set_usage(input=odd, output=odd).add_event(odd, {odd: odd})
+        span.set_tool_call(odd, object(), id=odd).add_attachment(odd).set_error(odd)
+        span.set_messages(output=None).set_input(None).set_output(object)
+    found = sent(traced)["5"]
+    assert found.attributes["gen_ai.request.model"] == "5"
+    assert len(json.loads(found.attributes["pellucid.documents"])) == 1_000
+
+
+def test_what_is_no_function_is_not_decorated() -> None:
+    with pytest.raises(InvalidInput, match="name"):
+        pellucid.trace("plan")  # type: ignore[call-overload]
 
 
 def test_a_span_that_stays_open_is_shown_as_running(traced: Collector) -> None:

@@ -125,7 +125,11 @@ Pair = namedtuple("Pair", "left right")
         (int, "<class int>"),
         (len, "<builtin_function_or_method len>"),
         (ValueError("bad", 1), {"type": "ValueError", "args": ["bad", 1]}),
-        (np.int64(5), {"type": "int64", "value": 5}),
+        (np.int64(5), 5),
+        (np.float64(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.array(3), 3),
+        (pd.Timestamp("2026-01-02"), "2026-01-02T00:00:00"),
         (
             np.arange(4, dtype=np.float32).reshape(2, 2),
             {"type": "ndarray", "shape": [2, 2], "dtype": "float32", "values": [[0, 1], [2, 3]]},
@@ -253,6 +257,13 @@ def test_huge_values_are_cut_in_size_and_time(value: Any) -> None:
     text = attribute_of(value)
     assert time.thread_time() - start < 1.0
     assert len(text) <= MAX_CHARACTERS * 1.1 + 1_000
+
+
+def test_scalars_stay_what_they_are() -> None:
+    for value in (5, True, 0.5, np.int64(5), np.float32(0.5)):
+        assert attribute_of(value) == value
+        assert type(attribute_of(value)) in (int, bool, float)
+    assert attribute_of(2**64) == str(2**64)
 
 
 def test_a_long_prompt_stays_whole() -> None:

@@ -15,6 +15,7 @@ from pellucid.client.tracing.context import detach
 from pellucid.client.tracing.span import documents_attribute, kind_attributes, start
 from pellucid.client.tracing.state import state
 from pellucid.client.tracing.streams import Stream
+from pellucid.core.errors import InvalidInput
 from pellucid.core.span import Document, SpanKind
 from pellucid.semconv import attributes as names
 
@@ -104,6 +105,10 @@ def trace(
     def decorate(target: Any) -> Any:
         if isinstance(target, staticmethod | classmethod):
             return type(target)(decorate(target.__func__))
+        if not callable(target):
+            raise InvalidInput(
+                f"trace decorates a function, not {target!r}. Give a name with trace(name=…)."
+            )
         traced = _Traced(
             target,
             name,

@@ -12,7 +12,7 @@ _MAX_STACK = 64_000
 
 def record(span: OtelSpan, error: BaseException, *, fail: bool = True) -> None:
     """Record an exception that leaves a span; an orderly end (GeneratorExit, exit 0) is none."""
-    if isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+    if _is_orderly(error):
         return
     if not span.is_recording():
         return
@@ -30,6 +30,13 @@ def record(span: OtelSpan, error: BaseException, *, fail: bool = True) -> None:
     if fail:
         name = kind.__name__
         span.set_status(Status(StatusCode.ERROR, f"{name}: {message}" if message else name))
+
+
+def _is_orderly(error: BaseException) -> bool:
+    if isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+        return True
+    # LangGraph's way to wait for a human, or to hand over to another graph.
+    return any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__)
 
 
 def message_of(error: BaseException) -> str:

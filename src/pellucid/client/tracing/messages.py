@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pellucid.client.encoding import json_text, simplify
+from pellucid.client.encoding import json_text, simplify, taken
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 """Roles by the `type` of LangChain's messages."""
@@ -16,7 +16,7 @@ def messages_attribute(messages: Iterable[Any]) -> str:
     """
     if isinstance(messages, str | Mapping):
         messages = [messages]
-    simple = simplify(list(messages))
+    simple = simplify(taken(messages))
     return json_text([_message(item) for item in simple])
 
 

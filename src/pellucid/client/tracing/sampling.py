@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import (
     DEFAULT_ON,
     ParentBased,
@@ -10,7 +12,6 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.sdk.trace.sampling import _get_from_env_or_default as sampler_from_environment
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
@@ -24,7 +25,9 @@ class RateSampler(Sampler):
     def set_rate(self, rate: float | None) -> None:
         """Set the share of traces to keep."""
         if rate is None:
-            self._inner = sampler_from_environment()
+            # A provider without a sampler reads OTEL_TRACES_SAMPLER; nothing else does in public.
+            provider = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+            self._inner = provider.sampler
         else:
             self._inner = ParentBased(TraceIdRatioBased(rate))
 

@@ -10,7 +10,7 @@ from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind as OtelKind
 
-from pellucid.client.encoding import Budget, attribute_of, json_text, simplify
+from pellucid.client.encoding import Budget, attribute_of, json_text, simplify, taken
 from pellucid.client.images import data_url
 from pellucid.client.masking import MASK, masked
 from pellucid.client.tracing import exceptions
@@ -87,11 +87,14 @@ class Span:
         """Set what the stage gave back: text, or anything that JSON can show."""
         return self._set(names.OUTPUT, value)
 
-    def set_model(self, model: str, provider: str | None = None, **parameters: Any) -> "Span":
+    def set_model(
+        self, model: str | None, provider: str | None = None, **parameters: Any
+    ) -> "Span":
         """Set the model that was asked, whose it is, and the request's parameters."""
         if not self._otel.is_recording():
             return self
-        self._otel.set_attribute(names.REQUEST_MODEL, str(model))
+        if model is not None:
+            self._otel.set_attribute(names.REQUEST_MODEL, str(model))
         if provider is not None:
             self._otel.set_attribute(names.PROVIDER, str(provider))
         others = {}
@@ -130,7 +133,7 @@ class Span:
         }
         for name, figure in figures.items():
             if figure is not None:
-                self._otel.set_attribute(name, figure)
+                self._set(name, figure)
         return self
 
     def set_messages(
@@ -194,9 +197,8 @@ class Span:
 
     def set_attribute(self, name: str, value: Any) -> "Span":
         """Set an attribute; what OpenTelemetry has no type for becomes JSON text."""
-        if masked(name, value):
-            value = MASK
-        return self._set(name, value)
+        name = str(name)
+        return self._set(name, MASK if masked(name, value) else value)
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> "Span":
         """Note that something happened now."""
@@ -206,7 +208,7 @@ class Span:
                 str(key): MASK if masked(str(key), value) else attribute_of(value, budget)
                 for key, value in (attributes or {}).items()
             }
-            self._otel.add_event(name, shown)
+            self._otel.add_event(str(name), shown)
         return self
 
     def record_exception(self, error: BaseException) -> "Span":
@@ -278,8 +280,9 @@ def span(
         held[names.INPUT] = attribute_of(input)
     if attributes:
         for key, value in attributes.items():
+            key = str(key)
             held[key] = MASK if masked(key, value) else attribute_of(value)
-    return Span(otel.INVALID_SPAN, (name, held, kind, parent))
+    return Span(otel.INVALID_SPAN, (str(name), held, kind, parent))
 
 
 def current_span() -> Span:
@@ -323,5 +326,7 @@ def start(
 
 def documents_attribute(documents: Iterable[Any]) -> str:
     """Return documents as the JSON text of `pellucid.documents`."""
-    shown = [{"text": document} if type(document) is str else document for document in documents]
+    shown = [
+        {"text": document} if type(document) is str else document for document in taken(documents)
+    ]
     return json_text(simplify(shown))
