@@ -58,6 +58,7 @@ class Indexer:
         self._clock = clock
         self._news = threading.Event()
         self._stopping = threading.Event()
+        self._written = 0
         self._thread: threading.Thread | None = None
         self._rounds = threading.Lock()  # one round at a time
 
@@ -73,8 +74,9 @@ class Indexer:
         if self._thread is not None:
             self._thread.join()
 
-    def notify(self) -> None:
-        """Say that something was written."""
+    def notify(self, spans: int) -> None:
+        """Say that so many spans were written."""
+        self._written += spans  # of the writing thread alone; a rough figure will do
         self._news.set()
 
     def catch_up(self) -> None:
@@ -91,10 +93,10 @@ class Indexer:
                     began = time.monotonic()
                     if not self.work():
                         break
-                    if self._news.is_set():
-                        # Writes go on: leave them at least half of the time.
-                        self._news.clear()
-                        self._stopping.wait(min(time.monotonic() - began, 0.5))
+                    written, self._written = self._written, 0
+                    if written > ROUND:
+                        # Writes are faster than indexing: leave them most of the time.
+                        self._stopping.wait(min(4 * (time.monotonic() - began), 1.0))
             except PellucidError as error:
                 _log.warning("Indexing waits: %s", error)
                 self._stopping.wait(5.0)

@@ -86,20 +86,20 @@ class SqliteSpanStore:
         if arrivals:
             with self._transaction() as writer:
                 writer.write(arrivals)
-            self._indexer.notify()
+            self._indexer.notify(len(arrivals))
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Join log records to their spans, before or after these arrive; durable on return."""
         if records:
             with self._transaction() as writer:
                 writer.write_logs(records)
-            self._indexer.notify()
+            self._indexer.notify(len(records))
 
     def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
         """Read spans again that an older normaliser than `version` read."""
         with self._transaction() as writer:
             last = writer.renormalise(version, limit, after)
-        self._indexer.notify()
+        self._indexer.notify(limit)
         return last
 
     def write_scores(self, scores: Sequence[Score]) -> None:
