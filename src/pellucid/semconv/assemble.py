@@ -99,7 +99,7 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
         documents=_documents(get, kind, span_output),
         input_documents=get("input_documents", []),
         tokens=_tokens(draft),
-        cost_usd=get("cost"),
+        cost_usd=_cost(claims),
         ttft_ns=get("ttft") if "ttft" in claims or not events else first_token_ns(decoded, events),
         finish_reason=get("finish_reason") or _finish_of(output_messages),
         prompt=_prompt(draft),
@@ -250,6 +250,13 @@ def _tokens(draft: Draft) -> Tokens:
         reasoning=get("tokens.reasoning", 0),
         image=get("tokens.image", 0),
     )
+
+
+def _cost(claims: dict[str, Any]) -> float | None:
+    cost: float | None = claims.get("cost")
+    if cost is None and ("cost.input" in claims or "cost.output" in claims):
+        return float(claims.get("cost.input", 0) + claims.get("cost.output", 0))
+    return cost
 
 
 def _union(draft: Draft, field: str) -> dict[str, Any]:

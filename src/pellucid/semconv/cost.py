@@ -79,6 +79,8 @@ class PriceTable:
     def find(self, model: str, provider: str | None, start_ns: int) -> Price | None:
         """Return what a model cost at a time; the earliest known price, if that is later."""
         key = (model, provider or "")
+        if len(model) + len(key[1]) > _LONG_NAME:
+            return None
         dated = self._found.get(key)
         if dated is None:
             dated = next((hit for table in self._tables if (hit := table.find(*key))), ())
@@ -104,6 +106,8 @@ class PriceTable:
 
 
 _MAX_REMEMBERED = 10_000
+_LONG_NAME = 200
+"""No model has such a name; and names are remembered."""
 
 _PREFIX = re.compile(
     r"^(?:models/|publishers/[\w.-]+/models/|azure/|bedrock/|vertex_ai/|openrouter/|gemini/"

@@ -7,7 +7,7 @@ joins its span as an event whose `body` attribute is the record's body.
 from collections.abc import Sequence
 from typing import Any
 
-from pellucid.core.span import Attributes, DecodedSpan, LogRecord, Message, SpanEvent
+from pellucid.core.span import Attributes, DecodedSpan, LogRecord, Message, Part, SpanEvent
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import message_of, read_content, read_instructions, read_messages
 from pellucid.semconv.values import UNREAD, decode_json, json_safe, read_structure
@@ -32,6 +32,11 @@ _ROLES = {
     "gen_ai.tool.message": "tool",
 }
 _CHOICE = "gen_ai.choice"
+_CONTENTS = {
+    "gen_ai.content.prompt": ("gen_ai.prompt", "user"),
+    "gen_ai.content.completion": ("gen_ai.completion", "assistant"),
+}
+"""The first generation: everything in one attribute of two events."""
 _DETAILS = frozenset({names.INPUT_MESSAGES, names.OUTPUT_MESSAGES})
 
 
@@ -60,6 +65,8 @@ def messages_from_events(events: Sequence[SpanEvent]) -> EventMessages:
             message = _message(attributes, "assistant")
             if message is not None:
                 found.output.append(message)
+        elif event.name in _CONTENTS:
+            _read_contents(event, found)
         elif not _DETAILS.isdisjoint(attributes) or type(attributes.get(BODY)) is dict:
             _read_details(attributes, details)
     found.input = found.input or details.input
@@ -106,6 +113,18 @@ def event_of_log(record: LogRecord) -> SpanEvent:
         attributes.setdefault(SEVERITY, record.severity)
     name = record.event_name or (named if type(named) is str else "") or "log"
     return SpanEvent(name=name, time_ns=record.time_ns, attributes=attributes)
+
+
+def _read_contents(event: SpanEvent, found: EventMessages) -> None:
+    name, role = _CONTENTS[event.name]
+    content = event.attributes.get(name)
+    messages = read_messages(content)
+    if messages is UNREAD:
+        if type(content) is not str or not content:
+            return
+        messages = [Message(role=role, parts=[Part(type="text", content=content)])]
+    target = found.input if role == "user" else found.output
+    target += messages
 
 
 def _message(attributes: Attributes, role: str) -> Message | None:

@@ -348,6 +348,8 @@ DIALECT = Dialect(
             ("llm.token_count.prompt_details.cache_write", "tokens.cache_write", read_count),
             ("llm.token_count.completion_details.reasoning", "tokens.reasoning", read_count),
             ("llm.cost.total", "cost", read_reported_cost),
+            ("llm.cost.prompt", "cost.input", read_reported_cost),
+            ("llm.cost.completion", "cost.output", read_reported_cost),
             ("llm.finish_reason", "finish_reason", read_text),
             ("llm.prompt_template.template", "prompt.template", read_text),
             ("llm.prompt_template.variables", "prompt.variables", read_object),

@@ -268,12 +268,11 @@ def _json_safe(value: Any, depth: int) -> Any:
 def _is_deep(value: Any, depth: int) -> bool:
     level = [value]
     for _ in range(depth):
-        level = [
-            item
-            for parent in level
-            if isinstance(parent, dict | list)
-            for item in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-        if not level:
+        below: list[Any] = []
+        for parent in level:
+            items = parent.values() if type(parent) is dict else parent
+            below += [item for item in items if type(item) is dict or type(item) is list]
+        if not below:
             return False
+        level = below
     return True

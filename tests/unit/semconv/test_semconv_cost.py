@@ -75,6 +75,7 @@ def test_models_are_found_by_the_names_they_go_by(
         ("mistral-small-latest", "ollama"),
         ("llama-3.3-70b-versatile", "together"),
         ("gpt-9", "openai"),
+        ("gpt-4o" + "-2024" * 100_000, "openai"),
         ("", None),
         (None, "openai"),
     ],

@@ -343,6 +343,27 @@ def test_messages_in_span_events_of_an_earlier_generation() -> None:
     assert span.events == events
 
 
+def test_messages_of_the_first_generation_of_events() -> None:
+    events = [
+        SpanEvent(name="gen_ai.content.prompt", time_ns=1, attributes={"gen_ai.prompt": "hi"}),
+        SpanEvent(
+            name="gen_ai.content.completion",
+            time_ns=2,
+            attributes={"gen_ai.completion": '[{"role": "assistant", "content": "yo"}]'},
+        ),
+    ]
+    span = _read({"gen_ai.operation.name": "chat"}, events=events)
+    assert (span.input_messages, span.output_messages) == (
+        [_said("user", "hi")],
+        [_said("assistant", "yo")],
+    )
+
+
+def test_the_parts_of_a_cost_make_a_cost() -> None:
+    span = _read({"llm.cost.prompt": 0.25, "llm.cost.completion": 0.5})
+    assert span.cost_usd == 0.75
+
+
 def test_log_records_join_a_span_once_and_in_order() -> None:
     def record(digest: bytes, time_ns: int, name: str, body: Any) -> LogRecord:
         return LogRecord(
