@@ -7,6 +7,7 @@ from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.rollup import Rollup
 from pellucid.core.span import StoredSpan
+from pellucid.core.survey import Survey, TimeBins
 from pellucid.core.trace import (
     Deletion,
     ExperimentSummary,
@@ -94,6 +95,14 @@ class TraceService:
         """Return one trace in columns. Raises NotFound."""
         return await self._readers.run(self._store.get_waterfall, _trace_id(trace_id))
 
+    async def survey(self, *, experiment: str, query: str = "", most: int = 20) -> Survey:
+        """Count what the newest traces that match have. Raises QuerySyntaxError."""
+        return await self._readers.run(self._survey, experiment, query, most)
+
+    async def count_by_time(self, *, experiment: str, query: str = "", bins: int = 60) -> TimeBins:
+        """Count the traces that match by time. Raises QuerySyntaxError."""
+        return await self._readers.run(self._count_by_time, experiment, query, bins)
+
     async def list_rollups(
         self,
         *,
@@ -162,6 +171,14 @@ class TraceService:
             limit=limit,
             cursor=cursor or None,
         )
+
+    def _survey(self, experiment: str, text: str, most: int) -> Survey:
+        query = self._queries.read(text)
+        return self._store.survey(experiment=experiment, query=query, most=most)
+
+    def _count_by_time(self, experiment: str, text: str, bins: int) -> TimeBins:
+        query = self._queries.read(text)
+        return self._store.count_by_time(experiment=experiment, query=query, bins=bins)
 
     def _read_trace(self, trace_id: str) -> Trace:
         summary = self._store.get_trace(trace_id)

@@ -1,5 +1,6 @@
 """What the trace list adds up to: facets and a histogram, fetched once the list is there."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -7,32 +8,23 @@ from urllib.parse import urlencode
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
-from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
-from pellucid.server.services.overview import (
-    Bucket,
-    Facet,
-    draw_histogram,
-    list_facets,
-    percentile,
-    read_newest,
-)
+from pellucid.core.survey import Survey, TimeBin, TimeBins
 from pellucid.server.services.traces import TraceService
-from pellucid.server.web.format import quote_term
+from pellucid.server.web.facets import INSIDE, Facet, FacetValue, list_facets, list_score_ranges
 from pellucid.server.web.page import Fragment, doc
 from pellucid.server.web.terms import add_terms, drop_terms, has_terms, replace_fields
 
-CHART_WIDTH = 1000
 CHART_HEIGHT = 64
 _TICKS = 6
+_DAILY_NS = 7_200 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
 class FacetLink:
     """One value of a facet: `href` adds it to the query or takes it away, `exclude` bans it."""
 
-    label: str
-    count: int
+    value: FacetValue
     share: float
     is_on: bool
     is_excluded: bool
@@ -45,7 +37,8 @@ class FacetView:
     """One facet with its links."""
 
     title: str
-    values: list[FacetLink]
+    remark: str
+    links: list[FacetLink]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +47,6 @@ class BarView:
 
     x: float
     width: float
-    y: float
     height: float
     error_height: float
     href: str
@@ -63,7 +55,7 @@ class BarView:
 
 @dataclass(frozen=True, kw_only=True)
 class TickView:
-    """One label below the histogram."""
+    """One label below the histogram, `left` percent from its beginning."""
 
     left: float
     at_ns: int
@@ -71,31 +63,29 @@ class TickView:
 
 @dataclass(frozen=True, kw_only=True)
 class ChartView:
-    """The histogram: bars of traces with their errors, and a line of p95 duration."""
+    """The histogram: bars of traces with their errors."""
 
     bars: list[BarView]
     ticks: list[TickView]
     most: int
-    longest_ns: int
-    line: str
+    traces: int
+    errors: int
     from_ns: int
     until_ns: int
     is_daily: bool
+    is_partial: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewPage(Fragment):
-    """Facets and histogram of the newest traces that match."""
+    """Facets and histogram of the traces that match."""
 
     template = "overview.html"
 
     facets: list[FacetView] = doc("Fields with their values, counts and links")
     chart: ChartView | None = doc("The histogram; None where no trace matches")
-    counted: int = doc("The traces that were counted")
+    counted: int = doc("The traces whose values were counted")
     is_partial: bool = doc("Whether more match than were counted")
-    errors: int = doc("Those of them that failed")
-    p50_ns: int | None = doc("Duration that half of them do not exceed")
-    p95_ns: int | None = doc("Duration that 95 in 100 of them do not exceed")
 
 
 @get("/experiments/{slug:str}/traces/overview", include_in_schema=False)
@@ -109,98 +99,103 @@ async def show_overview(
     query = str(request.query_params.get("query", "")).strip()
     name = (await traces.get_experiment(slug)).name
     try:
-        newest = await read_newest(traces, name, query)
+        survey, bins = await _read(traces, name, query)
     except InvalidInput:
         query = ""
-        newest = await read_newest(traces, name, query)
+        survey, bins = await _read(traces, name, query)
     base = f"/experiments/{slug}/traces"
-    durations = [trace.duration_ns for trace in newest.traces]
+    facets = await _count_facets(traces, name, query, survey)
     return OverviewPage(
-        facets=[
-            _facet(facet, base, query, len(newest.traces))
-            for facet in list_facets(newest.traces, quote_term)
-        ],
-        chart=draw_chart(draw_histogram(newest.traces, now_ns()), base, query),
-        counted=len(newest.traces),
-        is_partial=newest.is_partial,
-        errors=sum(trace.status == "error" for trace in newest.traces),
-        p50_ns=percentile(durations, 0.5),
-        p95_ns=percentile(durations, 0.95),
+        facets=[_link(facet, base, query, survey.trace_count) for facet in facets],
+        chart=draw_chart(bins, base, query),
+        counted=survey.trace_count,
+        is_partial=survey.partial,
     ).respond()
 
 
-def _facet(facet: Facet, base: str, query: str, total: int) -> FacetView:
-    values = []
+async def _read(traces: TraceService, name: str, query: str) -> tuple[Survey, TimeBins]:
+    return await asyncio.gather(
+        traces.survey(experiment=name, query=query),
+        traces.count_by_time(experiment=name, query=query),
+    )
+
+
+async def _count_facets(traces: TraceService, name: str, query: str, survey: Survey) -> list[Facet]:
+    async def count(terms: tuple[str, ...]) -> int:
+        narrowed = add_terms(query, terms)
+        return (await traces.survey(experiment=name, query=narrowed, most=1)).trace_count
+
+    ranges = list_score_ranges(survey)
+    inside, *counts = await asyncio.gather(count(INSIDE), *(count(part.terms) for part in ranges))
+    return list_facets(survey, inside=inside, ranges=zip(ranges, counts, strict=True))
+
+
+def _link(facet: Facet, base: str, query: str, total: int) -> FacetView:
+    links = []
     for value in facet.values:
         negated = tuple(f"-{term}" for term in value.terms)
         is_on = has_terms(query, value.terms)
-        is_excluded = has_terms(query, negated)
-        toggled = (
-            drop_terms(query, value.terms)
-            if is_on or is_excluded
-            else add_terms(query, value.terms)
-        )
-        values.append(
+        is_excluded = has_terms(query, negated[:1])
+        without = drop_terms(query, value.terms)
+        toggled = without if is_on or is_excluded else add_terms(query, value.terms)
+        links.append(
             FacetLink(
-                label=value.label,
-                count=value.count,
-                share=value.count / max(total, 1),
+                value=value,
+                share=min(value.count / max(total, 1), 1.0),
                 is_on=is_on,
                 is_excluded=is_excluded,
                 href=_address(base, toggled),
-                exclude=_address(base, add_terms(drop_terms(query, value.terms), negated[:1])),
+                exclude=_address(base, add_terms(without, negated[:1])),
             )
         )
-    return FacetView(title=facet.title, values=values)
+    return FacetView(title=facet.title, remark=facet.remark, links=links)
 
 
-def draw_chart(buckets: list[Bucket], base: str, query: str) -> ChartView | None:
-    """Place bars, line and labels; None without buckets."""
-    if not buckets:
+def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
+    """Place bars and labels; None where nothing was counted."""
+    bins = counted.bins
+    most = max((one.count for one in bins), default=0)
+    if not most:
         return None
-    most = max(bucket.count for bucket in buckets)
-    longest = max((bucket.p95_ns or 0 for bucket in buckets), default=0)
-    width = CHART_WIDTH / len(buckets)
-    top = CHART_HEIGHT - 6
-    points = [
-        f"{(index + 0.5) * width:.1f},{CHART_HEIGHT - bucket.p95_ns / longest * top:.1f}"
-        for index, bucket in enumerate(buckets)
-        if bucket.p95_ns is not None and longest
-    ]
-    every = max(len(buckets) // _TICKS, 1)
+    every = max(len(bins) // _TICKS, 1)
     return ChartView(
         bars=[
-            _bar(bucket, index, width, most, base, query)
-            for index, bucket in enumerate(buckets)
-            if bucket.count
+            _bar(one, index, len(bins), most, _since(base, query, one))
+            for index, one in enumerate(bins)
+            if one.count
         ],
         ticks=[
-            TickView(left=index / len(buckets) * 100, at_ns=bucket.start_ns)
-            for index, bucket in enumerate(buckets)
-            if index % every == 0 and index / len(buckets) < 0.94
+            TickView(left=index / len(bins) * 100, at_ns=one.start_ns)
+            for index, one in enumerate(bins)
+            if index % every == 0 and index / len(bins) < 0.94
         ],
         most=most,
-        longest_ns=longest,
-        line=" ".join(points) if len(points) > 1 else "",
-        from_ns=buckets[0].start_ns,
-        until_ns=buckets[-1].end_ns,
-        is_daily=buckets[0].end_ns - buckets[0].start_ns >= 7_200 * 10**9,
+        traces=sum(one.count for one in bins),
+        errors=sum(one.error_count for one in bins),
+        from_ns=bins[0].start_ns,
+        until_ns=bins[-1].end_ns,
+        is_daily=bins[0].end_ns - bins[0].start_ns >= _DAILY_NS,
+        is_partial=counted.partial,
     )
 
 
-def _bar(bucket: Bucket, index: int, width: float, most: int, base: str, query: str) -> BarView:
-    height = max(bucket.count / most * (CHART_HEIGHT - 2), 1.5)
-    terms = (f"since:{_iso(bucket.start_ns)}", f"until:{_iso(bucket.end_ns)}")
-    errors = f", {bucket.errors} failed" if bucket.errors else ""
+def _bar(one: TimeBin, index: int, count: int, most: int, href: str) -> BarView:
+    width = 1000 / count
+    top = CHART_HEIGHT - 2
+    failed = f", {one.error_count} failed" if one.error_count else ""
     return BarView(
         x=index * width + min(width * 0.1, 1),
         width=width - min(width * 0.2, 2),
-        y=CHART_HEIGHT - height,
-        height=height,
-        error_height=max(bucket.errors / most * (CHART_HEIGHT - 2), 1.5) if bucket.errors else 0,
-        href=_address(base, replace_fields(query, ("since", "until"), terms)),
-        label=f"{bucket.count} traces{errors}",
+        height=max(one.count / most * top, 1.5),
+        error_height=max(one.error_count / most * top, 1.5) if one.error_count else 0,
+        href=href,
+        label=f"{one.count} traces{failed}",
     )
+
+
+def _since(base: str, query: str, one: TimeBin) -> str:
+    terms = (f"since:{_iso(one.start_ns)}", f"until:{_iso(one.end_ns)}")
+    return _address(base, replace_fields(query, ("since", "until"), terms))
 
 
 def _iso(at_ns: int) -> str:
