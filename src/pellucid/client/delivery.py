@@ -35,6 +35,7 @@ _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
 _SLOW_S = 2.0
 _PROGRESS_S = 1.0
+_LEAST_CLOSE_S = 0.1
 _LONGEST_CLOSE_S = 5.0
 _LONGEST_IMPORT_S = 5.0
 
@@ -133,6 +134,9 @@ class Deliverer:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            if self._in_flight is not None:
+                # The time that an answer has been awaited already counts.
+                deadline = min(deadline, max(start + _LEAST_CLOSE_S, self._sent_at + timeout_s))
             done = self._done_count
             # A server that answers may as well have what workers left in the spool.
             self._backlog = done > 0 or self._own_backlog

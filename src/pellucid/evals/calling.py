@@ -2,12 +2,13 @@
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pellucid.core.errors import PellucidError
 
@@ -182,19 +183,42 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    results: list[Result] = []
-    errors: list[BaseException] = []
-    context = contextvars.copy_context()
+    return _Elsewhere(work).run()
 
-    def run() -> None:
+
+class _Elsewhere(Generic[Result]):
+    """A coroutine on a loop and thread of its own; Ctrl-C while waiting cancels it."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._results: list[Result] = []
+        self._errors: list[BaseException] = []
+        self._cancel: Callable[[], object] = lambda: None
+
+    def run(self) -> Result:
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run, args=(self._outer,), name="pellucid-evaluate", daemon=True
+        )
+        thread.start()
         try:
-            results.append(context.run(asyncio.run, work()))
-        except BaseException as error:  # carried to the calling thread
-            errors.append(error)
+            thread.join()
+        except BaseException:
+            self._cancel()
+            thread.join(1)
+            raise
+        if self._errors:
+            raise self._errors[0]
+        return self._results[0]
 
-    thread = threading.Thread(target=run, name="pellucid-evaluate", daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    def _outer(self) -> None:
+        try:
+            self._results.append(asyncio.run(self._inner()))
+        except BaseException as error:  # carried to the calling thread
+            self._errors.append(error)
+
+    async def _inner(self) -> Result:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
+        return await self._work()

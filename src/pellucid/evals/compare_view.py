@@ -81,7 +81,14 @@ def row(change: Change) -> list[str]:
 
 def details(comparison: Comparison) -> list[str]:
     """Return lines on what regressed, what was left out and what it would take to know."""
-    lines = []
+    lines = [
+        f"{len(ids)} examples are only in {name}"
+        for ids, name in (
+            (comparison.only_here, comparison.name),
+            (comparison.only_baseline, comparison.baseline_name),
+        )
+        if ids
+    ]
     for change in ordered(comparison):
         regressions = change.regressions
         if regressions:

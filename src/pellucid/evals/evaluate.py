@@ -43,6 +43,7 @@ async def aevaluate(
     scorers: Any = (),
     *,
     name: str | None = None,
+    experiment: str | None = None,
     concurrency: int = 10,
     repeats: int = 1,
     timeout: float | None = None,
@@ -86,7 +87,7 @@ async def aevaluate(
     journal = Journal(
         folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
     )
-    run = open_run(name, _params(plan, prepared, params), parent=parent)
+    run = open_run(name, _params(plan, prepared, params), experiment=experiment, parent=parent)
     run.note_dataset(prepared.dataset.name, prepared.dataset.version)
     bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
     runner = Runner(

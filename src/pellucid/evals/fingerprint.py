@@ -1,11 +1,15 @@
 """What identifies code and values by content, so that caches notice a change."""
 
 import functools
+import hashlib
 import inspect
+import pickle
 import re
 import types
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from pellucid.core.dataset import digest
 
@@ -99,10 +103,12 @@ class _Reader:
         if self._left < 0:
             return kind.__qualname__
         call = kind.__dict__.get("__call__")
-        state = getattr(value, "__dict__", None)
-        content = self.read(state) if state is not None else _ADDRESS.sub("", repr(value))
-        if hasattr(value, "tobytes"):  # arrays, whose repr leaves the middle out
-            content = [content, digest(value.tobytes())]
+        if isinstance(value, msgspec.Struct):
+            content = self.read(msgspec.structs.asdict(value))
+        elif isinstance(state := getattr(value, "__dict__", None), dict):
+            content = self.read(state)
+        else:
+            content = _content_of(value)
         return [f"{kind.__module__}.{kind.__qualname__}", self.read(call), content]
 
 
@@ -112,6 +118,14 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(const, types.CodeType):
             names |= _names(const)
     return names
+
+
+def _content_of(value: Any) -> str:
+    """Return what tells apart objects without attributes, such as arrays: their pickled bytes."""
+    try:
+        return hashlib.blake2b(pickle.dumps(value, protocol=5), digest_size=16).hexdigest()
+    except Exception:  # a lock, a socket: nothing that an answer depends on
+        return _ADDRESS.sub("", repr(value))
 
 
 def _content(cell: Any) -> Any:

@@ -143,6 +143,7 @@ def open_run(
     params: Mapping[str, Any],
     *,
     kind: str = "evaluation",
+    experiment: str | None = None,
     parent: EvaluationRun | None = None,
 ) -> EvaluationRun:
     """Begin a run: a part of `parent`, or of the run in whose `with` block the caller is.
@@ -153,6 +154,7 @@ def open_run(
         setup.init()
     run = start_run(
         name,
+        experiment=experiment,
         params=params,
         tags={TYPE_TAG: kind},
         parent=parent.active if parent is not None else None,

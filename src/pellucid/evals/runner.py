@@ -279,8 +279,10 @@ class Runner:
         found = await asyncio.gather(
             *(self._scored(case, scorer, fields) for scorer in self._plan.scorers)
         )
-        for scores in found:
-            repeat.scores.update(scores)
+        for scorer, scores in zip(self._plan.scorers, found, strict=True):
+            for name, result in scores.items():
+                taken = name in repeat.scores
+                repeat.scores[f"{scorer.name}.{name}" if taken else name] = result
         self._publish(case, repeat)
 
     async def _scored(

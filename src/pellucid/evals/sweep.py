@@ -112,6 +112,7 @@ async def asweep(
     constraints: Sequence[str] = (),
     seed: int = 0,
     name: str | None = None,
+    experiment: str | None = None,
     **options: Any,
 ) -> Sweep:
     """Evaluate `task` under many configurations of a space.
@@ -132,7 +133,7 @@ async def asweep(
     chooser = make_sampler(sampler, space, count=runs, seed=seed)
     before = figures()
     about = {"sampler": sampler, "objective": objective, "space": space}
-    run = open_run(name or "sweep", about, kind="sweep")
+    run = open_run(name or "sweep", about, kind="sweep", experiment=experiment)
     tried: list[SweepRun] = []
     try:
         while (config := chooser.propose()) is not None:
@@ -142,6 +143,7 @@ async def asweep(
                 known,
                 name=_label(config),
                 params=config,
+                experiment=experiment,
                 parent=run,
                 **options,
             )

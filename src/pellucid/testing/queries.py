@@ -7,7 +7,6 @@ from pellucid.core.query import (
     Compare,
     Everything,
     Field,
-    FieldInfo,
     FieldType,
     Has,
     InSpan,
@@ -30,24 +29,25 @@ _NUMBERS = ["0", "1", "-2", "3.5", "$0.10", "5k", "2M", "1e-3", "1200"]
 _DURATIONS = ["2s", "150ms", "1.5h", "7d", "10us", "1ns", "3m"]
 _TIMES = ["2026-01-31", "2026-01-31T09:30", "2026-01-31T09:30:00Z", "24h", "7d"]
 _KEYS = ["env", "relevance", "a.b", "gen_ai.request.model", "with space", 'quo"te', "0.x"]
+_BARE = [Unresolved(name) for name in ("x.y", "llm.model_name", "relevance.mean")]
 _EQUALITIES = [Op.FOLD, Op.EQUAL]
 
 
 def fields_of(schema: Schema) -> st.SearchStrategy[Field]:
     """Draw any field of a schema, with a key where it needs one."""
-    return st.sampled_from(list(schema.fields.values())).flatmap(_field)
-
-
-def _field(info: FieldInfo) -> st.SearchStrategy[Field]:
-    keys: st.SearchStrategy[str | None] = st.sampled_from(_KEYS) if info.family else st.none()
-    return keys.map(lambda key: Field(info.name, info.scope, info.type, key))
+    return st.sampled_from(
+        [
+            Field(info.name, info.scope, info.type, key)
+            for info in schema.fields.values()
+            for key in (_KEYS if info.family else [None])
+        ]
+    )
 
 
 @st.composite
 def comparisons(draw: st.DrawFn, schema: Schema) -> Compare:
     """Draw a comparison whose values fit its field."""
-    name = st.sampled_from(["x.y", "llm.model_name", "relevance.mean"]).map(Unresolved)
-    field = draw(st.one_of(fields_of(schema), fields_of(schema), name))
+    field = draw(st.one_of(fields_of(schema), st.sampled_from(_BARE)))
     kind = field.type if isinstance(field, Field) else FieldType.DYNAMIC
     if kind in (FieldType.TEXT, FieldType.TIME):
         op = draw(st.sampled_from(_EQUALITIES))
@@ -97,7 +97,7 @@ def _leaves(schema: Schema) -> st.SearchStrategy[Node]:
     return st.one_of(*choices)
 
 
-def nodes(schema: Schema, max_leaves: int = 8) -> st.SearchStrategy[Node]:
+def nodes(schema: Schema, max_leaves: int = 6) -> st.SearchStrategy[Node]:
     """Draw a tree over a schema, as the parser makes them."""
 
     def grow(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -109,7 +109,7 @@ def nodes(schema: Schema, max_leaves: int = 8) -> st.SearchStrategy[Node]:
 
     leaves = _leaves(schema)
     if schema.inside_span is not None:
-        leaves = st.one_of(leaves, leaves, nodes(SPANS, 4).map(InSpan))
+        leaves = st.one_of(leaves, leaves, nodes(SPANS, 3).map(InSpan))
     return st.recursive(leaves, grow, max_leaves=max_leaves)
 
 

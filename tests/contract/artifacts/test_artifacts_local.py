@@ -64,3 +64,12 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable):
         store.put(b"disc")
     (tmp_path / "parts").chmod(0o700)
+
+
+def test_abandoned_uploads_are_removed_after_a_week(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    for name in ("a" * 64, "b" * 64):
+        store.append_part(name, 0, [b"half"])
+    os.utime(tmp_path / "parts" / ("a" * 64), (0, 0))
+    store = LocalArtifactStore(tmp_path)
+    assert [store.find_part_size(name) for name in ("a" * 64, "b" * 64)] == [0, 4]

@@ -23,6 +23,7 @@ from pellucid.storage.spans.sqlite.migrations import all_migrations
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
 from pellucid.testing.reference import ReferenceStore
 from pellucid.testing.span_store import Clock, assert_agrees
+from pellucid.testing.span_store.support import all_traces
 from pellucid.testing.spans import START, make_arrival, make_log, toy_normalise, trace_id, usage
 
 OLD = Path(__file__).parent / "old"
@@ -73,6 +74,9 @@ def test_a_store_of_an_earlier_version_opens(old: Path, tmp_path: Path) -> None:
         with closing(_open(path)) as store:
             assert_agrees(store, reference, START)
             assert store.find_unreferenced([PICTURE]) == []
+            for query, count in (("attr.tenant:3", 1), ('"many discs"', 12), ("kind:TOOL", 12)):
+                assert len(all_traces(store, query)) == count
+            store.index()
     more = [make_arrival(1, 50, 1), make_arrival(99, 1)]
     with closing(_open(path)) as store:
         for one in (store, reference):
@@ -80,6 +84,17 @@ def test_a_store_of_an_earlier_version_opens(old: Path, tmp_path: Path) -> None:
             one.write_logs([make_log(1, 50)])
             one.delete_trace(trace_id(2))
         assert_agrees(store, reference, START)
+
+
+def test_the_index_follows_in_the_background(tmp_path: Path) -> None:
+    with closing(_open(tmp_path / "spans.db")) as store:
+        for n in range(1, 40):
+            store.write([make_arrival(n, 1, model="m", output="a rare zyzzyva")])
+        deadline = time.monotonic() + 20
+        while store.list_values("model") != ["m"] or store._writer.index.watermark < 39:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert len(all_traces(store, "zyzzyva model:M")) == 39
 
 
 def test_every_version_has_an_old_store() -> None:

@@ -1,10 +1,14 @@
 """A process that dies in the middle of an evaluation, and the one that takes up after it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from pellucid.demo.model_server import ModelRequest, Rule, ScriptedModelServer
 
@@ -55,3 +59,51 @@ def test_a_killed_evaluation_resumes_without_paying_twice(tmp_path: Path) -> Non
     # What was in flight when the process died is paid again: at most the four slots.
     assert len(asked) == 60
     assert asked.total() <= 60 + 4
+
+
+INTERRUPTED = """
+import asyncio, sys, time, pellucid
+from pathlib import Path
+
+def agent(n):
+    with open("calls", "a") as file:
+        print(n, file=file)
+    if n == 12:
+        Path("ready").touch()
+        if len(sys.argv) > 1:
+            time.sleep(20)
+    return n
+
+data = [{"inputs": {"n": n}, "expected": n} for n in range(20)]
+
+async def cell():
+    return pellucid.evaluate(agent, data, pellucid.scorers.exact_match(), concurrency=1)
+
+inside = sys.argv[-1] == "inside"
+try:
+    report = asyncio.run(cell()) if inside else asyncio.run(
+        pellucid.aevaluate(agent, data, pellucid.scorers.exact_match(), concurrency=1))
+except KeyboardInterrupt:
+    sys.exit(130)
+print(report.scores["exact_match"].n)
+"""
+
+
+@pytest.mark.parametrize("mode", ["inside", "plain"])
+def test_an_interrupted_evaluation_resumes(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "program.py").write_text(INTERRUPTED)
+    env = {**os.environ, "PELLUCID_SPOOL_DIR": str(tmp_path / "spool")}
+    command = [sys.executable, "program.py"]
+    running = subprocess.Popen([*command, "die", mode], cwd=tmp_path, env=env)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(10) == 130
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "20"
+    calls = (tmp_path / "calls").read_text().split()
+    assert len(set(calls)) == 20
+    assert len(calls) <= 21  # the one in flight

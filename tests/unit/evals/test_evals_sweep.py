@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pandas  # type: ignore[import-untyped]
 import pytest
 
 import pellucid
 from pellucid import scorers
 from pellucid.core.errors import InvalidInput
+from pellucid.evals.fingerprint import fingerprint
 from pellucid.evals.space import make_sampler
 from pellucid.evals.stage import Stage
 
@@ -185,6 +187,36 @@ def test_content_not_identity_is_the_key() -> None:
     total(big)
     big[2500] = 1
     assert total(big) == 1
+
+
+def test_fingerprints_see_what_an_answer_may_depend_on() -> None:
+    frame = pandas.DataFrame({"a": range(500)})
+    other = frame.copy()
+    other.loc[250, "a"] = -1
+    assert fingerprint(frame) == fingerprint(frame.copy())
+    assert fingerprint(frame) != fingerprint(other)
+    assert fingerprint(pellucid.Document(id="a")) != fingerprint(pellucid.Document(id="b"))
+    assert fingerprint({1, 2}) == fingerprint({2, 1})
+
+    def scaled(factor: int) -> Any:
+        return lambda n: n * factor
+
+    assert fingerprint(scaled(1)) == fingerprint(scaled(1))
+    assert fingerprint(scaled(1)) != fingerprint(scaled(2))
+
+    class Agent:
+        def __init__(self, k: int) -> None:
+            self.k = k
+            self.lock = threading.Lock()
+
+        def __call__(self, n: int) -> int:
+            return n
+
+        def answer(self, n: int) -> int:
+            return n
+
+    assert fingerprint(Agent(1)) == fingerprint(Agent(1))
+    assert fingerprint(Agent(1).answer) != fingerprint(Agent(2).answer)
 
 
 def test_a_stage_with_a_folder_outlives_the_process(tmp_path: Path) -> None:

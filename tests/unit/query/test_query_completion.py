@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -80,3 +82,11 @@ def test_no_span_inside_a_span_and_none_among_runs() -> None:
 def test_completing_never_fails(text: str, at: int) -> None:
     found = complete(text, min(at, len(text)), TRACES)
     assert 0 <= found.start <= found.end <= len(text)
+
+
+def test_long_queries_are_completed_in_time() -> None:
+    started = time.perf_counter()
+    for text in ("a" * 19_000, "a." * 9_000, "(" * 19_000, "a:(" * 6_000, '"' * 19_000):
+        complete(text, len(text), TRACES)
+        complete(text * 10, len(text), TRACES)
+    assert time.perf_counter() - started < 5

@@ -40,6 +40,11 @@ class SnapshotTask:
         self._observer: Observer = observe(run.id)
         self._datasets: dict[str, str] = {}
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self._done.is_set()
+
     def start(self) -> None:
         """Begin."""
         try:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pellucid.client.http import ApiClient
 
 
+TIMEOUT_S = 10.0
+
+
 class Server(Protocol):
     """`/api/v1`, wherever it is answered; errors are those of `pellucid.core.errors`."""
 
@@ -22,10 +25,12 @@ class Server(Protocol):
         ...
 
 
-def api_client(deliverer: "Deliverer | None" = None) -> "ApiClient":
+def api_client(
+    deliverer: "Deliverer | None" = None, *, timeout_s: float = TIMEOUT_S
+) -> "ApiClient":
     """Return a connection to a deliverer's server, else to the one of the settings."""
     from pellucid.client.http import ApiClient
 
     client = client_settings()
     url = client.url if deliverer is None else deliverer.url
-    return ApiClient(url, api_key=client.api_key)
+    return ApiClient(url, api_key=client.api_key, timeout_s=timeout_s)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from opentelemetry import context as otel_context
@@ -29,9 +29,13 @@ from pellucid.core.run_limits import check_experiment, is_run_id
 from pellucid.core.run_views import RunView
 from pellucid.core.settings import DEFAULT_EXPERIMENT, ClientSettings, read_client_settings
 
+if TYPE_CHECKING:
+    from pellucid.client.snapshots.task import SnapshotTask
+
 SETTLE_S = 5.0
 _EXIT_S = 0.5
 _ASK_AGAIN_S = 2.0
+_ASK_TIMEOUT_S = 1.0
 
 
 class _Registry:
@@ -42,6 +46,8 @@ class _Registry:
         self.active: dict[str, ActiveRun] = {}
         self.places: dict[str, _Place] = {}
         self.outboxes: dict[tuple[str, str | None, str], Outbox] = {}
+        self.tasks: list[SnapshotTask] = []
+        """Snapshots that may not be finished."""
         self.prepared = False
         self.failure: str | None = None
         """The exception that is ending the process."""
@@ -201,7 +207,7 @@ def flush(timeout: float = SETTLE_S) -> bool:
     deadline = time.monotonic() + timeout
     with _registry.lock:
         outboxes = list(_registry.outboxes.values())
-        tasks = [run.snapshot_task for run in _registry.active.values() if run.snapshot_task]
+        tasks = list(_registry.tasks)
     for task in tasks:
         task.wait(max(0.0, deadline - time.monotonic()))
     return all([box.flush(max(0.0, deadline - time.monotonic())) for box in outboxes])
@@ -321,6 +327,9 @@ def _start_companions(
 
         run.snapshot_task = SnapshotTask(run, config)
         run.snapshot_task.start()
+        with _registry.lock:
+            _registry.tasks = [task for task in _registry.tasks if not task.is_done]
+            _registry.tasks.append(run.snapshot_task)
     if system_metrics:
         from pellucid.client.tracking.system import SystemMetrics
 
@@ -342,7 +351,7 @@ def _renew_default() -> None:
 
 def _ask(run: ActiveRun) -> None:
     """Learn a run's number and conflicts; a server that does not answer is no error."""
-    client = api_client(run.outbox.deliverer if run.outbox else None)
+    client = api_client(run.outbox.deliverer if run.outbox else None, timeout_s=_ASK_TIMEOUT_S)
     try:
         view = msgspec.json.decode(client.get(f"/api/v1/runs/{run.id}"), type=RunView)
     except PellucidError:
@@ -395,8 +404,9 @@ def _at_exit() -> None:
     for run in own:
         failure = _registry.failure
         run.end(RunStatus.FAILED if failure else RunStatus.FINISHED, error=failure)
-        if run.snapshot_task is not None:
-            run.snapshot_task.wait(SETTLE_S)
+    deadline = time.monotonic() + SETTLE_S
+    for task in _registry.tasks:
+        task.wait(max(0.0, deadline - time.monotonic()))
     for outbox in list(_registry.outboxes.values()):
         outbox.close(_EXIT_S)
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from pellucid.core.query.fields import FieldInfo, Schema
+from pellucid.core.query.lexis import MAX_LENGTH
 from pellucid.core.query.tree import FieldType, fold
 
 
@@ -42,6 +43,8 @@ _TERM = re.compile(
 _WORD = re.compile(
     r"(?:^|[\s(]|(?<=[\s(])-|^-)(?P<word>(?:has:)?[A-Za-z_][\w.-]*)$|(?P<empty>(?:^|[\s(]|(?<=[\s(])-|^-))$"
 )
+_LOOKED_BACK = 400
+"""Characters before the cursor that a term may have."""
 _EXAMPLES = {
     FieldType.DURATION: ("100ms", "1s", "10s", "1m"),
     FieldType.TIME: ("1h", "24h", "7d", "30d"),
@@ -50,12 +53,15 @@ _EXAMPLES = {
 
 def complete(text: str, at: int, schema: Schema) -> Completion:
     """Return what may stand at character `at` of a query: nothing at all, at times."""
+    if len(text) > MAX_LENGTH:
+        return Completion(at, at, "")
     before = text[:at]
     if _inside_string(before):
-        term = _TERM.search(before)
+        term = _TERM.search(before[-_LOOKED_BACK:])
         if term is None or not term["value"].startswith('"'):
             return Completion(at, at, "")
     schema = _schema_at(before, schema)
+    before = before[-_LOOKED_BACK:]
     term = _TERM.search(before)
     if term is not None and not term["field"] == "has":
         return _values(term["field"].replace('"', ""), term["value"], at, schema)
@@ -126,7 +132,7 @@ def _schema_at(before: str, schema: Schema) -> Schema:
     opened: list[bool] = []
     for index, character in enumerate(plain):
         if character == "(":
-            opened.append(plain[:index].endswith("span"))
+            opened.append(plain.endswith("span", 0, index))
         elif character == ")" and opened:
             opened.pop()
     return schema.inside_span or schema if any(opened) else schema

@@ -5,6 +5,8 @@ from typing import NamedTuple, NoReturn
 
 from pellucid.core.errors import QuerySyntaxError
 
+MAX_LENGTH = 20_000
+"""Characters of a query."""
 NAME = re.compile(r"[A-Za-z_][\w-]*")
 OPERATOR = re.compile(r"!=|<=|>=|:|=|<|>")
 RUN = re.compile(r'[^\s(),"]+')

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from pellucid.core.query.fields import Schema
-from pellucid.core.query.lexis import KEYWORDS, OPERATOR, RUN, Cursor, Name, quote
+from pellucid.core.query.lexis import KEYWORDS, MAX_LENGTH, OPERATOR, RUN, Cursor, Name, quote
 from pellucid.core.query.literals import read_values
 from pellucid.core.query.tree import (
     And,
@@ -25,7 +25,6 @@ from pellucid.core.query.tree import (
 )
 from pellucid.core.query.words import words_of
 
-MAX_LENGTH = 20_000
 MAX_DEPTH = 60
 
 

@@ -14,6 +14,7 @@ from pellucid.integrations.langchain.looks import (
     graph_of_caller,
     is_agent,
     is_bubble,
+    is_node,
     is_over,
     look_of,
     model_call_streams,
@@ -22,11 +23,10 @@ from pellucid.integrations.langchain.looks import (
 )
 from pellucid.integrations.langchain.models import model_of, show_call, show_partial, show_result
 from pellucid.integrations.langchain.runs import Run, Runs
-from pellucid.integrations.langchain.states import show_input, show_output, show_pause
+from pellucid.integrations.langchain.states import show_input, show_output, show_pause, show_resume
 from pellucid.integrations.langchain.tracebacks import without_our_frames
 from pellucid.integrations.langchain.values import (
     document,
-    family,
     is_message,
     message,
     plain,
@@ -83,7 +83,7 @@ class Tracer:
         if run.span is None:
             return
         if node:
-            run.raw = inputs
+            run.raw, run.called = inputs, called
             run.span.set_attribute("langgraph.node", called)
             step = step_of(tags)
             if step is not None:
@@ -119,7 +119,12 @@ class Tracer:
     ) -> None:
         kind = SpanKind.AGENT if is_agent(graph, called) else SpanKind.CHAIN
         above = parent.visible if parent is not None else None
-        if above is not None and above is parent and above.raw is inputs and inputs is not None:
+        same = above is not None and above.called == called and above.raw is inputs
+        if (
+            above is not None
+            and above is parent
+            and (is_node(graph, above.called, above.parent) or (same and kind is SpanKind.CHAIN))
+        ):
             # A subgraph that is a node: one span for both, by the node's name.
             run = self.runs.stand_in(run_id, above, kind)
             span = above.span
@@ -133,10 +138,7 @@ class Tracer:
         attributes = {names.AGENT_NAME: called} if kind is SpanKind.AGENT else {}
         run = self.runs.start(run_id, parent, called, kind, attributes=attributes)
         run.graph = graph
-        resumed = getattr(inputs, "resume", None) if family(inputs) == "command" else None
-        if resumed is not None and run.span is not None:
-            shown = plain(resumed) if self._captures() else None
-            run.span.add_event("resume", {"langgraph.resume": shown})
+        show_resume(run, inputs, content=self._captures())
         show_input(run, inputs, content=self._captures())
         thread = metadata.get("thread_id")
         if thread is not None:

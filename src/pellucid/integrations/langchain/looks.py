@@ -133,6 +133,12 @@ def _is_tool_node(bound: Any) -> bool:
     return any(kind.__name__ == "ToolNode" for kind in type(bound).__mro__)
 
 
+def is_node(graph: Any, name: str, above: Any) -> bool:
+    """Tell whether a graph is itself the node of the graph above that is running."""
+    nodes = getattr(getattr(above, "graph", None), "nodes", None) or {}
+    return getattr(nodes.get(name), "bound", None) is graph
+
+
 def is_bubble(error: BaseException) -> bool:
     """Tell whether an exception is LangGraph's way to pause or to hand over, not a failure."""
     return any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__)

@@ -25,6 +25,7 @@ class Run:
 
     __slots__ = (
         "attached",
+        "called",
         "cancelled",
         "children",
         "context",
@@ -56,8 +57,10 @@ class Run:
         self.children: dict[UUID, Run] = {}
         self.graph: Any = None
         """The compiled graph that this run is a run of."""
+        self.called = name
+        """The name as LangGraph has it."""
         self.raw: Any = None
-        """The input as it was given, to know a subgraph that stands in for its node."""
+        """A node's input as it was given, to know the runnable that is the node's body."""
         self.session = False
         self.paused: set[Any] = set()
         """The interrupts that a graph has been shown to have."""

@@ -83,3 +83,14 @@ def show_output(run: Run, outputs: Any, *, content: bool) -> None:
 def _says_all(value: Any) -> bool:
     """Tell whether a value's messages are all that it holds, so that the last one shows it."""
     return len(value) == 1 if isinstance(value, dict) else is_message(value)
+
+
+def show_resume(run: Run, inputs: Any, *, content: bool) -> None:
+    """Show that a graph goes on from where it paused, and with what answer."""
+    if run.span is None:
+        return
+    answer = getattr(inputs, "resume", None) if family(inputs) == "command" else None
+    if answer is not None:
+        run.span.add_event("resume", {"langgraph.resume": plain(answer)} if content else None)
+    elif inputs is None:
+        run.span.add_event("resume")

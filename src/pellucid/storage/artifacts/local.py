@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from pellucid.core.digest import Hasher, digest_bytes, is_digest
 from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable
 
 CHUNK_BYTES = 1 << 20
+_ABANDONED_S = 7 * 24 * 3600.0
 
 
 class LocalArtifactStore:
@@ -24,6 +26,7 @@ class LocalArtifactStore:
         self._root = path
         self._parts = path / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(self._parts)
 
     def put(self, data: bytes) -> str:
         """Store bytes, durable on return, and return their digest."""
@@ -182,6 +185,14 @@ def _verified(file: FileIO, digest: str, offset: int) -> Iterator[bytes]:
         )
     if held:
         yield held
+
+
+def _remove_abandoned(parts: Path) -> None:
+    """Remove uploads that nobody has continued for a week."""
+    for path in parts.iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                path.unlink()
 
 
 def _read_chunks(path: Path) -> Iterator[bytes]:
