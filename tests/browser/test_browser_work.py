@@ -24,7 +24,7 @@ def own_site(live_server: LiveServer) -> Site:
 def test_facets_count_and_write_into_the_query(page: Page, site: Site) -> None:
     page.goto(site.server.url + LIST)
     facets = page.locator("#facets")
-    expect(facets.locator("h4")).to_contain_text(["Status", "Name", "Model", "Duration", "Tag"])
+    expect(facets.locator("h4")).to_contain_text(["Status", "Name", "Kind", "Model", "Tag"])
     expect(facets.get_by_text("gpt-image-1").locator("..")).to_contain_text("1")
     expect(facets.locator(".facet", has_text="error inside")).to_have_attribute(
         "href", re.compile("errors%3E0\\+status%3Aok")
@@ -44,6 +44,58 @@ def test_the_histogram_shows_traces_and_errors(page: Page, site: Site) -> None:
     assert bar is not None
     assert "since%3A" in bar
     assert "until%3A" in bar
+
+
+def test_the_time_menu_writes_into_the_query(page: Page, site: Site) -> None:
+    page.goto(f"{site.server.url}{LIST}?query=status:ok")
+    page.keyboard.press("t")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("query=status%3Aok\\+since%3A1h"))
+    expect(page.locator("[popovertarget=time-menu]")).to_contain_text("Last hour")
+    expect(page.locator("tbody tr[data-trace]")).to_have_count(2)
+
+
+def test_a_facet_narrows_the_list_and_a_second_click_widens_it(page: Page, site: Site) -> None:
+    page.goto(site.server.url + LIST)
+    page.click("#facets .facet:has-text('Image')")
+    page.wait_for_url(re.compile("kind%3AIMAGE"))
+    expect(page.locator("tbody tr[data-trace]")).to_have_count(1)
+    facet = page.locator("#facets .facet:has-text('Image')")
+    expect(facet).to_have_attribute("aria-pressed", "true")
+    facet.click()
+    expect(page.locator("tbody tr[data-trace]")).to_have_count(3)
+    page.click("#facets .facet:has-text('Image')", modifiers=["Alt"])
+    expect(page.locator("tbody tr[data-trace]")).to_have_count(2)
+
+
+def test_what_was_searched_for_is_marked_in_the_span_that_holds_it(page: Page, site: Site) -> None:
+    marked = "[...(CSS.highlights.get('match') ?? [])].map((range) => range.toString())"
+    page.goto(f"{site.server.url}{LIST}?query=%22weak+points%22")
+    expect(page.locator("tbody tr[data-trace]")).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".wf-row")
+    expect(page.locator("#span h2")).to_have_text("find weak points")
+    expect(page.locator("[data-found]")).to_have_text("1 of 1")
+    page.goto(f"{site.server.url}{LIST}?query=dual-layer")
+    assert "dual-layer" in page.evaluate(marked)
+    page.locator("tbody tr[data-trace]").first.click()
+    page.wait_for_selector(".wf-row")
+    assert "dual-layer" in page.evaluate(marked)
+    assert page.evaluate("document.querySelectorAll('mark').length") == 0
+
+
+def test_the_overview_adds_up_models_and_kinds(page: Page, site: Site) -> None:
+    page.goto(site.server.url + "/experiments/bluray-agent")
+    expect(page.locator(".tiles")).to_contain_text("3 traces in all")
+    row = page.locator("section[aria-labelledby=by-model] tbody tr").first
+    expect(row).to_contain_text("gpt-image-1")
+    expect(row).to_contain_text("$0.042")
+    tools = page.locator("section[aria-labelledby=by-kind] tr", has_text="Tool")
+    tools.click()
+    page.wait_for_url(re.compile("query=span%28kind%3ATOOL%29"))
 
 
 def test_the_query_is_tinted_and_completed(page: Page, site: Site) -> None:

@@ -1,9 +1,11 @@
 """LangGraph: nodes, edges, tools, interrupts, subgraphs, branches, retries, streams, failures."""
 
 import asyncio
+import gc
 import operator
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypedDict
@@ -20,6 +22,7 @@ pytest.importorskip("langgraph.graph", reason="LangGraph is in both environments
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models import _client_utils
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, MessagesState, StateGraph
@@ -71,6 +74,10 @@ EMPTY: Any = {"items": [], "n": 0}
 def server() -> Iterator[ScriptedModelServer]:
     with ScriptedModelServer(script=SCRIPT) as scripted:
         yield scripted
+    _client_utils._cached_async_httpx_client.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # LangChain closes no clients
+        gc.collect()
 
 
 @pytest.fixture

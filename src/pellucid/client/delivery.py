@@ -140,7 +140,7 @@ class Deliverer:
             done = self._done_count
             # A server that answers may as well have what workers left in the spool.
             self._backlog = done > 0 or self._own_backlog
-            while (self._has_work() and self._retry_at is None) or self._spilling:
+            while self._has_work() and self._retry_at is None and not self._spilling:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._thread is None:
                     break
@@ -149,8 +149,10 @@ class Deliverer:
                     done = self._done_count
                     longest = start + max(timeout_s, _LONGEST_CLOSE_S)
                     deadline = min(max(deadline, time.monotonic() + _PROGRESS_S), longest)
+            while self._spilling and time.monotonic() < start + _LONGEST_CLOSE_S:
+                self._changed.wait(_LEAST_CLOSE_S)
             self._closed = True
-            if self._in_flight or self._waiting:
+            if (self._in_flight or self._waiting) and self._retry_at is None:
                 self._tell_late()
             self._keep_older()
             self._changed.notify_all()
@@ -285,9 +287,11 @@ class Deliverer:
         with self._changed:
             if self._in_flight_kept:
                 return  # close() or a later request's caller has already written it.
+            self._spilling = True
+        kept = self._keep(delivery)
+        with self._changed:
             self._in_flight_kept = True
-        if not self._keep(delivery):
-            with self._changed:
+            if not kept:
                 self._waiting.appendleft(delivery)
                 self._waiting_bytes += len(delivery.body)
 

@@ -202,7 +202,7 @@ class _Elsewhere(Generic[Result]):
         )
         thread.start()
         try:
-            thread.join()
+            self._await(thread)
         except BaseException:
             self._cancel()
             thread.join(1)
@@ -210,6 +210,15 @@ class _Elsewhere(Generic[Result]):
         if self._errors:
             raise self._errors[0]
         return self._results[0]
+
+    def _await(self, thread: threading.Thread) -> None:
+        """Wait for the thread; Ctrl-C under `asyncio.run` only marks the caller's task."""
+        caller = asyncio.current_task()
+        marks = caller.cancelling() if caller is not None else 0
+        while thread.is_alive():
+            thread.join(0.1)
+            if caller is not None and caller.cancelling() > marks:
+                raise asyncio.CancelledError
 
     def _outer(self) -> None:
         try:

@@ -99,7 +99,11 @@ def test_an_interrupted_evaluation_resumes(tmp_path: Path, mode: str) -> None:
     while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    assert running.wait(10) == 130
+    try:
+        assert running.wait(10) == 130
+    finally:
+        running.kill()
+        running.wait()
     done = subprocess.run(
         command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True
     )

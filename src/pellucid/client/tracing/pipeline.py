@@ -37,6 +37,8 @@ QUEUE_SPANS = 16_384
 PENDING_AFTER_S = 1.0
 PENDING_AGAIN_S = 30.0
 WORKER_EXIT_S = 0.5
+_LONGEST_ENCODE_S = 5.0
+"""How long to wait for another thread's batch: a redaction hook may never come back."""
 _LINGER_S = 0.02
 _PAUSE_S = 0.2
 _SCAN_S = 0.5
@@ -98,7 +100,7 @@ class Pipeline:
     def flush(self, timeout_s: float) -> bool:
         """Send what has ended; return whether the server has it all."""
         start = time.monotonic()
-        self._encode_all()
+        self._encode_all(timeout_s)
         return self.deliverer.flush(max(0.0, timeout_s - (time.monotonic() - start)))
 
     def close(self, timeout_s: float) -> None:
@@ -184,28 +186,40 @@ class Pipeline:
         self._urgent.clear()
         self._last_work = time.monotonic()
 
-    def _encode_all(self) -> None:
-        while self._queue:
-            self._encode_batch()
+    def _encode_all(self, timeout_s: float = _LONGEST_ENCODE_S) -> None:
+        """Submit all that waits, and what another thread is encoding just now."""
+        deadline = time.monotonic() + timeout_s
+        while self._encode_batch(max(0.0, deadline - time.monotonic())):
+            pass
 
-    def _encode_batch(self) -> None:
-        with self._encode_lock:
+    def _encode_batch(self, timeout_s: float = _LONGEST_ENCODE_S) -> bool:
+        """Submit one batch, after the one in work; False if there is none, or no time for it."""
+        if not self._encode_lock.acquire(timeout=timeout_s):
+            return False
+        try:
             spans: list[ReadableSpan] = []
             try:
                 while len(spans) < BATCH_SPANS:
                     spans.append(self._queue.popleft())
             except IndexError:
                 pass
-            batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
-            for span in spans:
-                try:
-                    batch.add(span, encode_span(span, redact=self._redact))
-                except Exception:
-                    # One span that cannot be read must not take its neighbours with it.
-                    _log.exception("Span %r could not be encoded", getattr(span, "name", None))
-                if span.dropped_attributes:
-                    _tell_dropped(span)
-            batch.submit()
+            if spans:
+                self._submit(spans)
+            return bool(spans)
+        finally:
+            self._encode_lock.release()
+
+    def _submit(self, spans: list[ReadableSpan]) -> None:
+        batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
+        for span in spans:
+            try:
+                batch.add(span, encode_span(span, redact=self._redact))
+            except Exception:
+                # One span that cannot be read must not take its neighbours with it.
+                _log.exception("Span %r could not be encoded", getattr(span, "name", None))
+            if span.dropped_attributes:
+                _tell_dropped(span)
+        batch.submit()
 
     def _send_pending(self) -> None:
         now = time.monotonic()

@@ -8,13 +8,13 @@ from litestar.response import Stream
 
 from pellucid.core.run_views import ARTIFACTS_PATH, UploadView
 from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.attachments import BINARY
 
 TAG = ["artifacts"]
 _HEADERS = {
     # Whatever was logged, a browser must not take it for a page of ours.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Content-Disposition": "attachment",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, max-age=31536000, immutable",
 }
@@ -27,11 +27,21 @@ _HEADERS = {
     responses={200: ResponseSpec(bytes, media_type="application/octet-stream")},
 )
 async def get_bytes(digest: str, artifacts: ArtifactService, offset: int = 0) -> Stream:
-    """Return an artifact's bytes from `offset`; a damaged one breaks off before its end."""
+    """Return an artifact's bytes from `offset`; a damaged one breaks off before its end.
+
+    Shown inline only if they are of a known harmless type, whatever they were logged as.
+    """
+    stored = await artifacts.read(digest, offset=offset)
+    disposition = "attachment" if stored.media_type == BINARY else "inline"
     return Stream(
-        await artifacts.read(digest, offset=offset),
-        media_type="application/octet-stream",
-        headers={**_HEADERS, "ETag": f'"{digest}"'},
+        stored.pieces,
+        media_type=stored.media_type,
+        headers={
+            **_HEADERS,
+            "Content-Length": str(stored.size_bytes),
+            "Content-Disposition": f'{disposition}; filename="{digest[:12]}"',
+            "ETag": f'"{digest}"',
+        },
     )
 
 

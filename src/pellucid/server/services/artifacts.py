@@ -2,16 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from pellucid.core.digest import is_digest
 from pellucid.core.errors import Conflict, InvalidInput, NotFound
 from pellucid.core.ports import ArtifactStore
 from pellucid.core.run_views import UploadView
+from pellucid.server.services.attachments import BINARY, sniff
 from pellucid.server.services.threads import Threads
 
 PIECE_BYTES = 4 << 20
 MAX_ARTIFACT_BYTES = 50 << 30
+
+
+class Stored(NamedTuple):
+    """An artifact on its way out; `media_type` is `BINARY` unless a page may show the bytes."""
+
+    pieces: AsyncIterator[bytes]
+    media_type: str
+    size_bytes: int
+    """Of what the pieces hold."""
 
 
 class ArtifactService:
@@ -75,8 +86,8 @@ class ArtifactService:
             await self._threads.run(self._store.append_part, digest, 0, [])
         return received
 
-    async def read(self, digest: str, *, offset: int = 0) -> AsyncIterator[bytes]:
-        """Return an iterator over the bytes; the last piece comes once the digest is verified.
+    async def read(self, digest: str, *, offset: int = 0) -> Stored:
+        """Return an artifact's bytes from `offset`; the last come once the digest is verified.
 
         Raises NotFound at once.
         """
@@ -86,12 +97,16 @@ class ArtifactService:
         if not 0 <= offset <= size:
             raise InvalidInput(f"offset={offset} lies outside the {size} bytes of {digest}.")
         pieces = await self._threads.run(self._store.iter_bytes, digest, offset=offset)
+        first = await self._threads.run(next, pieces, None)
 
         async def iterate() -> AsyncIterator[bytes]:
-            while (piece := await self._threads.run(next, pieces, None)) is not None:
+            piece = first
+            while piece is not None:
                 yield piece
+                piece = await self._threads.run(next, pieces, None)
 
-        return iterate()
+        media_type = BINARY if offset or first is None else sniff(first)
+        return Stored(iterate(), media_type, size - offset)
 
     async def get(self, digest: str) -> bytes:
         """Return all bytes at once, verified; for small ones. Raises NotFound."""

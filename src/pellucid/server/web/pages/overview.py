@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
+from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
 from pellucid.core.survey import Survey, TimeBin, TimeBins
 from pellucid.server.services.traces import TraceService
@@ -73,6 +74,8 @@ class ChartView:
     from_ns: int
     until_ns: int
     is_daily: bool
+    is_current: bool
+    """Whether it reaches up to now."""
     is_partial: bool
 
 
@@ -175,6 +178,7 @@ def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
         from_ns=bins[0].start_ns,
         until_ns=bins[-1].end_ns,
         is_daily=bins[0].end_ns - bins[0].start_ns >= _DAILY_NS,
+        is_current=bins[-1].end_ns >= now_ns(),
         is_partial=counted.partial,
     )
 

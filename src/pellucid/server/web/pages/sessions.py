@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, get
 
-from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.errors import NotFound
 from pellucid.core.trace import ExperimentSummary, TraceSummary
 from pellucid.server.services.overview import Session, group_sessions, read_newest
 from pellucid.server.services.traces import TraceService
@@ -85,11 +85,9 @@ async def show_session(traces: TraceService, slug: str, id: str) -> Response[str
     """Show one session as a conversation."""
     experiment = await traces.get_experiment(slug)
     query = f"session={quote_term(id)}"
-    found = await _read_session(traces, experiment.name, id, query)
+    found = (await read_newest(traces, experiment.name, query)).traces
     if not found:
-        raise NotFound(
-            f"Experiment {experiment.name} has no session {id[:80]!r} among its newest traces."
-        )
+        raise NotFound(f"Experiment {experiment.name} has no session {id[:80]!r}.")
     shown = sorted(found, key=lambda trace: (trace.start_ns, trace.trace_id))[-TURNS:]
     turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown))
     return SessionPage(
@@ -100,16 +98,6 @@ async def show_session(traces: TraceService, slug: str, id: str) -> Response[str
         traces_url=f"/experiments/{slug}/traces?{urlencode({'query': query})}",
         delete_url=f"/experiments/{slug}/delete?{urlencode({'session': id})}",
     ).respond()
-
-
-async def _read_session(
-    traces: TraceService, experiment: str, session_id: str, query: str
-) -> list[TraceSummary]:
-    try:
-        newest = await read_newest(traces, experiment, query)
-    except InvalidInput:
-        newest = await read_newest(traces, experiment, "")
-    return [trace for trace in newest.traces if trace.session_id == session_id]
 
 
 async def _read_turn(traces: TraceService, trace: TraceSummary) -> Turn:

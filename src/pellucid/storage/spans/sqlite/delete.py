@@ -1,12 +1,13 @@
 """Deletion of traces, sessions and experiments: a few traces a transaction, space given back."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, NamedTuple
 
 import apsw
 
 from pellucid.core.clock import Clock
+from pellucid.core.errors import StorageUnavailable
 from pellucid.core.trace import Deletion
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.scores import delete_session_scores
@@ -16,10 +17,15 @@ from pellucid.storage.spans.sqlite.write import SpanWriter
 CHUNK: Final = 100
 """Traces a transaction; between two of them, writes get their turn."""
 _FREED_PAGES = 2000
+_KEPT_SHARE = 0.9
+_REWRITTEN_BYTES = 256 * 1024 * 1024
+"""A larger file is not written anew: that would keep writes waiting too long."""
 
 _SQL = statements("delete")
 
 Transaction = Callable[[], AbstractContextManager[SpanWriter]]
+Exclusive = Callable[[], AbstractContextManager[None]]
+"""Keeps other writes out, without a transaction."""
 
 
 class Target(NamedTuple):
@@ -66,10 +72,18 @@ def preview_deletion(db: apsw.Connection, target: Target) -> Deletion:
     )
 
 
-def delete(db: apsw.Connection, transaction: Transaction, target: Target, clock: Clock) -> Deletion:
+def delete(
+    db: apsw.Connection,
+    transaction: Transaction,
+    exclusive: Exclusive,
+    target: Target,
+    clock: Clock,
+) -> Deletion:
     """Delete a target; what arrives meanwhile for a trace that is not deleted yet goes with it."""
     traces = spans = scores = 0
     digests: set[bytes] = set()
+    with transaction() as writer:
+        documents = writer.index.count_documents()
     while True:
         with transaction() as writer:
             ids = rows(db, _SQL[target.find], (*target.values, CHUNK))
@@ -92,12 +106,30 @@ def delete(db: apsw.Connection, transaction: Transaction, target: Target, clock:
             # In steps, as it moves pages from the end of the file into holes.
             db.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
         if not ids:
+            _compact(db, transaction, exclusive, documents)
             return Deletion(
                 trace_count=traces,
                 span_count=spans,
                 score_count=scores,
                 unreferenced=unreferenced,
             )
+
+
+def _compact(
+    db: apsw.Connection, transaction: Transaction, exclusive: Exclusive, documents: int
+) -> None:
+    """Close the gaps after much was deleted; those after little are filled by writing on."""
+    with transaction() as writer:
+        more = writer.index.count_documents() < documents * _KEPT_SHARE
+    if not more:
+        return
+    while more:
+        with transaction() as writer:
+            more = writer.index.compact()
+    # Rows of other experiments lie between: only writing the file anew gives their gaps back.
+    if db.pragma("page_count") * db.pragma("page_size") <= _REWRITTEN_BYTES:
+        with suppress(StorageUnavailable), exclusive():
+            db.execute("VACUUM")
 
 
 def _sessions(db: apsw.Connection, target: Target) -> Iterator[str]:

@@ -16,6 +16,8 @@ from pellucid.storage.spans.sqlite.statements import statements
 BOUNDARY = " \ue000 "
 """Stands between pieces, so that no phrase reaches from one into the next: it is no word's."""
 
+_MERGED_PAGES = 500
+
 _SQL = statements("index")
 
 
@@ -102,16 +104,29 @@ class SearchIndex:
         if entries:
             self.add(trace, entries)
 
-    def delete(self, trace: int, entries: Iterable[Entry]) -> None:
-        """Take a trace out; `entries` are its spans', indexed or not."""
-        stale = [
-            entry_of(0, trace, body) for _, body in rows(self._db, _SQL["stale_bodies"], (trace,))
-        ]
-        for entry in (*entries, *stale):
-            self._delete_facts(trace, entry.facts)
-            self._db.execute(_SQL["undefer"], (entry.span,))
+    def delete(self, trace: int, spans: Iterable[tuple[int, bytes | msgspec.Raw]]) -> None:
+        """Take a trace out; `spans` are the rows and packed bodies of those it may have of it."""
+        stale = rows(self._db, _SQL["stale_bodies"], (trace,))
+        numbers: list[tuple[int]] = []
+        facts: set[Fact] = set()
+        for number, packed in (*spans, *stale):
+            body = bodies.unpack(packed)
+            facts |= facts_of(body.decoded.attributes, body.span)
+            numbers.append((number,))
+        self._delete_facts(trace, facts)
+        self._db.executemany(_SQL["undefer"], numbers)
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
+
+    def compact(self) -> bool:
+        """Take some of what was deleted out of the word index; tell whether there may be more."""
+        before = self._db.total_changes()
+        self._db.execute(_SQL["merge_texts"], (-_MERGED_PAGES,))
+        return self._db.total_changes() - before >= 2
+
+    def count_documents(self) -> int:
+        """Count the documents of words."""
+        return int(self._db.execute(_SQL["count_documents"]).get)
 
     def _delete_facts(self, trace: int, facts: Iterable[Fact]) -> None:
         values = [(self.field(field), indexed_value(value), trace) for field, value in facts]

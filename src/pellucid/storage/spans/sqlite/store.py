@@ -247,7 +247,9 @@ class SqliteSpanStore:
         if dry_run:
             with self._readers.snapshot() as db:
                 return preview_deletion(db, target)
-        return delete(self._writer.connection, self._transaction, target, self._clock)
+        return delete(
+            self._writer.connection, self._transaction, self._exclusive, target, self._clock
+        )
 
     def find_unreferenced(self, digests: Sequence[str]) -> list[str]:
         """Return those of some attachments' digests that no trace names."""
@@ -257,9 +259,17 @@ class SqliteSpanStore:
         """Index all that was written, now, instead of a moment later in the background."""
         self._indexer.catch_up()
 
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the write lock without a transaction."""
+        with self._lock, storage_errors(self._path):
+            if self._db is None:
+                raise StorageUnavailable(f"The span store {self._path} is closed.")
+            yield
+
     def checkpoint(self) -> None:
         """Move what is in the log into the file, so that the file alone is all."""
-        with self._lock, storage_errors(self._path):
+        with self._exclusive():
             self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:

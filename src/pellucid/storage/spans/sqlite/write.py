@@ -13,7 +13,7 @@ from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
 from pellucid.storage.spans.sqlite.connection import rows
-from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of
+from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
 from pellucid.storage.spans.sqlite.nodes import Labels, Node, Rank, node_of, rank_of, within
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
@@ -369,14 +369,14 @@ class SpanWriter:
         for node in trace.state.nodes.values():
             self.rollups.add(trace.experiment, node, node.counted, -1)
         self._move(trace, 0, 0)
-        self.index.delete(trace.key, self._index_entries(trace))
+        self.index.delete(trace.key, self._indexed_spans(trace))
         self._db.executemany(_SQL["delete_block"], [(block,) for block in trace.live])
         for name in ("delete_spans", "delete_labels", "delete_attachments", "delete_trace"):
             self._db.execute(_SQL[name], (trace.key,))
         self._traces.drop(trace)
         return len(trace.state.nodes)
 
-    def _index_entries(self, trace: OpenTrace) -> Iterator[Entry]:
+    def _indexed_spans(self, trace: OpenTrace) -> Iterator[tuple[int, msgspec.Raw]]:
         by_block: dict[int, list[Node]] = {}
         for node in trace.state.nodes.values():
             if node.id <= self.index.watermark:
@@ -384,7 +384,7 @@ class SpanWriter:
         for block, nodes in by_block.items():
             opened = bodies.open_block(self._db.execute(_SQL["load_block"], (block,)).get)
             for node in nodes:
-                yield entry_of(node.id, trace.key, opened[node.slot])
+                yield node.id, opened[node.slot]
 
     def finish_deletions(self) -> None:
         """Put what `delete` took away out of the rollups."""

@@ -79,3 +79,10 @@ INSERT INTO stale (trace, body) VALUES (?, ?)
 
 -- name: clear_stale
 DELETE FROM stale WHERE trace = ?
+
+-- name: count_documents
+SELECT count(*) FROM documents
+
+-- name: merge_texts
+-- Rewrites a few pages of the word index without what was deleted.
+INSERT INTO texts (texts, rank) VALUES ('merge', ?)

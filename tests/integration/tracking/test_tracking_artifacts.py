@@ -1,0 +1,86 @@
+"""Artifacts over HTTP: pieces that are repeated, damaged, hostile; downloads that are verified."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from pellucid.core.digest import digest_bytes
+from pellucid.testing.live import LiveServer
+
+
+@pytest.fixture(scope="module")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path_factory.mktemp("artifacts")).start()
+    yield server
+    server.stop()
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+def test_an_upload_goes_on_where_it_stopped_and_is_verified(live_server: LiveServer) -> None:
+    data = bytes(range(256)) * 4000
+    path = f"/api/v1/artifacts/{digest_bytes(data)}"
+    size = {"size": str(len(data))}
+    with live_server.client() as http:
+        assert http.get(f"{path}/upload").json()["received"] == 0
+        http.post(path, params=size, content=data[:1000]).raise_for_status()
+        assert http.get(f"{path}/upload").json()["received"] == 1000
+        assert http.get(path).status_code == 404
+        gap = http.post(path, params={**size, "offset": "2000"}, content=data[2000:])
+        assert gap.status_code == 409
+        overlap = http.post(path, params={**size, "offset": "500"}, content=data[500:3000])
+        assert overlap.json() == {"digest": path[-64:], "received": 3000, "complete": False}
+        done = http.post(path, params={**size, "offset": "3000"}, content=data[3000:])
+        assert done.json()["complete"]
+        assert http.post(path, params=size, content=data).json()["complete"]
+        assert http.get(path).content == data
+        assert http.get(path, params={"offset": "10"}).content == data[10:]
+        assert http.get(path, params={"offset": str(len(data) + 1)}).status_code == 400
+
+
+def test_other_bytes_than_announced_do_not_stay(live_server: LiveServer) -> None:
+    path = f"/api/v1/artifacts/{digest_bytes(b'good')}"
+    with live_server.client() as http:
+        assert http.post(path, params={"size": "4"}, content=b"evil").status_code == 400
+        assert http.get(path).status_code == 404
+        assert http.post(path, params={"size": "4"}, content=b"good").status_code == 200
+        assert http.post(path, params={"size": "2"}, content=b"good!").json()["complete"]
+        empty = f"/api/v1/artifacts/{digest_bytes(b'')}"
+        assert http.post(empty, params={"size": "0"}, content=b"").json()["complete"]
+        assert http.get(empty).content == b""
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fmeta.db", "A" * 64, "parts", "0" * 63])
+def test_names_that_are_no_digests_are_refused(live_server: LiveServer, name: str) -> None:
+    with live_server.client() as http:
+        for path in (f"/api/v1/artifacts/{name}", f"/api/v1/artifacts/{name}/upload"):
+            assert http.get(path).status_code in {400, 404}
+        answer = http.post(f"/api/v1/artifacts/{name}", params={"size": "1"}, content=b"x")
+        assert answer.status_code in {400, 404, 405}
+
+
+def test_bytes_are_shown_only_if_they_are_harmless(live_server: LiveServer) -> None:
+    html = b"<script>alert(1)</script>"
+    with live_server.client() as http:
+        for data, shown in ((PNG, "image/png"), (html, "application/octet-stream")):
+            path = f"/api/v1/artifacts/{digest_bytes(data)}"
+            http.post(path, params={"size": str(len(data))}, content=data).raise_for_status()
+            answer = http.get(path)
+            assert answer.headers["content-type"] == shown
+            assert answer.headers["content-security-policy"].startswith("sandbox")
+            is_inline = answer.headers["content-disposition"].startswith("inline")
+            assert is_inline is (shown == "image/png")
+
+
+def test_a_damaged_artifact_breaks_off(live_server: LiveServer) -> None:
+    data = b"disc" * 1_000_000
+    digest = digest_bytes(data)
+    with live_server.client() as http:
+        path = f"/api/v1/artifacts/{digest}"
+        http.post(path, params={"size": str(len(data))}, content=data).raise_for_status()
+        file = next(live_server.data_dir.rglob(digest))
+        file.write_bytes(b"disk" + data[4:])
+        with pytest.raises(httpx.RemoteProtocolError):
+            http.get(path)
