@@ -2,6 +2,7 @@
 # make test        everything: lint, types, import contracts, unit, contract, golden, integration and browser tests
 # make test-quick  the same tests without the slow ones
 # make test-integrations   the framework and evaluator environments
+# make docs        renew the generated pages of docs/reference
 # make lock        renew the hashed requirements files
 
 VENV := .venv
@@ -15,7 +16,7 @@ JS := src/pellucid/server/web/static
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-integrations lint types js format lock setup clean
+.PHONY: docs help demo test test-quick test-integrations lint types js format lock setup clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -79,6 +80,9 @@ test-quick: setup
 
 test-integrations: setup
 	@sh scripts/test_integrations.sh
+
+docs: $(VENV)/dev.stamp
+	@$(BIN)/python scripts/write_reference.py
 
 lock: $(VENV)/dev.stamp
 	@sh scripts/lock.sh
