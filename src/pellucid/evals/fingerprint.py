@@ -3,15 +3,13 @@
 import functools
 import hashlib
 import inspect
-import pickle
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
 from pellucid.core.dataset import digest
+from pellucid.core.ids import new_id
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST_OBJECTS = 5_000
@@ -26,15 +24,21 @@ def fingerprint(*values: Any) -> str:
     and constants of its own module that it names, and so on from there. Code of other modules
     counts by its name alone.
     """
-    return digest(_Reader().read(list(values)))
+    try:
+        return digest(_Reader().read(list(values)))
+    except RecursionError:  # a list inside itself: equal to nothing, so never found again
+        return new_id()
 
 
 class _Reader:
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        # By identity; the objects are held, so that no identity is used twice.
+        self._seen: dict[int, Any] = {}
         self._left = MOST_OBJECTS
 
     def read(self, value: Any) -> Any:
+        if isinstance(value, bytes | bytearray) and len(value) > 256:
+            return hashlib.blake2b(value, digest_size=16).hexdigest()
         if isinstance(value, _PLAIN):
             return repr(value)
         if isinstance(value, list | tuple):
@@ -45,7 +49,7 @@ class _Reader:
             return sorted(str(self.read(item)) for item in value)
         if id(value) in self._seen:
             return "again"
-        self._seen.add(id(value))
+        self._seen[id(value)] = value
         if isinstance(value, functools.partial):
             return [
                 "partial",
@@ -80,7 +84,7 @@ class _Reader:
 
     def _code(self, code: types.CodeType) -> Any:
         consts = [
-            self._code(const) if isinstance(const, types.CodeType) else repr(const)
+            self._code(const) if isinstance(const, types.CodeType) else self.read(const)
             for const in code.co_consts
         ]
         return [code.co_code.hex(), consts, list(code.co_names), list(code.co_varnames)]
@@ -103,13 +107,23 @@ class _Reader:
         if self._left < 0:
             return kind.__qualname__
         call = kind.__dict__.get("__call__")
-        if isinstance(value, msgspec.Struct):
-            content = self.read(msgspec.structs.asdict(value))
-        elif isinstance(state := getattr(value, "__dict__", None), dict):
-            content = self.read(state)
-        else:
-            content = _content_of(value)
+        content = self._inside(value)
         return [f"{kind.__module__}.{kind.__qualname__}", self.read(call), content]
+
+    def _inside(self, value: Any) -> Any:
+        """Return what pickle would keep of an object, read rather than pickled.
+
+        An object that pickle refuses is its attributes; a lock or a socket is nothing.
+        """
+        try:
+            kept = value.__reduce_ex__(4)
+        except Exception:  # whatever a class raises to say that it cannot be pickled
+            state = getattr(value, "__dict__", None)
+            return self.read(state) if state else _ADDRESS.sub("", repr(value))
+        if isinstance(kept, str):
+            return kept
+        parts = [list(part) if isinstance(part, Iterator) else part for part in kept[1:]]
+        return self.read(parts)
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -118,14 +132,6 @@ def _names(code: types.CodeType) -> set[str]:
         if isinstance(const, types.CodeType):
             names |= _names(const)
     return names
-
-
-def _content_of(value: Any) -> str:
-    """Return what tells apart objects without attributes, such as arrays: their pickled bytes."""
-    try:
-        return hashlib.blake2b(pickle.dumps(value, protocol=5), digest_size=16).hexdigest()
-    except Exception:  # a lock, a socket: nothing that an answer depends on
-        return _ADDRESS.sub("", repr(value))
 
 
 def _content(cell: Any) -> Any:
