@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -180,6 +181,27 @@ def test_it_ends_while_a_client_stays_connected(start_server: Callable[..., Live
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 10
+
+
+def test_ctrl_c_ends_it_and_a_second_one_at_once(
+    start_server: Callable[..., LiveServer],
+) -> None:
+    server = start_server()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as hanging:
+        # A request that never ends holds a graceful stop up.
+        hanging.sendall(
+            b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n"
+            b"content-type: application/x-protobuf\r\n\r\n"
+        )
+        time.sleep(0.2)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        assert server.stop(signal.SIGINT, timeout_s=10) == 0
+    server.start()
+    assert server.stop(signal.SIGINT) == 0
 
 
 class _Quiet(http.server.BaseHTTPRequestHandler):

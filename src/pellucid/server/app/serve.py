@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-GRACE_S = 30
+GRACE_S = 8  # below the ten seconds after which `docker stop` kills
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
 _COLLECT_AFTER = (100_000, 20, 50)

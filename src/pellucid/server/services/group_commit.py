@@ -55,7 +55,8 @@ class GroupCommit:
         self._waiting = 0
         self._announced = 0
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="pellucid-span-writer")
+        # A daemon, so that a second Ctrl-C ends the process; nothing unwritten is acknowledged.
+        self._thread = threading.Thread(target=self._run, name="pellucid-span-writer", daemon=True)
         self._thread.start()
 
     @property
