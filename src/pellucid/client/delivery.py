@@ -80,6 +80,11 @@ class Deliverer:
         self._reset()
         _deliverers.add(self)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the server did not answer the last time it was asked."""
+        return self._retry_at is not None
+
     def start(self) -> None:
         """Start the thread now rather than with the first request."""
         with self._changed:
