@@ -49,6 +49,7 @@ def test_the_histogram_shows_traces_and_errors(page: Page, site: Site) -> None:
 def test_the_time_menu_writes_into_the_query(page: Page, site: Site) -> None:
     page.goto(f"{site.server.url}{LIST}?query=status:ok")
     page.keyboard.press("t")
+    expect(page.locator("#time-menu a").first).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -59,14 +60,14 @@ def test_the_time_menu_writes_into_the_query(page: Page, site: Site) -> None:
 
 def test_a_facet_narrows_the_list_and_a_second_click_widens_it(page: Page, site: Site) -> None:
     page.goto(site.server.url + LIST)
-    page.click("#facets .facet:has-text('Image')")
+    page.click("#facets .facet[title^='Image:']")
     page.wait_for_url(re.compile("kind%3AIMAGE"))
     expect(page.locator("tbody tr[data-trace]")).to_have_count(1)
-    facet = page.locator("#facets .facet:has-text('Image')")
+    facet = page.locator("#facets .facet[title^='Image:']")
     expect(facet).to_have_attribute("aria-pressed", "true")
     facet.click()
     expect(page.locator("tbody tr[data-trace]")).to_have_count(3)
-    page.click("#facets .facet:has-text('Image')", modifiers=["Alt"])
+    page.click("#facets .facet[title^='Image:']", modifiers=["Alt"])
     expect(page.locator("tbody tr[data-trace]")).to_have_count(2)
 
 
@@ -90,8 +91,8 @@ def test_what_was_searched_for_is_marked_in_the_span_that_holds_it(page: Page, s
 def test_the_overview_adds_up_models_and_kinds(page: Page, site: Site) -> None:
     page.goto(site.server.url + "/experiments/bluray-agent")
     expect(page.locator(".tiles")).to_contain_text("3 traces in all")
-    row = page.locator("section[aria-labelledby=by-model] tbody tr").first
-    expect(row).to_contain_text("gpt-image-1")
+    rows = page.locator("section[aria-labelledby=by-model] tbody tr")
+    row = rows.filter(has_text="gpt-image-1")
     expect(row).to_contain_text("$0.042")
     tools = page.locator("section[aria-labelledby=by-kind] tr", has_text="Tool")
     tools.click()
@@ -125,7 +126,7 @@ def test_a_wrong_query_is_underlined_and_explained(page: Page, site: Site) -> No
     assert answer is not None
     assert answer.status == 400
     expect(page.locator("#fault u")).to_have_text(">2s")
-    expect(page.locator("#fault")).to_contain_text("150ms, 2s")
+    expect(page.locator("#fault")).to_contain_text("duration>2s")
     expect(page.locator(".mirror [aria-invalid=true]")).to_have_text("duration>>2s")
     expect(page.locator("#facets .facet").first).to_be_visible()
 

@@ -49,5 +49,7 @@ document.addEventListener("keydown", (event) => {
   if (button instanceof HTMLElement) {
     event.preventDefault();
     button.click();
+    const opened = document.getElementById(button.getAttribute("popovertarget") ?? "");
+    if (opened) items(opened)[0]?.focus();
   }
 });
