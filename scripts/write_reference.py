@@ -14,6 +14,7 @@ from pellucid.core import settings
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 
+_LATER = "Another engine for {}. This version has the data folder only, and refuses any value."
 _SETTINGS = {
     "PELLUCID_URL": ("client", "Where traces, runs and scores go: http://127.0.0.1:4380 if unset."),
     "PELLUCID_EXPERIMENT": ("client", "The experiment, where `init` names none."),
@@ -42,17 +43,9 @@ _SETTINGS = {
         "too.",
     ),
     "PELLUCID_DATA_DIR": ("server", "The data folder: ~/.pellucid if unset."),
-    "PELLUCID_SPANS_URL": (
-        "server",
-        "Where spans are kept. Read, and refused for anything but the data folder until another "
-        "engine is there.",
-    ),
-    "PELLUCID_META_URL": (
-        "server",
-        "Where runs and other metadata are kept: a SQLAlchemy URL, `meta.db` in the data folder if "
-        "unset.",
-    ),
-    "PELLUCID_ARTIFACTS_URL": ("server", "Where artifacts are kept: the data folder if unset."),
+    "PELLUCID_SPANS_URL": ("server", _LATER.format("spans")),
+    "PELLUCID_META_URL": ("server", _LATER.format("runs and other metadata")),
+    "PELLUCID_ARTIFACTS_URL": ("server", _LATER.format("artifacts")),
     "PELLUCID_ALLOWED_HOSTS": (
         "server",
         "Host names to answer to besides loopback and the bound address, between commas.",
