@@ -21,6 +21,8 @@ from pellucid.core.snapshot import (
 )
 
 BATCH_BYTES = 4 << 20
+_TIMEOUT_S = 4.0
+"""A server that takes longer for one step gets the snapshot by way of the spool."""
 _JSON = {"content-type": "application/json"}
 
 
@@ -35,8 +37,10 @@ def deliver(captured: Captured, outbox: Outbox) -> None:
     """
     key = spool_key(outbox.deliverer.url)
     before = set(captured.cache.delivered.get(key, ()))
-    client = api_client(outbox.deliverer)
+    client = api_client(outbox.deliverer, timeout_s=_TIMEOUT_S)
     try:
+        if outbox.deliverer.is_away:
+            raise Unavailable("The server did not answer a moment ago.")
         _send(captured, client)
     except Unavailable:
         for batch in _batches(captured, [d for d in _all(captured) if d not in before]):

@@ -351,7 +351,9 @@ def _renew_default() -> None:
 
 def _ask(run: ActiveRun) -> None:
     """Learn a run's number and conflicts; a server that does not answer is no error."""
-    client = api_client(run.outbox.deliverer if run.outbox else None, timeout_s=_ASK_TIMEOUT_S)
+    if run.outbox is None or run.outbox.deliverer.is_away:
+        return
+    client = api_client(run.outbox.deliverer, timeout_s=_ASK_TIMEOUT_S)
     try:
         view = msgspec.json.decode(client.get(f"/api/v1/runs/{run.id}"), type=RunView)
     except PellucidError:
