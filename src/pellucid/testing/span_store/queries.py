@@ -176,6 +176,19 @@ class QueryContract:
         with pytest.raises(InvalidInput):
             store.list_traces(experiment=None, query="param.k:3", limit=5, cursor=None)
 
+    def test_long_queries_are_answered(self, store: SpanStore) -> None:
+        store.write([make_arrival(1, 1, input="w7 and w8", name="w9")])
+        for query, count in (
+            (" ".join(f"w{n}" for n in range(3000)), 0),
+            (" OR ".join(f"w{n}" for n in range(2000)), 1),
+            ("name:(" + ",".join(f"w{n}" for n in range(3000)) + ")", 1),
+            ('"' + " ".join(f"w{n}" for n in range(3000)) + '"', 0),
+            ("(" * 50 + "w7" + ")" * 50, 1),
+            ("attr.x:" + "y" * 19_000, 0),
+            ("tokens:99999999999999999999999 OR duration>99999999999d", 0),
+        ):
+            assert len(all_traces(store, query)) == count, query[:40]
+
     def test_words_are_found_at_once_and_later(self, store: SpanStore, settle: Settle) -> None:
         for number in range(1, 31):
             said = "The Blu-ray disc" if number % 3 == 0 else "東京タワーの高さ"

@@ -53,6 +53,8 @@ from pellucid.storage.spans.sqlite.predicate import (
     time_bound,
 )
 
+_CHOICES: Final = 100
+"""Alternatives that make up one driver at most."""
 _TRACE_NUMBERS: Final = {
     "duration": "t.duration_ns",
     "tokens": "t.tokens_in + t.tokens_out",
@@ -329,7 +331,7 @@ class Compiler:
                 return [driver for item in items for driver in self._drivers(item, in_span)]
             case Or(items):
                 choices = [self._drivers(item, in_span) for item in items]
-                if not all(choices):
+                if not all(choices) or len(choices) > _CHOICES:
                     return []
                 parts = [choice[0] for choice in choices]
                 text = " UNION ALL ".join(part.text for part in parts)

@@ -35,8 +35,10 @@ def negate(part: Sql) -> Sql:
 def _join(word: str, parts: Sequence[Sql]) -> Sql:
     if len(parts) == 1:
         return parts[0]
-    text = word.join(f"({part.text})" for part in parts)
-    return Sql(text, tuple(value for part in parts for value in part.values))
+    # By halves, as SQLite bounds the depth of an expression and a chain is as deep as it is long.
+    middle = len(parts) // 2
+    left, right = _join(word, parts[:middle]), _join(word, parts[middle:])
+    return Sql(f"({left.text}){word}({right.text})", left.values + right.values)
 
 
 def number_is(column: str, op: Op, values: Sequence[Value]) -> Sql:

@@ -200,9 +200,14 @@ class TraceReader:
                 if number is None:
                     yield None
                     return
-            root = parsed(db, query).root
-            with Search(db, root, experiment=number, now=now) as search:
-                yield search
+            try:
+                root = parsed(db, query).root
+                with Search(db, root, experiment=number, now=now) as search:
+                    yield search
+            except UnicodeEncodeError as error:
+                raise InvalidInput(f"This query holds half a character: {error}.") from error
+            except apsw.SQLError as error:
+                raise InvalidInput(f"This query is more than can be looked up: {error}.") from error
 
     def _summaries(
         self, db: apsw.Connection, traces: Sequence[Candidate], now: int

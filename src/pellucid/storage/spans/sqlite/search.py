@@ -24,6 +24,8 @@ from pellucid.storage.spans.sqlite.statements import statements
 
 FEW: Final = 8_000
 """A driver with more keys than this saves nothing: matches are then frequent enough to meet."""
+DRIVERS: Final = 12
+"""Conditions of a query that are tried as drivers."""
 _FIRST_CHUNK: Final = 64
 _LAST_CHUNK: Final = 4096
 _KEPT_SPANS: Final = 4000
@@ -169,7 +171,7 @@ class Search:
     def _few_keys(self) -> set[int] | None:
         """Return keys that hold all matches, if some driver has few."""
         best: set[int] | None = None
-        for driver in self._compiled.drivers:
+        for driver in self._compiled.drivers[:DRIVERS]:
             sql = f"SELECT * FROM ({driver.text}) LIMIT {FEW + 1}"
             found = rows(self._db, sql, driver.values)
             if len(found) <= FEW:
