@@ -32,24 +32,29 @@ document.addEventListener("click", (event) => {
   if (menu instanceof HTMLElement) menu.hidePopover();
 });
 
-document.addEventListener("keydown", (event) => {
-  const menu = /** @type {Element} */ (event.target).closest?.(".menu");
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (menu instanceof HTMLElement && step) {
+// In the capture phase, before a table takes the arrows for its rows.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const menu = /** @type {Element} */ (event.target).closest?.(".menu");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!(menu instanceof HTMLElement) || !step) return;
     const all = items(menu);
     const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
     event.preventDefault();
-    event.stopImmediatePropagation();
+    event.stopPropagation();
     all[(at + step + all.length) % all.length].focus();
-    return;
-  }
+  },
+  true,
+);
+
+document.addEventListener("keydown", (event) => {
   if (isTyping(event) || !singleKeysAllowed()) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const button = document.querySelector(`[data-menu="${CSS.escape(event.key)}"]`);
-  if (button instanceof HTMLElement) {
-    event.preventDefault();
-    button.click();
-    const opened = document.getElementById(button.getAttribute("popovertarget") ?? "");
-    if (opened) items(opened)[0]?.focus();
-  }
+  if (!(button instanceof HTMLElement)) return;
+  event.preventDefault();
+  button.click();
+  const opened = document.getElementById(button.getAttribute("popovertarget") ?? "");
+  if (opened) items(opened)[0]?.focus();
 });
