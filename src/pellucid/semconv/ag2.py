@@ -65,5 +65,6 @@ DIALECT = Dialect(
         ("gen_ai.usage.thinking_tokens", "tokens.reasoning", read_count),
     ),
     refine=_refine,
-    marks=(names.INPUT_TOKENS,),
+    marks=("ag2.span.type", "ag2.usage.kind"),
+    scopes=("opentelemetry.instrumentation.ag2",),
 )
