@@ -5,6 +5,7 @@ new migration to add the one that the current code writes; what is there is neve
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pellucid.core.errors import StorageUnavailable
 from pellucid.core.span import Arrival, SpanKind, Status
 from pellucid.storage.spans.sqlite.migrations import all_migrations
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
+from pellucid.storage.spans.sqlite.views import VIEWS
 from pellucid.testing.reference import ReferenceStore
 from pellucid.testing.span_store import Clock, assert_agrees
 from pellucid.testing.span_store.support import all_traces
@@ -160,10 +162,23 @@ def test_deleting_gives_space_back(tmp_path: Path) -> None:
         assert store.get_trace(trace_id(100)).span_count == 1
 
 
+def test_every_column_of_the_views_is_documented(tmp_path: Path) -> None:
+    pages = (Path(__file__).parents[3] / "docs" / "reference" / "sql.md").read_text()
+    sections = {part.split("\n", 1)[0].strip(): part for part in pages.split("\n## ")[1:]}
+    with closing(_open(tmp_path / "spans.db")) as store:
+        store.write([make_arrival(1, 1)])
+        assert set(sections) == set(VIEWS)
+        for view in VIEWS:
+            columns = set(store.run_sql(f"select * from (select 1) left join {view}").columns)
+            documented = set(re.findall(r"`([a-z_]+)`", sections[view]))
+            assert columns - {"1"} <= documented, view
+
+
 _WRITER = """
 import sys
 from pathlib import Path
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
+from pellucid.storage.spans.sqlite.views import VIEWS
 from pellucid.testing.spans import make_arrival, toy_normalise
 store = SqliteSpanStore(Path(sys.argv[1]), normalise=toy_normalise)
 batch = int(sys.argv[2])
