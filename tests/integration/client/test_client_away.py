@@ -104,8 +104,9 @@ def test_a_burst_of_ten_thousand_calls_loses_none(tmp_path: Path, dead_url: str)
 
 def test_a_burst_reaches_a_server_whole(tmp_path: Path, collector: Collector) -> None:
     run(collector.url, tmp_path, calls=10_000)
-    late = spooled(tmp_path, collector.url)
-    assert numbers(collector.spans() + late) == list(range(10_000))
+    # A busy server may answer the last request too late: then it is in the spool as well.
+    found = collector.spans() + spooled(tmp_path, collector.url)
+    assert numbers(list({span.span_id: span for span in found}.values())) == list(range(10_000))
 
 
 def test_a_program_of_one_call_is_seen_at_once(tmp_path: Path, collector: Collector) -> None:
