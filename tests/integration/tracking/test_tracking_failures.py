@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import sqlite3
 import time
 from collections.abc import Callable
@@ -30,17 +29,10 @@ def wait_for(condition: Callable[[], Any], timeout: float = 15.0) -> Any:
     raise AssertionError("it did not happen in time")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_a_server_that_was_away_for_the_whole_run_gets_all_of_it_later(
-    tmp_path: Path, start_server: Callable[..., LiveServer]
+    tmp_path: Path, start_server: Callable[..., LiveServer], free_port: int
 ) -> None:
-    port = free_port()
+    port = free_port
     project = Project(tmp_path / "project", f"http://127.0.0.1:{port}")
     project.write(
         "train.py",
