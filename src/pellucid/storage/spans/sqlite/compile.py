@@ -165,8 +165,7 @@ class Compiler:
                 names.values,
             )
         if name == "tag":
-            tag = text_is("pellucid_tag(t.tags, ?)", op, values)
-            return _repeat_key(tag, field.key)
+            return self._tag(field.key or "", node)
         return self._score("s.trace_id = t.trace_id", node, field)
 
     def _trace_has(self, node: Has, field: Field) -> Sql:
@@ -183,6 +182,14 @@ class Compiler:
         if field.name == "score":
             return self._score("s.trace_id = t.trace_id", node, field)
         return TRUE
+
+    def _tag(self, key: str, node: Compare) -> Sql:
+        inner = text_is("tag.value", node.op, node.values)
+        return Sql(
+            "EXISTS (SELECT 1 FROM (SELECT pellucid_tag(t.tags, ?) AS value) tag "
+            f"WHERE {inner.text})",
+            (key, *inner.values),
+        )
 
     def _status(self, row: str, seen: str, node: Compare) -> Sql:
         """Tell the status: that of a pending row depends on the clock."""
@@ -401,14 +408,6 @@ def _if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:
     if wanted == [status]:
         return [Sql(f"SELECT t.key FROM traces t WHERE {where}")]
     return []
-
-
-def _repeat_key(sql: Sql, key: str | None) -> Sql:
-    """Put a family's key before every value of a comparison of `pellucid_tag(t.tags, ?)`."""
-    values: list[object] = []
-    for value in sql.values:
-        values += [key, key, value]
-    return Sql(sql.text, tuple(values))
 
 
 def resolved(field: Field | Unresolved) -> Field:

@@ -8,6 +8,8 @@ from pellucid.storage.spans.sqlite.facts import BEGINNING, CUT, WHOLE, indexed_v
 from pellucid.storage.spans.sqlite.predicate import Sql, any_of, bindable
 
 _LAST = "\U0010ffff"
+_LOOKUPS = 8
+"""Values that are looked up one by one for a row; of more, all keys are read at once."""
 _FIELD = "(SELECT id FROM fields WHERE name = ?)"
 _IN_FACTS = frozenset(
     {
@@ -47,7 +49,7 @@ def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
         (name, *where.values),
     )
     row = None
-    if all(found.single for found in ranges):
+    if len(ranges) <= _LOOKUPS and all(found.single for found in ranges):
         # One look-up a value: an OR within one EXISTS would walk all of the field.
         row = any_of(
             [

@@ -55,14 +55,18 @@ def number_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
 
 def text_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
     """Compare a column of texts; null compares with nothing."""
+    at = f"pellucid_fold({column})" if op is Op.FOLD else column
+    whole: list[str] = []
     parts = []
     for value in values:
         wanted = fold(value.text) if op is Op.FOLD else value.text
-        at = f"pellucid_fold({column})" if op is Op.FOLD else column
         if value.prefix:
             parts.append(Sql(f"{column} IS NOT NULL AND pellucid_begins({at}, ?)", (wanted,)))
         else:
-            parts.append(Sql(f"{column} IS NOT NULL AND {at} = ?", (wanted,)))
+            whole.append(wanted)
+    if whole:
+        marks = ", ".join("?" * len(whole))
+        parts.append(Sql(f"{column} IS NOT NULL AND {at} IN ({marks})", tuple(whole)))
     return any_of(parts)
 
 
