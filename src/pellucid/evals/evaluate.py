@@ -15,10 +15,11 @@ from pellucid.evals.data import Prepared, prepare
 from pellucid.evals.fingerprint import describe, fingerprint
 from pellucid.evals.journal import DiskCache, Journal, default_folder
 from pellucid.evals.limits import Budget, Limits, read_budget, read_rate
+from pellucid.evals.plan import Plan
 from pellucid.evals.progress import Progress
 from pellucid.evals.report import Report, ScorerInfo
 from pellucid.evals.run import EvaluationRun, open_run
-from pellucid.evals.runner import Plan, Runner
+from pellucid.evals.runner import Runner
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.served import ServedAgent
 
