@@ -34,7 +34,7 @@ _DRAIN_STEP_FILES = 8
 _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
 _SLOW_S = 2.0
-_PROGRESS_S = 1.0
+_PROGRESS_S = 0.2
 _LEAST_CLOSE_S = 0.1
 _LONGEST_CLOSE_S = 5.0
 _LONGEST_IMPORT_S = 5.0
@@ -132,7 +132,7 @@ class Deliverer:
     def close(self, timeout_s: float = 0.5) -> None:
         """Stop the thread; what is not delivered within `timeout_s` is written to the spool.
 
-        A server that keeps answering is given longer, up to five seconds.
+        A server that keeps answering at once is given longer, up to five seconds.
         """
         start = time.monotonic()
         deadline = start + timeout_s

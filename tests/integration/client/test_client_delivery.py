@@ -135,13 +135,24 @@ def test_many_threads_submit(deliverer: Deliverer, collector: Collector) -> None
 
 
 def test_close_gives_a_working_server_the_time_it_needs(collector: Collector, spool: Spool) -> None:
-    collector.delay_s = 0.1
+    collector.delay_s = 0.03
     deliverer = Deliverer(collector.url, spool)
-    for number in range(12):
+    for number in range(20):
         deliverer.submit(_delivery(number))
     deliverer.close(0.3)
-    assert _arrived(collector) == list(range(12))
+    assert _arrived(collector) == list(range(20))
     assert spool.files() == []
+
+
+def test_close_does_not_wait_long_for_a_slow_server(collector: Collector, spool: Spool) -> None:
+    collector.delay_s = 0.4
+    deliverer = Deliverer(collector.url, spool)
+    for number in range(20):
+        deliverer.submit(_delivery(number))
+    start = time.monotonic()
+    deliverer.close(0.5)
+    assert time.monotonic() - start < 1.5
+    assert len(spool.files()) >= 18
 
 
 def test_after_close_requests_go_to_the_spool(deliverer: Deliverer, spool: Spool) -> None:
