@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pellucid.client.masking import is_secret_name
 
-VERSION = 2
+VERSION = 3
 """Counts the rules; verdicts kept from older ones are made anew."""
 MASK = b"PELLUCID-SECRET-LEFT-OUT"
 
@@ -81,7 +81,7 @@ _BARE = re.compile(
 _BEARER = re.compile(rb"(?i)\bbearer[ ]+([A-Za-z0-9._~+/-]{20,512}=*)")
 _QUOTED = re.compile(rb"(?<![:-])[\"']([A-Za-z0-9+/_-]{40,120}={0,2})[\"']")
 _PLACEHOLDER = re.compile(
-    rb"(?i)\*\*\*|\.\.\.|xxx|your|example|placeholder|change.?me|dummy|<[^>]*>|\$\{|\{\{|%\(|"
+    rb"(?i)\*\*\*|\.\.\.|xxx|your|example|placeholder|change.?me|dummy|<[^>]*>|\{\s*\w|\{\{|%\(|"
     rb"os\.environ|getenv|^test|^none$|^null$|^todo"
 )
 _HASHES = re.compile(rb"(?i)sha(?:1|256|384|512)[-:=]?$|integrity[\"']?\s*[:=]\s*$")
