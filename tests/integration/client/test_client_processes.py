@@ -293,3 +293,29 @@ with pellucid.span("s"): pass
     assert [span.resource["service.name"] for span in spans] == ["mine"]
     assert spans[0].attributes["pellucid.experiment"] == "given"
     assert "pellucid.experiment" not in spans[0].resource
+
+
+def test_a_processor_that_raises_disturbs_nobody(collector: Collector, tmp_path: Path) -> None:
+    run(
+        """
+import logging
+logging.disable()
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+class Broken(SpanProcessor):
+    def on_start(self, span, parent_context=None): raise RuntimeError("start")
+    def on_end(self, span): raise RuntimeError("end")
+provider = TracerProvider()
+provider.add_span_processor(Broken())
+pellucid.init(provider=provider)
+@pellucid.trace
+def double(n): return 2 * n
+@pellucid.trace
+def stream(): yield 1
+with pellucid.span("s") as span:
+    span.set_output(double(2))
+assert double(3) == 6
+assert list(stream()) == [1]
+""",
+        collector,
+        tmp_path,
+    )

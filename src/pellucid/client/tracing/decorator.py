@@ -12,7 +12,7 @@ from pellucid.client.encoding import attribute_of
 from pellucid.client.tracing import exceptions
 from pellucid.client.tracing.arguments import ArgumentNames
 from pellucid.client.tracing.context import detach
-from pellucid.client.tracing.span import documents_attribute, kind_attributes, start
+from pellucid.client.tracing.span import documents_attribute, end, kind_attributes, start
 from pellucid.client.tracing.state import state
 from pellucid.client.tracing.streams import Stream
 from pellucid.core.errors import InvalidInput
@@ -59,12 +59,12 @@ class _Traced:
             span.set_attribute(names.OUTPUT, attribute_of(result))
             if type(result) is list and result and type(result[0]) is Document:
                 span.set_attribute(names.DOCUMENTS, documents_attribute(result))
-        span.end()
+        end(span)
 
     @staticmethod
     def fail(span: otel.Span, error: BaseException) -> None:
         exceptions.record(span, error)
-        span.end()
+        end(span)
         # Our frame says nothing to who reads the traceback, and some agents put it in prompts.
         if error.__traceback__ is not None:
             error.__traceback__ = error.__traceback__.tb_next

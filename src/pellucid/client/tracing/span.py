@@ -1,5 +1,6 @@
 """The span handle that users hold: OpenTelemetry's span, with the words of contracts.md §2."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextvars import Token
 from types import TracebackType
@@ -21,6 +22,8 @@ from pellucid.client.tracing.state import state
 from pellucid.core.errors import TooLarge
 from pellucid.core.span import Document, SpanKind
 from pellucid.semconv import attributes as names
+
+_log = logging.getLogger("pellucid")
 
 _OPERATIONS = {
     "LLM": "chat",
@@ -223,7 +226,7 @@ class Span:
 
     def end(self) -> None:
         """End the span now; leaving the `with` block does it otherwise."""
-        self._otel.end()
+        end(self._otel)
 
     def __enter__(self) -> "Span":
         if self._start is not None:
@@ -245,7 +248,7 @@ class Span:
             detach(token)
         if error is not None:
             exceptions.record(self._otel, error)
-        self._otel.end()
+        end(self._otel)
 
     def __repr__(self) -> str:
         return f"<Span {self.span_id} of trace {self.trace_id}>"
@@ -314,14 +317,26 @@ def start(
     kind: str | SpanKind,
     parent: Mapping[str, str] | Context | None = None,
 ) -> otel.Span:
-    """Start an OpenTelemetry span, not yet current."""
-    context = extract(parent) if parent is not None and not isinstance(parent, Context) else parent
-    return state.tracer.start_span(
-        name,
-        context=context,
-        kind=OtelKind.CLIENT if str(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
-        attributes=attributes,
-    )
+    """Start an OpenTelemetry span, not yet current; what fails here is not the caller's concern."""
+    try:
+        context = parent if parent is None or isinstance(parent, Context) else extract(parent)
+        return state.tracer.start_span(
+            name,
+            context=context,
+            kind=OtelKind.CLIENT if str(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
+            attributes=attributes,
+        )
+    except Exception:  # a sampler or processor of others'
+        _log.exception("Span %r could not be started", name)
+        return otel.INVALID_SPAN
+
+
+def end(span: otel.Span) -> None:
+    """End an OpenTelemetry span; what fails here is not the caller's concern."""
+    try:
+        span.end()
+    except Exception:  # a processor of others'
+        _log.exception("Span %r could not be ended", getattr(span, "name", None))
 
 
 def documents_attribute(documents: Iterable[Any]) -> str:

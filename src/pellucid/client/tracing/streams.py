@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 from pellucid.client.encoding import Budget, attribute_of, json_text, simplify
 from pellucid.client.tracing import exceptions
 from pellucid.client.tracing.context import detach
+from pellucid.client.tracing.span import end
 from pellucid.semconv import attributes as names
 from pellucid.semconv.values import write_value
 
@@ -64,7 +65,7 @@ class Stream:
             self.span.set_attribute(names.OUTPUT, self._collected.as_attribute(returned))
         if error is not None:
             exceptions.record(self.span, error)
-        self.span.end()
+        end(self.span)
 
     def run(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
         """Iterate a generator inside the span; its return value is returned."""
