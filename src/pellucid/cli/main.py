@@ -35,6 +35,7 @@ COMMANDS = {
     "run": Lazy("pellucid.cli.run:run", "Trace a program without touching its code."),
     "runs": Lazy("pellucid.cli.runs:runs", "List, show and delete runs."),
     "serve": Lazy("pellucid.cli.serve:serve", "Serve the agent of run RUN over HTTP."),
+    "sql": Lazy("pellucid.cli.sql:sql", "Run one SELECT over the views traces, spans and scores."),
     "traces": Lazy("pellucid.cli.traces:traces", "List, show and delete traces."),
     "up": Lazy("pellucid.cli.up:up", "Start the server over a data folder."),
 }

@@ -6,10 +6,8 @@ from typing import Any
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
+from pellucid.cli.tables import plain, print_table
 from pellucid.client.http import path_segment
-
-_RIGHT = {2, 3, 4, 5}
-_MAX_CHARACTERS = 80
 
 
 @click.group()
@@ -96,8 +94,8 @@ def delete(
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    lines = [("TRACE", "STATUS", "SPANS", "DURATION", "TOKENS", "COST", "NAME", "EXPERIMENT")]
-    lines += [
+    header = ("TRACE", "STATUS", "SPANS", "DURATION", "TOKENS", "COST", "NAME", "EXPERIMENT")
+    lines = [
         (
             row["trace_id"],
             row["status"],
@@ -105,28 +103,22 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             _duration(row["duration_ns"]),
             str(row["tokens_in"] + row["tokens_out"]),
             _cost(row["cost_usd"]),
-            _plain(row["name"]),
-            _plain(row["experiment"]),
+            plain(row["name"]),
+            plain(row["experiment"]),
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [
-            cell.rjust(width) if number in _RIGHT else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+    print_table(header, lines, right={2, 3, 4, 5})
 
 
 def _print_trace(trace: dict[str, Any], spans: list[dict[str, Any]]) -> None:
     facts = [
-        _plain(trace["name"]),
+        plain(trace["name"]),
         trace["status"],
         _duration(trace["duration_ns"]),
         f"{trace['tokens_in'] + trace['tokens_out']} tokens",
         _cost(trace["cost_usd"]),
-        f"in {_plain(trace['experiment'])}",
+        f"in {plain(trace['experiment'])}",
     ]
     click.echo("  ".join(fact for fact in facts if fact))
     depths: dict[str, int] = {}
@@ -135,19 +127,13 @@ def _print_trace(trace: dict[str, Any], spans: list[dict[str, Any]]) -> None:
         fault = span["status"] if span["status"] != "ok" else ""
         facts = [
             span["kind"],
-            _plain(span["name"]),
+            plain(span["name"]),
             _duration(span["duration_ns"]),
-            _plain(span["model"] or ""),
+            plain(span["model"] or ""),
             fault,
-            _plain(span["status_message"]),
+            plain(span["status_message"]),
         ]
         click.echo("  " * depth + "  ".join(fact for fact in facts if fact))
-
-
-def _plain(text: str) -> str:
-    """Return one line of a text that whoever sent the trace chose, without terminal commands."""
-    shown = "".join(character if character.isprintable() else " " for character in text[:200])
-    return shown if len(shown) <= _MAX_CHARACTERS else shown[: _MAX_CHARACTERS - 1] + "…"
 
 
 def _duration(duration_ns: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -215,32 +216,75 @@ def test_the_api_describes_itself(client: httpx.Client) -> None:
     assert set(span["required"]) == set(SPAN_FIELDS)
 
 
+def complete(client: httpx.Client, query: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get("/api/v1/complete", params={"query": query}).json()
+    return answer
+
+
 def test_queries_are_completed_and_their_faults_named(client: httpx.Client) -> None:
-    send(client, "completed", attributes={"session.id": "chat 7"})
-    params = {"query": "status:e", "experiment": "completed"}
-    answer = client.get("/api/v1/complete", params=params).json()
+    send(
+        client,
+        "completed",
+        attributes={"session.id": "chat 7", "of completion": "a", "ofs.mine": "b"},
+    )
+    answer = complete(client, "status:e")
     assert (answer["start"], answer["end"], answer["fault"]["position"]) == (7, 8, 7)
     assert [one["text"] for one in answer["proposals"]] == ["error"]
-    params = {"query": "session:", "experiment": "completed"}
-    answer = client.get("/api/v1/complete", params=params).json()
-    assert [one["text"] for one in answer["proposals"]] == ['"chat 7"']
-    answer = client.get("/api/v1/complete", params={"query": "bogus:1"}).json()
-    assert answer["fault"]["position"] == 0
-    assert answer["fault"]["message"]
+    assert complete(client, "bogus:1")["fault"]["message"]
+    assert "completed" in [one["text"] for one in complete(client, "experiment:comp")["proposals"]]
+    for query, expected in (
+        ("session:CHAT", '"chat 7"'),
+        ("attr.of", '"of completion":'),
+        ("attr.ofs", "ofs.mine:"),
+    ):
+        # Values are those that the index behind the writes has reached.
+        deadline = time.monotonic() + 20
+        found: list[str] = []
+        while expected not in found and time.monotonic() < deadline:
+            found = [one["text"] for one in complete(client, query)["proposals"]]
+            time.sleep(0.1)
+        assert expected in found
+    for query in ("param.x:", "metric.", "score.", "tag.", "run:", "", "(", '"'):
+        assert "proposals" in complete(client, query)
 
 
 def test_traces_add_up(client: httpx.Client) -> None:
     for number in range(3):
         send(client, "added up", number, attributes={"session.id": "s"})
     overview = client.get("/api/v1/overview", params={"experiment": "added up"}).json()
-    assert (overview["trace_count"], overview["partial"]) == (3, False)
-    assert sum(bucket["count"] for bucket in overview["histogram"]) == 3
+    assert overview["survey"]["trace_count"] == 3
+    assert overview["survey"]["statuses"] == [{"value": "ok", "count": 3}]
+    assert sum(one["count"] for one in overview["histogram"]["bins"]) == 3
     sessions = client.get("/api/v1/sessions", params={"experiment": "added up"}).json()
     assert [session["trace_count"] for session in sessions["sessions"]] == [3]
     params: dict[str, Any] = {"experiment": "added up", "step_minutes": 0}
     (rollup,) = client.get("/api/v1/rollups", params=params).json()["rollups"]
     assert rollup["figures"]["count"] == 3
     assert client.get("/api/v1/rollups", params={"step_minutes": 7}).status_code == 400
+
+
+def test_sql_reads_and_never_writes(client: httpx.Client) -> None:
+    trace_id = send(client, "asked in sql")
+    statement = "SELECT trace_id, name FROM traces WHERE experiment = 'asked in sql'"
+    answer = client.post("/api/v1/sql", json={"sql": statement})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "columns": ["trace_id", "name"],
+        "rows": [[trace_id, "trace 1"]],
+        "truncated": False,
+    }
+    for wrong in (
+        "DELETE FROM traces",
+        "ATTACH 'other.db' AS other",
+        "PRAGMA user_version",
+        "SELECT 1; DROP TABLE spans",
+        "SELECT load_extension('x')",
+        "SELECT * FROM nothing",
+        "",
+    ):
+        refused = client.post("/api/v1/sql", json={"sql": wrong})
+        assert refused.status_code == 400, wrong
+    assert client.post("/api/v1/sql", json={"sql": "SELECT 1", "limit": 0}).status_code == 400
 
 
 def test_traces_are_found_by_query(client: httpx.Client) -> None:

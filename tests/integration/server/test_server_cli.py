@@ -74,6 +74,8 @@ def test_a_folder_without_a_server_is_opened(server: LiveServer) -> None:
     assert run(server, "renormalise").stdout == "All spans are up to date.\n"
     listed = run(server, "traces", "list")
     assert TRACE in listed.stdout
+    counted = run(server, "sql", "SELECT count(*) AS spans FROM spans", "--json")
+    assert json.loads(counted.stdout) == [{"spans": 2}]
     wrong = run(server, "traces", "list", "--query", "bogus:1")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "bogus" in wrong.stderr

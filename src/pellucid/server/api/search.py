@@ -1,47 +1,55 @@
-"""`/api/v1`: completing a query, and what the traces that match add up to."""
+"""`/api/v1`: completing a query, what the traces that match add up to, and SQL."""
 
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.params import Parameter
 
-from pellucid.core.clock import now_ns
-from pellucid.core.query import print_value
-from pellucid.core.query.tree import Value
 from pellucid.core.rollup import Rollup
+from pellucid.core.survey import SessionSummary, Survey, TimeBins
+from pellucid.core.views import ScoreView, view_score
 from pellucid.server.api.errors import PROBLEMS
 from pellucid.server.api.traces import Query
 from pellucid.server.services.completion import Completions, CompletionService
-from pellucid.server.services.overview import (
-    Bucket,
-    Facet,
-    Session,
-    draw_histogram,
-    group_sessions,
-    list_facets,
-    read_newest,
-)
+from pellucid.server.services.sql import SqlService
 from pellucid.server.services.traces import MAX_TIME_NS, TraceService
 
 
 class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the newest matching traces have, and when they started."""
+    """What the matching traces have, and when they started."""
 
-    facets: list[Facet]
-    histogram: list[Bucket]
+    survey: Survey
+    histogram: TimeBins
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """The traces of one session, added up."""
+
+    experiment: str
+    session_id: str
+    user_id: str | None
     trace_count: int
-    """The traces that were counted."""
-    partial: bool
-    """Whether older ones match too and were not counted."""
+    error_count: int
+    first_ns: int
+    last_ns: int
+    """Start of the newest trace."""
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    input_preview: str | None
+    """Of the first trace."""
+    output_preview: str | None
+    """Of the last one."""
+    scores: list[ScoreView]
+    """The latest on the session itself."""
 
 
 class SessionListView(msgspec.Struct, frozen=True, kw_only=True):
-    """The sessions of the newest traces, the one that was active last first."""
+    """A page of sessions, the last active first; `next` is the cursor of the page after it."""
 
-    sessions: list[Session]
-    partial: bool
-    """Whether there are older traces than those that were looked through."""
+    sessions: list[SessionView]
+    next: str | None
 
 
 class RollupListView(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,34 +58,54 @@ class RollupListView(msgspec.Struct, frozen=True, kw_only=True):
     rollups: list[Rollup]
 
 
+class SqlInput(msgspec.Struct, kw_only=True):
+    """One SELECT over the views traces, spans and scores."""
+
+    sql: str
+    limit: int = 1000
+    """Rows, at most 100,000."""
+
+
+class SqlView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a SELECT gave."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    """Strings, numbers and null; bytes in base64."""
+    truncated: bool
+    """Whether there were more rows than asked for."""
+
+
 @get("/api/v1/complete", tags=["search"], operation_id="complete_query", responses=PROBLEMS)
 async def complete_query(
     completions: CompletionService,
     text: Query = "",
     at: Annotated[int | None, Parameter(description="Where; the end, if it is missing")] = None,
-    experiment: str | None = None,
 ) -> Completions:
     """Propose how a query may go on, and tell what is wrong with it so far."""
-    return await completions.complete(text, at, experiment)
+    return await completions.complete(text, at)
 
 
 @get("/api/v1/overview", tags=["search"], operation_id="get_overview", responses=PROBLEMS)
 async def get_overview(traces: TraceService, experiment: str, text: Query = "") -> OverviewView:
-    """Count the newest matching traces by status, name, model, tag … and by time."""
-    newest = await read_newest(traces, experiment, text)
+    """Count the matching traces by status, kind, name, model, tag, score … and by time."""
     return OverviewView(
-        facets=list_facets(newest.traces, lambda value: print_value(Value(value))),
-        histogram=draw_histogram(newest.traces, now_ns()),
-        trace_count=len(newest.traces),
-        partial=newest.is_partial,
+        survey=await traces.survey(experiment=experiment, query=text),
+        histogram=await traces.count_by_time(experiment=experiment, query=text),
     )
 
 
 @get("/api/v1/sessions", tags=["search"], operation_id="list_sessions", responses=PROBLEMS)
-async def list_sessions(traces: TraceService, experiment: str, text: Query = "") -> SessionListView:
-    """List an experiment's sessions; their traces are found with `session:ID`."""
-    newest = await read_newest(traces, experiment, text)
-    return SessionListView(sessions=group_sessions(newest.traces), partial=newest.is_partial)
+async def list_sessions(
+    traces: TraceService,
+    experiment: str,
+    text: Query = "",
+    limit: int = 50,
+    cursor: str | None = None,
+) -> SessionListView:
+    """List sessions with a trace that matches; their traces are found with `session:ID`."""
+    page = await traces.list_sessions(experiment=experiment, query=text, limit=limit, cursor=cursor)
+    return SessionListView(sessions=[_view(one) for one in page.sessions], next=page.next)
 
 
 @get("/api/v1/rollups", tags=["search"], operation_id="list_rollups", responses=PROBLEMS)
@@ -98,4 +126,36 @@ async def list_rollups(
     return RollupListView(rollups=rollups)
 
 
-route_handlers: list[Any] = [complete_query, get_overview, list_sessions, list_rollups]
+@post(
+    "/api/v1/sql",
+    status_code=200,
+    tags=["search"],
+    operation_id="run_sql",
+    responses=PROBLEMS,
+)
+async def run_sql(data: SqlInput, sql: SqlService) -> SqlView:
+    """Run one SELECT over the views traces, spans and scores: read-only, bounded in time."""
+    result = await sql.run(data.sql, limit=data.limit)
+    rows: list[list[Any]] = [list(row) for row in result.rows]
+    return SqlView(columns=result.columns, rows=rows, truncated=result.truncated)
+
+
+def _view(session: SessionSummary) -> SessionView:
+    return SessionView(
+        experiment=session.experiment,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        trace_count=session.trace_count,
+        error_count=session.error_count,
+        first_ns=session.first_ns,
+        last_ns=session.last_ns,
+        tokens_in=session.tokens_in,
+        tokens_out=session.tokens_out,
+        cost_usd=session.cost_usd,
+        input_preview=session.input_preview,
+        output_preview=session.output_preview,
+        scores=[view_score(score) for score in session.scores],
+    )
+
+
+route_handlers: list[Any] = [complete_query, get_overview, list_sessions, list_rollups, run_sql]

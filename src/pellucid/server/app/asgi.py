@@ -43,6 +43,7 @@ from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.scores import ScoreService
 from pellucid.server.services.snapshots import SnapshotService
+from pellucid.server.services.sql import SqlService
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web import routes as web
@@ -81,8 +82,9 @@ class _Application:
         self._normaliser = normaliser
         self._readers = Threads("reader", READER_THREADS)
         self._decoders = Threads("decoder", DECODER_THREADS)
-        # The span store has one writer at a time: more threads would only wait for each other.
-        self._writers = Threads("writer", 1)
+        # The span store has one writer at a time. A long deletion lets others in between commits.
+        self._writers = Threads("writer", 2)
+        self._sql = Threads("sql", 2)
         self._runs = RunService(stores.runs, self._readers)
         self._snapshots = SnapshotService(stores.snapshots, self._readers)
         queries = QueryReader(stores.spans, stores.runs)
@@ -101,6 +103,7 @@ class _Application:
                 "threads": self._readers,
                 "traces": traced,
                 "completions": CompletionService(traced),
+                "sql": SqlService(stores.spans, self._sql),
                 "scores": ScoreService(
                     stores.spans, self._runs, readers=self._readers, writers=self._writers
                 ),
@@ -144,6 +147,7 @@ class _Application:
         self._decoders.close()
         self._readers.close()
         self._writers.close()
+        self._sql.close()
         self._runs.close()
         self._stores.close()
 

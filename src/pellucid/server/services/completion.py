@@ -1,22 +1,18 @@
-"""How a query may go on: fields and fixed values from the language, others from newest traces."""
+"""How a query may go on: fields and fixed values from the language, others from what is stored."""
 
 import re
-from collections import Counter
 
 import msgspec
 
 from pellucid.core.errors import QuerySyntaxError
-from pellucid.core.query import TRACES, Completion, complete, fold, parse, print_value
+from pellucid.core.query import TRACES, complete, fold, parse, print_value
 from pellucid.core.query.tree import Value
-from pellucid.core.trace import TraceSummary
 from pellucid.server.services.traces import TraceService
 
 MOST = 20
-LOOKED_THROUGH = 200
-"""Newest traces whose values are proposed."""
 
 
-_NAME = re.compile(r"[A-Za-z_][\w-]*")
+_NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,20 +46,30 @@ class CompletionService:
     def __init__(self, traces: TraceService) -> None:
         self._traces = traces
 
-    async def complete(self, text: str, at: int | None, experiment: str | None) -> Completions:
+    async def complete(self, text: str, at: int | None) -> Completions:
         """Propose how to go on at character `at`, which is the end if it is None."""
         place = len(text) if at is None else min(max(at, 0), len(text))
         completion = complete(text, place, TRACES)
         proposals = [Proposal(text=one.text, about=one.about) for one in completion.suggestions]
-        if completion.field or completion.family:
-            page = await self._traces.list_traces(experiment=experiment, limit=LOOKED_THROUGH)
-            proposals += _stored(completion, page.traces)
+        if completion.family:
+            keys = await self._traces.list_keys(completion.family, completion.prefix, limit=MOST)
+            proposals += [Proposal(text=_write_key(key), about="a key") for key in keys]
+        elif completion.field:
+            proposals += await self._values(completion.field, completion.prefix)
         return Completions(
             start=completion.start,
             end=completion.end,
             proposals=proposals[:MOST],
             fault=_find_fault(text),
         )
+
+    async def _values(self, field: str, prefix: str) -> list[Proposal]:
+        if field == "experiment":
+            names = [one.name for one in await self._traces.list_experiments()]
+            values = [name for name in names if fold(name).startswith(fold(prefix))]
+        else:
+            values = await self._traces.list_values(field, prefix, limit=MOST)
+        return [Proposal(text=print_value(Value(value)), about="a value") for value in values]
 
 
 def _find_fault(text: str) -> QueryFault | None:
@@ -76,48 +82,6 @@ def _find_fault(text: str) -> QueryFault | None:
     return None
 
 
-def _stored(completion: Completion, traces: list[TraceSummary]) -> list[Proposal]:
-    counts: Counter[str] = Counter()
-    for trace in traces:
-        counts.update(set(_values(completion, trace)))
-    prefix = fold(completion.prefix)
-    write = _write_key if completion.family else _write_value
-    return [
-        Proposal(text=write(value), about=f"{count} of the newest {len(traces)}")
-        for value, count in counts.most_common()
-        if value and fold(value).startswith(prefix)
-    ]
-
-
 def _write_key(key: str) -> str:
     plain = _NAME.fullmatch(key) is not None
     return (key if plain else print_value(Value(key, quoted=True))) + ":"
-
-
-def _write_value(value: str) -> str:
-    return print_value(Value(value))
-
-
-def _values(completion: Completion, trace: TraceSummary) -> list[str]:
-    """Return what one trace holds of the field, or of the keys, that is being typed."""
-    if completion.family:
-        keys = {"tag": list(trace.tags), "score": [score.name for score in trace.scores]}
-        return keys.get(completion.family, [])
-    head, _, key = (completion.field or "").partition(".")
-    if head == "tag":
-        return [trace.tags[key]] if key in trace.tags else []
-    if head == "score":
-        return [
-            score.value
-            for score in trace.scores
-            if score.name == key and isinstance(score.value, str)
-        ]
-    if head == "model":
-        return trace.models
-    single = {
-        "name": trace.name,
-        "session": trace.session_id,
-        "user": trace.user_id,
-        "experiment": trace.experiment,
-    }
-    return [single.get(head) or ""]

@@ -7,7 +7,7 @@ from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.rollup import Rollup
 from pellucid.core.span import StoredSpan
-from pellucid.core.survey import Survey, TimeBins
+from pellucid.core.survey import SessionPage, Survey, TimeBins
 from pellucid.core.trace import (
     Deletion,
     ExperimentSummary,
@@ -70,11 +70,7 @@ class TraceService:
         Raises InvalidInput for a limit outside 1 to 1,000 or a foreign cursor, and
         QuerySyntaxError.
         """
-        if not 1 <= limit <= MAX_LIMIT:
-            raise InvalidInput(
-                f"limit={limit} is not allowed; ask for 1 to {MAX_LIMIT} traces and use the "
-                "cursor for more."
-            )
+        _check_limit(limit)
         return await self._readers.run(
             self._list_traces, experiment=experiment, text=query, limit=limit, cursor=cursor
         )
@@ -102,6 +98,35 @@ class TraceService:
     async def count_by_time(self, *, experiment: str, query: str = "", bins: int = 60) -> TimeBins:
         """Count the traces that match by time. Raises QuerySyntaxError."""
         return await self._readers.run(self._count_by_time, experiment, query, bins)
+
+    async def list_sessions(
+        self, *, experiment: str, query: str = "", limit: int = 50, cursor: str | None = None
+    ) -> SessionPage:
+        """List sessions with a trace that matches, the last active first.
+
+        Raises InvalidInput for a limit outside 1 to 1,000 or a foreign cursor, and
+        QuerySyntaxError.
+        """
+        _check_limit(limit)
+        return await self._readers.run(self._list_sessions, experiment, query, limit, cursor)
+
+    async def list_session_traces(self, experiment: str, session_id: str) -> list[TraceSummary]:
+        """List the newest 1,000 traces of a session, oldest first; none of an unknown one."""
+        return await self._readers.run(
+            self._store.list_session_traces, experiment, session_id, limit=MAX_LIMIT
+        )
+
+    async def list_values(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+        """List texts that a field of the query language has and that begin so, in any case."""
+        return await self._readers.run(
+            self._store.list_values, field, beginning=beginning, limit=limit
+        )
+
+    async def list_keys(self, family: str, beginning: str, *, limit: int = 20) -> list[str]:
+        """List the keys of `tag`, `attr` or `score` that begin so."""
+        return await self._readers.run(
+            self._store.list_keys, family, beginning=beginning, limit=limit
+        )
 
     async def list_rollups(
         self,
@@ -180,9 +205,26 @@ class TraceService:
         query = self._queries.read(text)
         return self._store.count_by_time(experiment=experiment, query=query, bins=bins)
 
+    def _list_sessions(
+        self, experiment: str, text: str, limit: int, cursor: str | None
+    ) -> SessionPage:
+        return self._store.list_sessions(
+            experiment=experiment,
+            query=self._queries.read(text),
+            limit=limit,
+            cursor=cursor or None,
+        )
+
     def _read_trace(self, trace_id: str) -> Trace:
         summary = self._store.get_trace(trace_id)
         return Trace(trace=summary, spans=list(self._store.iter_spans(trace_id)))
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInput(
+            f"limit={limit} is not allowed; ask for 1 to {MAX_LIMIT} and use the cursor for more."
+        )
 
 
 def _trace_id(text: str) -> str:
