@@ -15,6 +15,7 @@ from pellucid.core.clock import now_ns
 from pellucid.core.trace import ExperimentSummary
 from pellucid.server.web import format as words
 from pellucid.server.web.assets import asset_url, load_assets
+from pellucid.server.web.gist import ANSWERED, ASKED, gist_of_preview
 from pellucid.server.web.kinds import kind_look
 from pellucid.server.web.preview import plain_preview, rich_preview
 
@@ -117,6 +118,8 @@ def environment() -> jinja2.Environment:
         "plural": words.plural,
         "short": words.short_id,
         "plain": plain_preview,
+        "asked": lambda preview: gist_of_preview(preview, ASKED),
+        "answered": lambda preview: gist_of_preview(preview, ANSWERED),
         "rich": rich_preview,
         "age": lambda at_ns: words.format_age(at_ns, now_ns()),
     }

@@ -13,6 +13,7 @@ from pellucid.core.trace import TraceSummary, Waterfall
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import short_id
+from pellucid.server.web.gist import answered_of, asked_of
 from pellucid.server.web.matches import find_spans, list_marks
 from pellucid.server.web.page import Fragment, Page, Place, doc
 from pellucid.server.web.pages.annotate import TraceScores
@@ -48,6 +49,8 @@ class TracePage(Page):
 
     trace: TraceSummary = doc("The trace's own fields and totals")
     first_token_ns: int | None = doc("From its start to the first token of its last answer")
+    question: str | None = doc("What the trace was asked, in words where its input holds some")
+    answer: str | None = doc("What it answered")
     failure: str | None = doc("What a failed trace failed of")
     failed: int = doc("Spans that failed")
     unfinished: int = doc("Spans that are running or were interrupted")
@@ -82,12 +85,18 @@ async def show_trace(
     known = span is not None and span in columns.span_ids
     selected = span if span is not None and known else first_span(columns, matches)
     stored = await traces.get_span(trace_id, selected)
+    root = stored.span
+    if selected != columns.span_ids[0]:
+        root = (await traces.get_span(trace_id, columns.span_ids[0])).span
+    question = asked_of(root) or summary.input_preview
     own = next((one for one in experiments if one.name == summary.experiment), None)
     return TracePage(
-        title=summary.input_preview or summary.name or short_id(summary.trace_id),
+        title=question or summary.name or short_id(summary.trace_id),
         place=Place.of(own, "traces", rail=True),
         trace=summary,
         first_token_ns=first_token(columns),
+        question=question,
+        answer=answered_of(root) or summary.output_preview,
         failure=await _read_failure(traces, summary, columns, stored),
         failed=columns.statuses.count(Status.ERROR.value),
         unfinished=sum(status in _UNFINISHED for status in columns.statuses),

@@ -70,7 +70,7 @@ class Palette extends HTMLElement {
       const age = formatAge(one.start_ns / 1e6, now);
       this.#places.push({
         group: "Traces",
-        label: one.input_preview || one.name,
+        label: said(one.input_preview) || one.name,
         icon: look.icon,
         kind: look.key,
         note: `${formatDuration(one.duration_ns)} · ${age}`,
@@ -199,6 +199,18 @@ function commands() {
     },
   );
   return pages;
+}
+
+/**
+ * The text of a preview that is JSON, else all of it.
+ * @param {string | null} preview
+ */
+function said(preview) {
+  if (!preview?.startsWith("{")) return preview ?? "";
+  const text = /"(?:question|query|input|task|prompt|content|text)"\s*:\s*"((?:[^"\\]|\\.)+)/.exec(
+    preview,
+  );
+  return text?.[1] ?? preview;
 }
 
 /**

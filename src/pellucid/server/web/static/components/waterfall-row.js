@@ -200,7 +200,8 @@ function describe(tree, row, folded) {
 function tidy(detail) {
   if (!/^\s*[[{]/.test(detail)) return detail;
   const values = detail.replace(/"(?:[^"\\]|\\.)*"\s*:\s*/g, "").replace(/[{}[\]"]/g, "");
-  return values.trim() || detail;
+  const said = values.split(",").map((value) => value.trim());
+  return said.filter((value) => value && value !== "null").join(", ") || detail;
 }
 
 /** Rows in the shape of the result, for while it loads. */
