@@ -1,5 +1,6 @@
 """The example that compares index configurations, run as its first lines say."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("wordllama") is None, reason="wordllama is not installed"
+)
 def test_the_index_example_finds_a_best_configuration(
     live_server: LiveServer, tmp_path: Path
 ) -> None:
-    pytest.importorskip("wordllama")
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "index_sweep.py")],
         cwd=tmp_path,

@@ -21,16 +21,32 @@ DATA = [
 ]
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server for all tests here; each has an experiment of its own."""
+    server = LiveServer(tmp_path_factory.mktemp("server")).start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def server(
-    live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    running: LiveServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    experiment: str,
 ) -> Iterator[LiveServer]:
     monkeypatch.setenv("PELLUCID_ENABLED", "1")
-    monkeypatch.setenv("PELLUCID_URL", live_server.url)
-    monkeypatch.setenv("PELLUCID_EXPERIMENT", "evals")
+    monkeypatch.setenv("PELLUCID_URL", running.url)
+    monkeypatch.setenv("PELLUCID_EXPERIMENT", experiment)
     monkeypatch.setenv("PELLUCID_PROJECT_DIR", str(tmp_path))
-    yield live_server
+    yield running
     pellucid.shutdown()
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)
 
 
 @pellucid.trace(kind="RETRIEVER")
@@ -60,7 +76,7 @@ def ask(server: LiveServer, path: str) -> Any:
         client.close()
 
 
-def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer) -> None:
+def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer, experiment: str) -> None:
     correctness = pellucid.judges.correctness(model=judge)
     marks = [scorers.exact_match(), scorers.recall(k=1), correctness]
     report = pellucid.evaluate(agent, DATA, marks, name="first", params={"k": 5})
@@ -68,7 +84,7 @@ def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer) -> No
     assert report.scores["recall"].mean == 1
     assert pellucid.flush(10)
 
-    run = pellucid.get_run("evals@1")
+    run = pellucid.get_run(f"{experiment}@1")
     assert run.id == report.run.id
     assert run.name == "first"
     assert run.status == "finished"
@@ -98,21 +114,24 @@ def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer) -> No
     assert [span["kind"] for span in judged["spans"]] == ["EVALUATOR", "LLM"]
 
 
-def test_runs_are_compared_and_gated_by_name(server: LiveServer) -> None:
+def test_runs_are_compared_and_gated_by_name(server: LiveServer, experiment: str) -> None:
+    first, second = f"{experiment}@1", f"{experiment}@2"
     for task in (agent, worse):
         pellucid.evaluate(task, DATA, [scorers.exact_match()], name=task.__name__)
-    change = pellucid.compare("evals@2", "evals@1").metrics["exact_match"]
+    change = pellucid.compare(second, first).metrics["exact_match"]
     assert (change.difference, change.verdict) == (-1, "worse")
-    result = CliRunner().invoke(gate, ["evals@2", "--baseline", "evals@1"])
+    result = CliRunner().invoke(gate, [second, "--baseline", first])
     assert result.exit_code == 1
     assert "FAIL  exact_match not worse" in result.stdout
     with pellucid.start_run("no evaluation") as run:
         pass
     with pytest.raises(pellucid.core.errors.NotFound):
-        pellucid.compare(run.id, "evals@1")
+        pellucid.compare(run.id, first)
 
 
-def test_evaluations_inside_a_run_and_of_a_sweep_are_its_parts(server: LiveServer) -> None:
+def test_evaluations_inside_a_run_and_of_a_sweep_are_its_parts(
+    server: LiveServer, experiment: str
+) -> None:
     with pellucid.start_run("outer") as outer:
         inner = pellucid.evaluate(agent, DATA[:2], [scorers.exact_match()])
     assert pellucid.get_run(inner.run.id).parent_id == outer.id
@@ -121,7 +140,7 @@ def test_evaluations_inside_a_run_and_of_a_sweep_are_its_parts(server: LiveServe
         return question if k == 2 else "?"
 
     sweep = pellucid.sweep(task, {"k": [1, 2]}, DATA[:4], [scorers.exact_match()], name="ks")
-    parts = pellucid.search_runs(experiment="evals")
+    parts = pellucid.search_runs(experiment=experiment)
     children = [run for run in parts if run.parent_id == sweep.run.id]
     assert {run.params["k"] for run in children} == {1, 2}
     written = msgspec.json.decode(pellucid.get_run(sweep.run.id).read_artifact("sweep.json"))
