@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from pellucid.core.clock import now_ns
 from pellucid.core.dataset import digest
@@ -29,7 +29,26 @@ DELIVERY_S = 5.0
 Task = Callable[..., Any] | str | None
 
 
-def evaluate(task: Task, data: Any, scorers: Any = (), **options: Any) -> Report:
+class Options(TypedDict, total=False):
+    """The options of an evaluation; `aevaluate` says what each does."""
+
+    name: str | None
+    experiment: str | None
+    concurrency: int
+    repeats: int
+    timeout: float | None
+    retries: int
+    rate_limit: float | str | None
+    budget: Budget | Mapping[str, Any] | float | None
+    cache: bool | str | Path
+    executor: Executor | None
+    resume: bool
+    progress: bool | None
+    params: Mapping[str, Any] | None
+    parent: EvaluationRun | None
+
+
+def evaluate(task: Task, data: Any, scorers: Any = (), **options: Unpack[Options]) -> Report:
     """Run `task` over `data` and score its outputs; works inside a running loop too (Jupyter).
 
     The options are those of `aevaluate`. In a running loop the evaluation gets a loop of its

@@ -79,7 +79,9 @@ async def test_a_judge_is_called_inside_a_running_loop() -> None:
     assert (await judge.ascore(inputs={}, output="x")).value is False
 
 
-@pytest.mark.parametrize("answer", ["correct", '"Correct".', '{"verdict": "correct"}'])
+@pytest.mark.parametrize(
+    "answer", ["correct", '"Correct".', '{"verdict": "correct"}', '{"score": 1, "reason": "r"}']
+)
 def test_plain_words_of_a_model_are_understood(answer: str) -> None:
     judge = judges.correctness(model=lambda prompt: answer)
     assert judge(inputs={}, output="", expected="").value == 1

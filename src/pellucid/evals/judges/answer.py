@@ -57,12 +57,12 @@ class ChoiceAnswer:
         )
 
     def read(self, text: str) -> Any:
-        """Read the object; a bare label is understood too, and case does not matter."""
+        """Read the object; a bare label or a label's value do too, and case does not matter."""
         label = self._label(text.strip().strip('".`*'))
         if label is not None:
             return {"rationale": "", "choice": label}
         answer = _renamed(json_in(text), "choice")
-        if isinstance(answer.get("choice"), str):
+        if "choice" in answer:
             answer["choice"] = self._label(answer["choice"]) or answer["choice"]
         return answer
 
@@ -71,7 +71,11 @@ class ChoiceAnswer:
         label = answer["choice"]
         return Score(self.choices[label], answer["rationale"] or None, metadata={"choice": label})
 
-    def _label(self, text: str) -> str | None:
+    def _label(self, text: Any) -> str | None:
+        """Return the label that a model means by a text, or by the value of a label."""
+        if not isinstance(text, str):
+            meant = [label for label, value in self.choices.items() if value == text]
+            return meant[0] if meant else None
         folded = re.sub(r"[\s-]+", "_", text.strip()).casefold()
         for label in self.choices:
             if re.sub(r"[\s-]+", "_", label).casefold() == folded:

@@ -15,6 +15,7 @@ from pellucid.evals.scorers.retrieval import (
     precision,
     recall,
 )
+from pellucid.evals.scorers.retrieval import average_precision as map
 from pellucid.evals.scorers.structured import json_diff, json_schema, numeric_close
 from pellucid.evals.scorers.text import contains, exact_match, normalised_match, regex
 from pellucid.evals.scorers.trajectory import loops, tool_calls, trajectory
@@ -33,6 +34,7 @@ __all__ = [
     "json_schema",
     "latency",
     "loops",
+    "map",
     "mrr",
     "ndcg",
     "normalised_match",
