@@ -46,17 +46,22 @@ class OpenTraces:
         self._db = connection
         self._traces: OrderedDict[bytes, OpenTrace] = OrderedDict()
         self._spans = 0
-        self.load_counter()
+        # Most stores have none of either, and need not be asked for each new trace.
+        self.has_logs = True
+        self.has_tombstones = True
+        self._look()
 
-    def load_counter(self) -> None:
-        """Read the last key given to a trace."""
+    def _look(self) -> None:
         self.last_key: int = self._db.execute(_SQL["load_counter"], ("trace",)).get
+        """The last key given to a trace."""
+        self.has_logs = bool(self._db.execute(_SQL["any_log"]).fetchone())
+        self.has_tombstones = bool(self._db.execute(_SQL["any_tombstone"]).fetchone())
 
     def forget(self) -> None:
         """Drop everything in memory, as after a transaction that was rolled back."""
         self._traces.clear()
         self._spans = 0
-        self.load_counter()
+        self._look()
 
     def find(self, trace_id: bytes) -> OpenTrace | None:
         """Return a trace, loaded; None if the store has none of that id."""
@@ -75,7 +80,7 @@ class OpenTraces:
         trace = self.find(trace_id)
         if trace is not None:
             return trace
-        if self._db.execute(_SQL["is_deleted"], (trace_id,)).fetchone():
+        if self.has_tombstones and rows(self._db, _SQL["is_deleted"], (trace_id,)):
             return None
         self.last_key += 1
         trace = self._traces[trace_id] = OpenTrace(self.last_key, trace_id)
@@ -116,8 +121,9 @@ class OpenTraces:
         return trace
 
     def _load_logged(self, trace: OpenTrace) -> None:
-        found = rows(self._db, _SQL["logged_spans"], (trace.trace_id,))
-        trace.logged = {span_id for (span_id,) in found}
+        if self.has_logs:
+            found = rows(self._db, _SQL["logged_spans"], (trace.trace_id,))
+            trace.logged = {span_id for (span_id,) in found}
 
 
 def _node(row: tuple[Any, ...], labels: dict[int, Labels]) -> Node:

@@ -53,6 +53,8 @@ class SpanWriter:
         self._packer = bodies.Packer()
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
+        self._moves: dict[int, list[int]] = {}
+        """Traces and failed ones to be added to experiments."""
         self.rollups = RollupWriter(connection)
         self.index = SearchIndex(connection)
         self._load_counters()
@@ -71,6 +73,7 @@ class SpanWriter:
         """Drop everything in memory, as after a transaction that was rolled back."""
         self._traces.forget()
         self._experiments.clear()
+        self._moves.clear()
         self.rollups.forget()
         self.index.forget()
         self._load_counters()
@@ -89,6 +92,7 @@ class SpanWriter:
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Store log records, and read their spans again where these are here already."""
+        self._traces.has_logs = True
         fresh: dict[bytes, set[bytes]] = {}
         for record in records:
             trace_id, span_id = bytes.fromhex(record.trace_id), bytes.fromhex(record.span_id)
@@ -125,8 +129,15 @@ class SpanWriter:
         self._finish(insert)
         return int(found[-1][0]) if found else 0
 
+    def _run(self, name: str, values: Sequence[Row]) -> None:
+        if values:
+            self._db.executemany(_SQL[name], values)
+
     def _finish(self, insert: list[Row]) -> None:
-        self._db.executemany(_SQL["insert_span"], insert)
+        self._run("insert_span", insert)
+        moves = [(*sums, number) for number, sums in self._moves.items() if any(sums)]
+        self._run("add_to_experiment", moves)
+        self._moves.clear()
         counters = self._traces.last_key, self._last_span
         if counters != self._stored_counters:
             self._db.execute(_SQL["set_counter"], (self._traces.last_key, "trace"))
@@ -144,8 +155,8 @@ class SpanWriter:
         for arrival in arrivals:
             self._merge(trace, arrival, changes, seen)
         self._traces.grew(len(trace.state.nodes) - before)
-        self._db.executemany(
-            _SQL["set_seen"],
+        self._run(
+            "set_seen",
             [(node.seen_ns, node.id) for span_id, node in seen.items() if span_id not in changes],
         )
         if changes or seen:
@@ -225,9 +236,7 @@ class SpanWriter:
         """Bring the file to the trace's new state."""
         flips = [flip for flip in trace.state.settle() if flip.node.key[1] not in changes]
         self._store(trace, list(changes.values()), insert)
-        self._db.executemany(
-            _SQL["set_counted"], [(flip.node.counted, flip.node.id) for flip in flips]
-        )
+        self._run("set_counted", [(flip.node.counted, flip.node.id) for flip in flips])
         experiment = self._experiment(trace.state.root.labels.experiment)
         self._roll_up(trace, experiment, changes, flips)
         self._put_trace(trace, experiment, changes)
@@ -264,7 +273,7 @@ class SpanWriter:
             self._store_block(trace, changes[start:], insert)
 
     def _drop_replaced(self, trace: OpenTrace, replaced: list[Node]) -> None:
-        self._db.executemany(_SQL["delete_span"], [(node.id,) for node in replaced])
+        self._run("delete_span", [(node.id,) for node in replaced])
         for node in replaced:
             if node.id <= self.index.watermark:
                 self.index.replaced(trace.key, node.id, self._load_packed(node))
@@ -332,12 +341,14 @@ class SpanWriter:
 
     def _move(self, trace: OpenTrace, experiment: int, status: int) -> None:
         """Count the trace where it belongs now; experiment 0 is nowhere."""
-        if trace.experiment != experiment or (trace.status == ERROR) != (status == ERROR):
-            add = _SQL["add_to_experiment"]
-            if trace.experiment:
-                self._db.execute(add, (-1, -(trace.status == ERROR), trace.experiment))
-            if experiment:
-                self._db.execute(add, (1, int(status == ERROR), experiment))
+        for number, status_then, sign in (
+            (trace.experiment, trace.status, -1),
+            (experiment, status, 1),
+        ):
+            if number:
+                sums = self._moves.setdefault(number, [0, 0])
+                sums[0] += sign
+                sums[1] += sign * (status_then == ERROR)
         trace.experiment, trace.status = experiment, status
 
     def _experiment(self, name: str) -> int:
@@ -362,6 +373,7 @@ class SpanWriter:
         """
         trace = self._traces.find(trace_id)
         self._db.execute(_SQL["insert_tombstone"], (trace_id, now))
+        self._traces.has_tombstones = True
         for name in ("delete_scores", "delete_logs"):
             self._db.execute(_SQL[name], (trace_id,))
         if trace is None:

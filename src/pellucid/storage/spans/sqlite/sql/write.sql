@@ -5,6 +5,12 @@ SELECT key, experiment, status FROM traces WHERE trace_id = ?
 -- name: is_deleted
 SELECT 1 FROM tombstones WHERE trace_id = ?
 
+-- name: any_tombstone
+SELECT 1 FROM tombstones LIMIT 1
+
+-- name: any_log
+SELECT 1 FROM logs LIMIT 1
+
 -- name: load_nodes
 -- All that merging and counting need of a trace's spans. Uses spans_by_trace.
 SELECT id, span_id, parent_id, start_ns, duration_ns, kind, status, counted, name, model,
