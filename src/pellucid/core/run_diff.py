@@ -9,6 +9,7 @@ import msgspec
 
 from pellucid.core.run import Run, WireNumber, to_wire
 from pellucid.core.snapshot import (
+    MAX_DEPTH,
     EntryKind,
     GetObject,
     Manifest,
@@ -172,6 +173,27 @@ def diff_words(before: str, after: str) -> list[Word]:
     return words
 
 
+class Tree(NamedTuple):
+    """A folder of a snapshot, and where its objects come from."""
+
+    digest: str
+    get: GetObject
+
+
+def diff_trees(before: Tree, after: Tree) -> Iterator[FileDiff]:
+    """Yield the files that differ, in order of their paths; at most `MAX_FILES`.
+
+    Folders with one digest are not looked into.
+    """
+    if before.digest == after.digest:
+        return
+    pairs = _changed(before, after, before.digest, after.digest, "")
+    for number, pair in enumerate(pairs):
+        if number >= MAX_FILES:
+            return
+        yield _file_diff(before, after, pair)
+
+
 class _Pair(NamedTuple):
     path: str
     before: TreeEntry | None
@@ -179,20 +201,14 @@ class _Pair(NamedTuple):
 
 
 def _diff_code(a: Side, b: Side) -> Iterator[FileDiff]:
-    if a.manifest is None or b.manifest is None or a.manifest.tree == b.manifest.tree:
-        return
-    pairs = _changed(a, b, a.manifest.tree, b.manifest.tree, "")
-    for number, pair in enumerate(pairs):
-        if number >= MAX_FILES:
-            return
-        yield _file_diff(a, b, pair)
+    if a.manifest is not None and b.manifest is not None:
+        yield from diff_trees(Tree(a.manifest.tree, a.get), Tree(b.manifest.tree, b.get))
 
 
 def _changed(
-    a: Side, b: Side, tree_a: str | None, tree_b: str | None, prefix: str
+    a: Tree, b: Tree, tree_a: str | None, tree_b: str | None, prefix: str
 ) -> Iterator[_Pair]:
-    """Yield the files that differ; folders with one digest are not looked into."""
-    if prefix.count("/") > 64:
+    if prefix.count("/") > MAX_DEPTH:
         return
     old = {entry.name: entry for entry in decode_tree(a.get(tree_a))} if tree_a else {}
     new = {entry.name: entry for entry in decode_tree(b.get(tree_b))} if tree_b else {}
@@ -210,7 +226,7 @@ def _changed(
             yield _Pair(path, file_a, file_b)
 
 
-def _file_diff(a: Side, b: Side, pair: _Pair) -> FileDiff:
+def _file_diff(a: Tree, b: Tree, pair: _Pair) -> FileDiff:
     before, after = pair.before, pair.after
     change = "added" if before is None else "removed" if after is None else "changed"
     if before is not None and after is not None and before.digest == after.digest:
@@ -228,7 +244,7 @@ def _file_diff(a: Side, b: Side, pair: _Pair) -> FileDiff:
     )
 
 
-def _unified(a: Side, b: Side, before: TreeEntry | None, after: TreeEntry | None) -> str | None:
+def _unified(a: Tree, b: Tree, before: TreeEntry | None, after: TreeEntry | None) -> str | None:
     old, new = _text(a, before), _text(b, after)
     if old is None or new is None:
         return None
@@ -239,12 +255,12 @@ def _unified(a: Side, b: Side, before: TreeEntry | None, after: TreeEntry | None
     return "".join(body[2:])
 
 
-def _text(side: Side, entry: TreeEntry | None) -> str | None:
+def _text(tree: Tree, entry: TreeEntry | None) -> str | None:
     if entry is None:
         return ""
     if entry.size_bytes > MAX_TEXT_BYTES:
         return None
-    data = side.get(entry.digest)
+    data = tree.get(entry.digest)
     try:
         return None if b"\0" in data else data.decode("utf-8")
     except UnicodeDecodeError:

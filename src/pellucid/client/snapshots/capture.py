@@ -204,6 +204,11 @@ def _read_files(project: Project, cache: ProjectCache) -> tuple[list[TreeFile], 
         if not waiting:
             break
     cache.files = current
+    left_out += [
+        LeftOut(path=path, reason="a folder: a git submodule")
+        for path in paths
+        if path not in current and (project.root / path).is_dir()
+    ]
     files = _within_limits(current, left_out)
     for path, entry in current.items():
         left_out += [LeftOut(path=path, reason=r, line=n or None) for n, r in entry.left_out]

@@ -6,7 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from pellucid.client.snapshots.packing import decode_objects, encode_objects
-from pellucid.core.run_diff import RunDiff
+from pellucid.core.run_diff import FileDiff, RunDiff
 from pellucid.core.run_views import (
     MSGPACK,
     SNAPSHOTS_PATH,
@@ -90,6 +90,16 @@ async def get_file(snapshot_id: str, path: str, snapshots: SnapshotService) -> R
     return Response(content, media_type="application/octet-stream", headers=_FILE_HEADERS)
 
 
+@get(
+    SNAPSHOTS_PATH + "/{snapshot_id:str}/uncommitted",
+    tags=TAG,
+    operation_id="diff_to_commit",
+)
+async def diff_to_commit(snapshot_id: str, snapshots: SnapshotService) -> list[FileDiff]:
+    """Return what a snapshot's code has beyond its commit."""
+    return await snapshots.diff_to_commit(snapshot_id)
+
+
 @get("/api/v1/diff", tags=TAG, operation_id="diff_runs")
 async def diff_runs(a: str, b: str, diffs: DiffService) -> RunDiff:
     """Compare two runs: code, prompts, configuration, environment, data; metrics and scores."""
@@ -98,6 +108,7 @@ async def diff_runs(a: str, b: str, diffs: DiffService) -> RunDiff:
 
 route_handlers: list[Any] = [
     diff_runs,
+    diff_to_commit,
     find_missing,
     put_objects,
     fetch,

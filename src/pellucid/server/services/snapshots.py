@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pellucid.client.snapshots.packing import pack, unpack
 from pellucid.core.digest import digest_bytes, is_digest
 from pellucid.core.errors import Conflict, InvalidInput, NotFound
+from pellucid.core.run_diff import FileDiff, Tree, diff_trees
 from pellucid.core.run_ports import SnapshotStore
 from pellucid.core.run_views import SnapshotView
 from pellucid.core.snapshot import (
@@ -65,6 +66,18 @@ class SnapshotService:
     async def read_file(self, snapshot_id: str, path: str) -> bytes:
         """Return the bytes of one file of a snapshot. Raises NotFound."""
         return await self._threads.run(self._read_file, snapshot_id, path)
+
+    async def diff_to_commit(self, snapshot_id: str) -> list[FileDiff]:
+        """Return what a snapshot's code has beyond its commit; nothing where it was clean."""
+        return await self._threads.run(self._diff_to_commit, snapshot_id)
+
+    def _diff_to_commit(self, snapshot_id: str) -> list[FileDiff]:
+        manifest = self._manifest(snapshot_id)
+        head = manifest.git.head_tree if manifest.git else None
+        if head is None:
+            return []
+        get = self.read_object
+        return list(diff_trees(Tree(head, get), Tree(manifest.tree, get)))
 
     def read_object(self, digest: str) -> bytes:
         """Return an object's plain bytes, verified; blocking. Raises NotFound."""
