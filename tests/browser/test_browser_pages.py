@@ -234,7 +234,7 @@ def test_pages_carry_the_policy_and_are_not_kept(site: Site) -> None:
             policy = answer.headers.get_list("content-security-policy")
             assert len(policy) == 1
             assert "script-src 'self';" in policy[0]
-            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["cache-control"] == "private, no-cache"
 
 
 def test_a_value_comes_whole_and_as_plain_text(site: Site) -> None:

@@ -21,6 +21,8 @@ _ROLES |= {"assistant": "Assistant", "ai": "Assistant", "model": "Assistant"}
 _ROLES |= {"tool": "Tool", "function": "Tool"}
 _MEDIA = {"image": "image", "audio": "audio", "file": "file", "video": "file"}
 _ONE_LINE = 120
+_DONE = {"", "stop", "end_turn", "stop_sequence", "completed", "tool_calls", "tool_use"}
+_DONE |= {"tool_call", "function_call", "unknown", "other"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,8 @@ class MessageView:
     label: str
     name: str
     is_output: bool
-    finish_reason: str
+    cut_short: str
+    """Why the model stopped before it was done; empty when it was."""
     parts: list[PartView]
 
 
@@ -102,6 +105,7 @@ def _argument(value: Any) -> str:
 def _view(message: Message, names: dict[str, str], *, is_output: bool) -> MessageView:
     label = _ROLES.get(message.role.lower(), message.role or "Message")
     parts = [_part(part, names) for part in message.parts]
+    finish = (message.finish_reason or "").lower().replace("-", "_")
     name = message.name or next((part.name for part in parts if part.kind == "result"), "")
     return MessageView(
         role={"System": "system", "User": "user", "Assistant": "assistant", "Tool": "tool"}.get(
@@ -110,7 +114,7 @@ def _view(message: Message, names: dict[str, str], *, is_output: bool) -> Messag
         label="Output" if is_output and label == "Assistant" else label,
         name=name,
         is_output=is_output,
-        finish_reason=message.finish_reason or "",
+        cut_short="" if finish in _DONE else (message.finish_reason or ""),
         parts=parts,
     )
 

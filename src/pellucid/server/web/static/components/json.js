@@ -101,7 +101,7 @@ function grow(node, items, from, depth) {
 function leaf(value) {
   if (value instanceof Figure) return html("span", { class: "jl" }, value.source);
   if (typeof value !== "string") return html("span", { class: "jl" }, String(value));
-  const text = html("span", { class: "js jv" }, JSON.stringify(clamp(value)).replace(/\\n/g, "\n"));
+  const text = html("span", { class: "js jv" }, `"${clamp(value)}"`);
   if (value.length <= LONG) return text;
   const more = html(
     "button",
@@ -109,7 +109,7 @@ function leaf(value) {
     ` Show all ${value.length.toLocaleString("en")} characters`,
   );
   more.addEventListener("click", () => {
-    text.textContent = JSON.stringify(value).replace(/\\n/g, "\n");
+    text.textContent = `"${value}"`;
     more.remove();
   });
   return html("span", {}, text, more);

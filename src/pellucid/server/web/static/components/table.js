@@ -5,6 +5,7 @@ import { isTyping } from "./dom.js";
 import { singleKeysAllowed } from "./keys.js";
 
 const NEIGHBOURS = "pellucid.traces";
+const OPENED = "pellucid.opened";
 
 function rows() {
   return /** @type {HTMLElement[]} */ ([...document.querySelectorAll("table[data-rows] tbody tr")]);
@@ -32,12 +33,16 @@ function linkOf(row) {
   return link instanceof HTMLAnchorElement ? link : null;
 }
 
-/** Remember the order of the list, so that a trace's page knows its neighbours. */
-function remember() {
+/**
+ * Remember the order of the list, so that a trace's page knows its neighbours, and the row.
+ * @param {HTMLElement} row
+ */
+function remember(row) {
   const ids = rows().flatMap((row) => row.dataset.trace ?? []);
   if (!ids.length) return;
   try {
     sessionStorage.setItem(NEIGHBOURS, JSON.stringify(ids));
+    sessionStorage.setItem(OPENED, row.dataset.trace ?? "");
   } catch {
     // Without storage a trace's page has no neighbours.
   }
@@ -60,6 +65,24 @@ function neighbour(step) {
   }
 }
 
+/** Coming back from a trace, its row is the one to go on from. */
+function comeBack() {
+  try {
+    const opened = sessionStorage.getItem(OPENED);
+    const row = opened && document.getElementById(`t-${opened}`);
+    const [visit] = performance.getEntriesByType("navigation");
+    const isBack = /** @type {PerformanceNavigationTiming} */ (visit)?.type === "back_forward";
+    if (!row || !(isBack || document.referrer.includes("/traces/"))) return;
+    row.setAttribute("aria-selected", "true");
+    row.scrollIntoView({ block: "nearest" });
+    sessionStorage.removeItem(OPENED);
+  } catch {
+    // Without storage the list begins at its top.
+  }
+}
+
+comeBack();
+
 for (const button of document.querySelectorAll("[data-neighbour]")) {
   if (!(button instanceof HTMLElement)) continue;
   const id = neighbour(Number(button.dataset.neighbour));
@@ -71,7 +94,7 @@ document.addEventListener("click", (event) => {
   const target = /** @type {Element} */ (event.target);
   const row = target.closest("table[data-rows] tbody tr");
   if (!(row instanceof HTMLElement)) return;
-  remember();
+  remember(row);
   if (target.closest("a,button,input,label") || String(getSelection())) return;
   const link = linkOf(row);
   if (!link) return;
@@ -98,7 +121,7 @@ document.addEventListener("keydown", (event) => {
     current &&
     !(/** @type {Element} */ (event.target).closest("a,button"))
   ) {
-    remember();
+    remember(current);
     const link = linkOf(current);
     if (link) location.assign(link.href);
   } else return;
