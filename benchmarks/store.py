@@ -336,6 +336,14 @@ def reads(store: SqliteSpanStore, traces: int) -> None:
         ("newest 50 of an experiment", newest(experiment="experiment-1"), 20),
         ("experiments with totals", store.list_experiments, 5),
         *((f"  {query}", newest(query), 5) for query in QUERIES),
+        ("facets", store.survey, 3),
+        ("facets of status:error", lambda: store.survey(query="status:error"), 3),
+        ("histogram", store.count_by_time, 3),
+        ("histogram of an experiment", lambda: store.count_by_time(experiment="experiment-1"), 3),
+        ("histogram of status:error", lambda: store.count_by_time(query="status:error"), 3),
+        ("sessions", lambda: store.list_sessions(experiment="experiment-1"), 3),
+        ("values of tag.env", lambda: store.list_values("tag.env"), 3),
+        ("rollups of all hours", lambda: store.read_rollups(experiment="experiment-1"), 3),
     ):
         print(f"{name:36} {measure(call, times)}")
 
