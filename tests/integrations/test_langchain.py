@@ -16,7 +16,7 @@ import pytest
 
 import pellucid
 from pellucid.core.span import SpanKind, Status
-from pellucid.demo.model_server import Fault, Rule, ScriptedModelServer
+from pellucid.demo.model_server import Rule, ScriptedModelServer
 from pellucid.integrations import autolog
 from pellucid.testing.conformance import Recording, shown
 
@@ -24,7 +24,7 @@ pytest.importorskip("langchain_core", reason="LangChain is in both environments"
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
-from langchain_core.language_models import FakeListLLM
+from langchain_core.language_models import BaseChatModel, FakeListLLM
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -43,7 +43,6 @@ has_numpy = pytest.mark.skipif(
     importlib.util.find_spec("numpy") is None, reason="LangChain's store in memory needs numpy"
 )
 SCRIPT = [
-    Rule(Fault(status=500), user="Break"),
     Rule("one two three four five six", user="Count"),
     Rule("Good day."),
 ]
@@ -186,7 +185,7 @@ def test_searches_without_a_retriever(store: Any, recording: Recording) -> None:
 
 @has_numpy
 def test_stores_and_embeddings_of_ones_own(recording: Recording) -> None:
-    class Shelf(VectorStore):
+    class Shelf(VectorStore):  # type: ignore[misc, unused-ignore]
         @classmethod
         def from_texts(cls, texts: Any, embedding: Any, **kwargs: Any) -> Any:
             raise NotImplementedError
@@ -335,6 +334,29 @@ async def test_a_stream_that_is_left(
     assert shown(span.output).startswith("one two")
 
 
+@pytest.mark.parametrize("run_async", [False, True])
+async def test_a_chain_whose_stream_is_left(
+    run_async: bool, model: Any, recording: Recording
+) -> None:
+    chain = chain_of(model())
+    if run_async:
+        stream = chain.astream({"question": "Count"})
+        await anext(stream)
+        await anext(stream)
+        await asyncio.sleep(0.3)
+        await stream.aclose()
+        await asyncio.sleep(0.2)  # the event loop closes what is inside of it
+    else:
+        stream = chain.stream({"question": "Count"})
+        next(stream)
+        next(stream)
+        time.sleep(0.3)
+        stream.close()
+    recording.check_structure()
+    recording.check_no_failure()
+    assert recording.root.duration_ns < 0.3e9
+
+
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 async def test_a_model_that_fails(way: str, model: Any, recording: Recording) -> None:
     chain = chain_of(model(base_url=NOWHERE, max_retries=0))
@@ -406,6 +428,39 @@ def test_lambdas_without_a_name_are_not_shown(recording: Recording) -> None:
 
     (RunnableLambda(lambda text: text) | shout | RunnableLambda(lambda text: text)).invoke("a")
     assert [span.name for span in recording.children(recording.root)] == ["shout"]
+
+
+def test_alone_it_counts_tokens_too(
+    model: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    autolog(disable=True)
+    pellucid.langchain.autolog()
+    chain_of(model()).invoke({"question": "Hello"})
+    list(chain_of(model(stream_usage=True)).stream({"question": "Hello"}))
+    recording.check_structure(traces=2)
+    recording.check_model_calls(server.log)
+
+
+def test_undo_restores_everything() -> None:
+    from langchain_core.callbacks import manager
+    from langchain_core.runnables import config
+    from langchain_core.tracers import context
+
+    assert hasattr(BaseChatModel._generate_with_cache, "__wrapped__")
+    assert hasattr(InMemoryVectorStore.similarity_search, "__wrapped__")
+    autolog(disable=True)
+    patched = [
+        BaseChatModel._generate_with_cache,
+        BaseChatModel._agenerate_with_cache,
+        InMemoryVectorStore.similarity_search,
+        DeterministicFakeEmbedding.embed_query,
+        config._set_config_context,
+    ]
+    assert not [one for one in patched if hasattr(one, "__wrapped__")]
+    ended = manager.AsyncCallbackManagerForLLMRun.on_llm_end
+    assert "pellucid" not in ended.__code__.co_filename
+    assert "__init_subclass__" not in vars(VectorStore)
+    assert not [hook for hook in context._configure_hooks if "pellucid" in hook[0].name]
 
 
 PROGRAM = """

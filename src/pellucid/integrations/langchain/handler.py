@@ -16,6 +16,7 @@ from pellucid.integrations.langchain.looks import (
     is_bubble,
     is_node,
     is_over,
+    is_streamed,
     look_of,
     model_call_streams,
     name_of,
@@ -45,7 +46,7 @@ class Tracer:
     raise_error = False
 
     def __init__(self, active: Callable[[], bool], captures: Callable[[], bool]) -> None:
-        self.runs = Runs()
+        self.runs = Runs(self._show_said)
         self._active = active
         self._captures = captures
 
@@ -99,6 +100,9 @@ class Tracer:
             if inputs is not None:  # of a stream, only now complete
                 show_input(run, inputs, content=self._captures())
             show_output(run, outputs, content=self._captures())
+        if run.left or (run.children and is_streamed()):
+            self.runs.end(run, end_ns=run.last_ns, left=True)
+            return
         run.touch()
         self.runs.end(run)
 
@@ -391,10 +395,13 @@ class Tracer:
         if run is not None:
             self._fail(run, error)
 
-    def _fail(self, run: Run, error: BaseException) -> None:
-        without_our_frames(error)
+    def _show_said(self, run: Run) -> None:
         if run.said and run.span is not None and self._captures():
             show_partial(run.span, "".join(run.said))
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        without_our_frames(error)
+        self._show_said(run)
         if is_over(error):
             self.runs.end(run, end_ns=run.last_ns, left=True)
             return

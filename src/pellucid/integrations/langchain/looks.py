@@ -92,6 +92,12 @@ def model_call_streams() -> bool:
     return frame.f_code.co_name in {"stream", "astream"}
 
 
+def is_streamed() -> bool:
+    """Tell whether the run that is ending was streamed through a chain."""
+    frame = _caller()
+    return frame is not None and frame.f_code.co_name == "_transform_stream_with_config"
+
+
 def _caller() -> Any:
     """Return the frame that asked a callback manager to tell its handlers."""
     frame: Any = sys._getframe(2)

@@ -5,6 +5,7 @@ A run may be hidden: it has no span, and what is below it is below the nearest r
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class Run:
         "graph",
         "kind",
         "last_ns",
+        "left",
         "name",
         "parent",
         "paused",
@@ -69,6 +71,8 @@ class Run:
         self.cancelled: tuple[BaseException, int] | None = None
         """The cancellation that it ended by, and when: what it means, its parent's end tells."""
         self.first_token = False
+        self.left = False
+        """Whether its stream is read no further."""
         self.said: list[str] = []
         """The pieces of a streamed answer."""
         self.attached: Any = None
@@ -119,8 +123,10 @@ def current_run() -> Run | None:
 class Runs:
     """All runs that are going on."""
 
-    def __init__(self) -> None:
+    def __init__(self, unfinished: Callable[[Run], None]) -> None:
         self._runs: dict[UUID, Run] = {}
+        self._unfinished = unfinished
+        """Shows what is known of a run that is ended without having been heard of."""
 
     def find(self, run_id: UUID | None) -> Run | None:
         """Return the run that goes on under an id."""
@@ -167,14 +173,14 @@ class Runs:
         end_ns: int | None = None,
         left: bool = False,
     ) -> None:
-        """End a run's span, and whatever is still open below it.
+        """End a run's span, and what was cancelled below it.
 
         `left` says that nobody waits for it any more: what was cancelled below has not failed.
         """
         if self._runs.pop(run.run_id, None) is None:
             return
         for child in list(run.children.values()):
-            self._end_child(child, error, end_ns, left)
+            self._end_child(run, child, error, end_ns, left)
         if run.parent is not None:
             run.parent.children.pop(run.run_id, None)
         run.detach()
@@ -185,10 +191,19 @@ class Runs:
         run.span.otel_span.end(end_ns)
 
     def _end_child(
-        self, child: Run, error: BaseException | None, end_ns: int | None, left: bool
+        self,
+        run: Run,
+        child: Run,
+        error: BaseException | None,
+        end_ns: int | None,
+        left: bool,
     ) -> None:
         if child.cancelled is None:
-            self.end(child, error, end_ns=end_ns, left=left)
+            # What still goes on tells its end itself; but LangChain does not tell it of what is
+            # cancelled at a bad moment, nor of tools that are left by what is no Exception.
+            if run.cancelled or (error is not None and not isinstance(error, Exception)):
+                self._unfinished(child)
+                self.end(child, error, end_ns=end_ns, left=left)
             return
         fault, at_ns = child.cancelled
         if left or not (error is None or isinstance(error, asyncio.CancelledError)):

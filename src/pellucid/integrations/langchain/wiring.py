@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,8 @@ def install(undo: Undo, tracer: GetTracer) -> None:
             if end == kind.lower():
                 patches.append(Patch(f"{manager}.on_{end}_end", _leaving(tracer)))
                 patches.append(Patch(f"{manager}.on_{end}_error", _leaving(tracer)))
+    chain = f"{_MANAGERS}:AsyncCallbackManagerForChainRun.on_chain_end"
+    patches.append(Patch(chain, _left(tracer)))
     for patch in patches:
         later(undo, patch)
 
@@ -106,6 +109,24 @@ def _leaving(tracer: GetTracer) -> Wrap:
             run = None if held is None else held.runs.find(self.run_id)
             if run is not None:
                 run.detach()
+            return original(self, *args, **kwargs)
+
+        return end
+
+    return wrap
+
+
+def _left(tracer: GetTracer) -> Wrap:
+    """A chain whose stream is read no further is told to have ended, but after the last piece."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def end(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if sys.exc_info()[0] is GeneratorExit:
+                held = tracer()
+                run = None if held is None else held.runs.find(self.run_id)
+                if run is not None:
+                    run.left = True
             return original(self, *args, **kwargs)
 
         return end
