@@ -129,7 +129,10 @@ def digest(value: Any) -> str:
 
     A value that JSON cannot hold counts by its type and `repr`.
     """
-    data = msgspec.json.encode(value, order="sorted", enc_hook=_describe)
+    try:
+        data = msgspec.json.encode(value, order="sorted", enc_hook=_describe)
+    except (TypeError, ValueError, RecursionError):  # keys, or text, that JSON does not know
+        data = repr(value).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

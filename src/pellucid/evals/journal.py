@@ -1,11 +1,13 @@
 """Answers on disk: a cache keyed by content, and the journal that a crashed evaluation resumes."""
 
+import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
@@ -30,6 +32,8 @@ class Answers(Protocol):
         ...
 
 
+_log = logging.getLogger("pellucid")
+
 CURRENT: ContextVar[Answers | None] = ContextVar("pellucid_answers", default=None)
 """Where the running evaluation keeps the answers of judges' models."""
 SCOPE: ContextVar[str] = ContextVar("pellucid_answers_scope", default="")
@@ -51,7 +55,7 @@ class DiskCache:
         """Return the answer kept under a key, or None."""
         try:
             return unpack((self._folder / key[:2] / key[2:]).read_bytes())
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError):
             return None
 
     def keep(self, key: str, answer: Any) -> None:
@@ -60,10 +64,11 @@ class DiskCache:
         if data is None:
             return
         folder = self._folder / key[:2]
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(data)
-        os.replace(file.name, folder / key[2:])
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                file.write(data)
+            os.replace(file.name, folder / key[2:])
 
 
 class Both:
@@ -89,25 +94,25 @@ class Journal:
     """What one evaluation has paid for so far, line by line, until it has ended.
 
     The file is named by the evaluation's content. Whoever runs the same evaluation after a crash
-    reads it; a second one at the same time gets no journal rather than a shared one.
+    reads it. A second one at the same time gets no journal rather than a shared one, and where
+    the disk takes none there is none: the evaluation runs, but cannot be resumed.
     """
 
     def __init__(self, path: Path, *, resume: bool = True) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._file = path.open("a+b")
         self._answers: dict[str, Any] = {}
+        self._file: BinaryIO | None = None
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
             if fcntl is not None:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            self.resumed = 0
-            return
-        if resume:
-            self._read()
-        else:
-            self._file.truncate(0)
+            if resume:
+                self._read(self._file)
+            else:
+                self._file.truncate(0)
+        except OSError as error:
+            self._give_up(error)
         self.resumed = len(self._answers)
 
     def find(self, key: str) -> Any:
@@ -116,32 +121,43 @@ class Journal:
 
     def keep(self, key: str, answer: Any) -> None:
         """Append an answer, if JSON can hold it; the line is out of this process on return."""
-        if self._file.closed or (data := pack(answer)) is None:
+        if self._file is None or (data := pack(answer)) is None:
             return
-        self._file.write(msgspec.json.encode({"key": key, "answer": msgspec.Raw(data)}) + b"\n")
-        self._file.flush()
+        try:
+            line = msgspec.json.encode({"key": key, "answer": msgspec.Raw(data)})
+            self._file.write(line + b"\n")
+            self._file.flush()
+        except OSError as error:
+            self._give_up(error)
 
     def finish(self) -> None:
         """Forget everything: the evaluation has ended, a later one starts anew."""
-        if not self._file.closed:
+        if self._file is not None:
             self._path.unlink(missing_ok=True)
-            self._file.close()
+            self.close()
 
     def close(self) -> None:
         """Leave the journal for the next run."""
-        self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what could not be written cannot be kept
+                file.close()
 
-    def _read(self) -> None:
-        self._file.seek(0)
-        for line in self._file:
+    def _give_up(self, error: OSError) -> None:
+        self.close()
+        _log.warning("This evaluation cannot be resumed: %s: %s", self._path, error)
+
+    def _read(self, file: BinaryIO) -> None:
+        file.seek(0)
+        for line in file:
             try:
                 record = msgspec.json.decode(line)
             except msgspec.DecodeError:
                 continue  # the crash cut this line short
             self._answers[record["key"]] = _revived(record["answer"])
-        self._file.seek(0, os.SEEK_END)
-        if self._file.tell():
-            self._file.write(b"\n")  # ends a line that was cut short
+        file.seek(0, os.SEEK_END)
+        if file.tell():
+            file.write(b"\n")  # ends a line that was cut short
 
 
 def pack(answer: Any) -> bytes | None:

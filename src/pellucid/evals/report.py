@@ -298,7 +298,12 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
 
     def to_json(self) -> bytes:
         """Return the report as JSON."""
-        return msgspec.json.encode(self, enc_hook=repr)
+        try:
+            return msgspec.json.encode(self, enc_hook=repr)
+        except (TypeError, ValueError):  # keys, or text, that JSON does not know
+            from pellucid.evals.shown import plain_report
+
+            return msgspec.json.encode(plain_report(self))
 
     @classmethod
     def load(cls, path: str | Path) -> "Report":

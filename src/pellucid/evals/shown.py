@@ -20,6 +20,22 @@ def shown_report(report: Report) -> Report:
     return msgspec.structs.replace(report, examples=[show.example(e) for e in report.examples])
 
 
+def plain_report(report: Report) -> Any:
+    """Return a report as values that JSON surely holds."""
+    return _sound(msgspec.to_builtins(shown_report(report), enc_hook=repr))
+
+
+def _sound(value: Any) -> Any:
+    """Escape lone surrogates, which have no UTF-8 form."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_sound(item) for item in value]
+    if isinstance(value, dict):
+        return {_sound(key): _sound(item) for key, item in value.items()}
+    return value
+
+
 class _Shower:
     def __init__(self, redact: Redact | None) -> None:
         self._redact = redact

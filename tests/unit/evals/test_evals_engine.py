@@ -424,6 +424,29 @@ def test_a_report_is_saved_and_read_back(tmp_path: Path) -> None:
     assert "<table>" in report._repr_html_()
 
 
+def test_what_json_does_not_know_hinders_nothing(tmp_path: Path) -> None:
+    def task(n: Any) -> Any:
+        return {(1, 2): "\ud800", "set": {1}}
+
+    odd = [{"inputs": {"n": {(1, 2): 3}}}, {"inputs": {"n": "\ud800"}}, {"inputs": {"n": object()}}]
+    report = pellucid.evaluate(task, odd, [lambda output: len(output)])
+    assert report.scores["scorer"].mean == 2
+    report.save(tmp_path / "r.json")
+    assert Report.load(tmp_path / "r.json").scores["scorer"].mean == 2
+
+
+def test_a_disk_that_takes_nothing_only_costs_the_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PELLUCID_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    report = pellucid.evaluate(double, rows(3), [scorers.exact_match()])
+    assert report.scores["exact_match"].mean == 1
+    assert "cannot be resumed" in caplog.text
+    cached = pellucid.evaluate(double, rows(3), [], cache=tmp_path / "file")
+    assert cached.calls == 3
+
+
 def test_slices_by_metadata_and_split() -> None:
     data = [
         {"inputs": {"n": n}, "expected": 2, "metadata": {"odd": n % 2}, "split": f"s{n % 3}"}
