@@ -8,17 +8,17 @@
 Nothing here waits for the network in the caller's thread, and nothing raises into it.
 """
 
+import json
 import logging
 import os
 import random
-import re
 import threading
 import time
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pellucid.client.notices import say_once
+from pellucid.client import notices
 from pellucid.client.spool import Delivery, Spool, is_loopback, is_refused_for_good
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _DRAIN_STEP_FILES = 8
 _BUSY_FOLDER_S = 0.2
 _SERVER_ERRORS_IN_A_ROW = 5
 _SLOW_S = 2.0
+_NO_SUCH_DOOR = frozenset({404, 405, 501})
 _PROGRESS_S = 0.2
 _LEAST_CLOSE_S = 0.1
 _LONGEST_CLOSE_S = 5.0
@@ -158,7 +159,7 @@ class Deliverer:
                 self._changed.wait(_LEAST_CLOSE_S)
             self._closed = True
             if (self._in_flight or self._waiting) and self._retry_at is None:
-                self._tell_late()
+                notices.tell_late(self.url, self.spool.folder)
             self._keep_older()
             self._changed.notify_all()
 
@@ -321,7 +322,7 @@ class Deliverer:
         with self._changed:
             self._tries += 1
             if report.failed:
-                say_once("rejected", self._rejected_text())
+                notices.tell_rejected(self.url, self.spool.rejected_folder)
             if report.busy and self._retry_at is not None:
                 self._come_back_later(0.0)
             elif report.busy and self._closing:
@@ -341,11 +342,9 @@ class Deliverer:
             return None
         status = answer.status
         if status == 200 and answer.body and path.startswith("/v1/"):
-            self._tell_partial(answer.body)
-        if status == 500:
-            # A request that a server always fails on must not hold up all the others.
-            self._server_errors += 1
-            status = 400 if self._server_errors >= _SERVER_ERRORS_IN_A_ROW else 500
+            notices.tell_partial(self.url, answer.body)
+        if status >= 400 and self._is_hopeless(status):
+            status = 400
         if 200 <= status < 300 or is_refused_for_good(status):
             with self._changed:
                 self._retry_at = None
@@ -355,6 +354,24 @@ class Deliverer:
             pause = _seconds(answer.headers.get("retry-after"))
             self._note_away(status, retry_after_s=pause)
         return status
+
+    def _is_hopeless(self, status: int) -> bool:
+        """Whether a request that is not refused in so many words would hold up all the others.
+
+        That is one which a server fails on again and again, or for which a Pellucid server has no
+        door; any other program on the port may make room for a Pellucid server yet.
+        """
+        if status == 500:
+            self._server_errors += 1
+            return self._server_errors >= _SERVER_ERRORS_IN_A_ROW
+        if status not in _NO_SUCH_DOOR:
+            return False
+        try:
+            answer = self._connect().request("GET", "/version")
+            told = json.loads(answer.body)
+            return type(told) is dict and told.get("name") == "pellucid"
+        except (OSError, ValueError):
+            return False
 
     def _connect(self) -> "Connection":
         if self._connection is None:
@@ -374,7 +391,7 @@ class Deliverer:
             self._come_back_later(retry_after_s)
         _log.debug("%s: %s", self.url, error or status)
         if status != 503:
-            self._tell_away(status, error)
+            notices.tell_away(self.url, self.spool.folder, status, error)
 
     def _come_back_later(self, retry_after_s: float) -> None:
         pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_AFTER_S))
@@ -388,22 +405,14 @@ class Deliverer:
         try:
             self.spool.write(delivery)
         except OSError as error:
-            say_once(
-                "spool-failed",
-                f"no server at {self.url}, and {self.spool.folder} cannot be written ({error}): "
-                "traces wait in memory and end with it. Set PELLUCID_SPOOL_DIR to another folder.",
-            )
+            notices.tell_no_disk(self.url, self.spool.folder, error)
             self._disk_fails = True
             return False
         with self._changed:
             self._backlog = self._own_backlog = True
             self._kept_count += 1
         if self.spool.dropped_files:
-            say_once(
-                "spool-full",
-                f"{self.spool.folder} is full ({self.spool.limit_bytes // 2**20} MiB): the oldest "
-                "traces are dropped. Start a server for them with: pellucid up",
-            )
+            notices.tell_full(self.spool.folder, self.spool.limit_bytes)
         return True
 
     def _keep_older(self) -> None:
@@ -419,43 +428,14 @@ class Deliverer:
         self._waiting_bytes += len(delivery.body)
         while self._waiting_bytes > self._memory_limit_bytes:
             self._waiting_bytes -= len(self._waiting.popleft().body)
-            say_once("memory-full", "too much waits in memory: the oldest traces are dropped.")
+            notices.tell_memory_full()
 
     def _set_aside(self, delivery: Delivery, status: int) -> None:
         try:
             self.spool.reject(delivery)
         except OSError as error:
             _log.warning("A refused request could not be kept: %s", error)
-        say_once("rejected", f"{self._rejected_text()} (status {status})")
-
-    def _rejected_text(self) -> str:
-        return f"{self.url} refused a request for good; it is kept in {self.spool.rejected_folder}"
-
-    def _tell_away(self, status: int | None, error: OSError | None) -> None:
-        where = f"traces are kept in {self.spool.folder}"
-        if status is None:
-            # Refused and timed out say no more than "no server"; a bad certificate or name does.
-            plain = error is None or isinstance(error, ConnectionError | TimeoutError)
-            detail = "" if plain else f" ({error})"
-            text = f"No server at {self.url}{detail}; {where}; run `pellucid up`."
-        elif status in {401, 403}:
-            text = f"{self.url} answered {status}; {where}. Set PELLUCID_API_KEY to its key."
-        else:
-            text = f"{self.url} answered {status}; {where}. Is it a Pellucid server?"
-        say_once(f"away {self.url} {status}", text)
-
-    def _tell_partial(self, body: bytes) -> None:
-        """Pass on what an ExportTraceServiceResponse says of spans that were not taken."""
-        words = b" ".join(re.findall(rb"[\x20-\x7e]{4,}", body[:2_000])).decode()
-        if words:
-            say_once("partial", f"{self.url} did not take every span: {words}")
-
-    def _tell_late(self) -> None:
-        say_once(
-            f"late {self.url}",
-            f"{self.url} did not answer in time; traces are kept in {self.spool.folder} "
-            "and sent later.",
-        )
+        notices.tell_rejected(self.url, self.spool.rejected_folder, status)
 
 
 def _seconds(text: str | None) -> float:

@@ -1,5 +1,6 @@
 """A lock on a file, between processes and between threads of one process."""
 
+import errno
 import os
 import sys
 import weakref
@@ -11,6 +12,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_TAKEN = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 _held: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
 
 
@@ -61,8 +63,9 @@ def _try_lock(descriptor: int) -> bool:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        # A file system without locks must not keep anything from being delivered, be it twice.
+        return error.errno not in _TAKEN
     return True
 
 

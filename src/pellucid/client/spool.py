@@ -143,7 +143,7 @@ class Spool:
     @classmethod
     def open(cls, spool_dir: Path, url: str, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> "Spool":
         """Return the spool of one destination; nothing is created before the first write."""
-        return cls(spool_dir / _folder_name(spool_key(url)), limit_bytes)
+        return cls(spool_dir.absolute() / _folder_name(spool_key(url)), limit_bytes)
 
     def files(self) -> list[Path]:
         """List the complete requests, oldest first; no folder is no files."""

@@ -10,6 +10,7 @@ from pellucid.client.delivery import Deliverer
 from pellucid.client.locks import FileLock
 from pellucid.client.spool import Delivery, Spool
 from pellucid.testing.collector import Collector
+from pellucid.testing.live import LiveServer
 
 
 def _delivery(number: int) -> Delivery:
@@ -93,6 +94,31 @@ def test_one_request_that_a_server_fails_on_does_not_hold_up_the_rest(
     assert len(list(spool.rejected_folder.iterdir())) == 1
     deliverer.close()
     picky.stop()
+
+
+def test_a_door_that_a_pellucid_server_does_not_have_holds_up_nothing(
+    live_server: LiveServer, tmp_path: Path
+) -> None:
+    spool = Spool.open(tmp_path, live_server.url)
+    deliverer = Deliverer(live_server.url, spool, ordered=True)
+    deliverer.submit(Delivery("/api/v1/no-such-door", {}, b"{}"))
+    deliverer.submit(Delivery("/v1/traces", {"content-type": "application/x-protobuf"}, b""))
+    assert deliverer.flush(10)
+    assert len(list(spool.rejected_folder.iterdir())) == 1
+    deliverer.close()
+
+
+def test_another_program_on_the_port_gets_nothing_for_good(
+    collector: Collector, spool: Spool
+) -> None:
+    collector.status = 404
+    deliverer = Deliverer(collector.url, spool)
+    for number in range(3):
+        deliverer.submit(_delivery(number))
+        deliverer.flush(1)
+    assert len(spool.files()) == 3
+    assert not spool.rejected_folder.exists()
+    deliverer.close()
 
 
 def test_a_folder_that_another_process_empties_is_waited_for(
