@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_system_metrics_end_with_their_run() -> None:
 
 @pytest.mark.slow
 def test_an_environment_is_made_or_says_why_not(tmp_path: Path) -> None:
-    python = make_environment(tmp_path / ".venv", {"pip": "1.0"})
-    assert python.exists()
+    python = make_environment(tmp_path / ".venv", {"pip": "1.0", "pellucid": "file:///here"})
+    asked = [str(python), "-c", "import pellucid; print(pellucid.__file__)"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert told.startswith(str(tmp_path / ".venv"))
     with pytest.raises(EnvironmentFailed, match="could not be made"):
         make_environment(tmp_path / "other", {"lost": str(tmp_path / "lost.whl")})

@@ -14,6 +14,7 @@ from pellucid.client.snapshots.environment import requirement
 from pellucid.core.errors import PellucidError
 
 _TAIL_LINES = 12
+_SELF = "pellucid"
 _INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
 
 
@@ -26,7 +27,8 @@ def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
 
     Raises EnvironmentFailed with the last lines of what the installer said.
     """
-    lines = list(_requirements(packages))
+    own = _is_own(packages)
+    lines = _requirements({k: v for k, v in packages.items() if not (own and k == _SELF)})
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     with tempfile.TemporaryDirectory() as temporary:
         listing = Path(temporary) / "requirements.txt"
@@ -34,14 +36,32 @@ def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
         uv = shutil.which("uv")
         if uv is not None:
             _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-            install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+            install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
         else:
             _run([sys.executable, "-m", "venv", str(folder)])
             install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps"]
             install += ["--disable-pip-version-check"]
         if lines:
             _run([*install, "-r", str(listing)])
+    if own:
+        _copy_self(folder)
     return python
+
+
+def _is_own(packages: Mapping[str, str]) -> bool:
+    """Tell whether the run had the Pellucid that runs here, which may be on no package index."""
+    wanted = packages.get(_SELF, "")
+    return wanted.startswith("file:") or wanted == getattr(
+        sys.modules.get(_SELF), "__version__", None
+    )
+
+
+def _copy_self(folder: Path) -> None:
+    pattern = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
+    for place in folder.glob(pattern):
+        source = Path(__file__).parents[2]
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, place / _SELF, ignore=ignore, dirs_exist_ok=True)
 
 
 def _requirements(packages: Mapping[str, str]) -> list[str]:
