@@ -1,5 +1,6 @@
 """A lock on a file, between processes and between threads of one process."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -70,10 +71,11 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _unlock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    with contextlib.suppress(OSError):  # closing it frees it too
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _forget_inherited() -> None:
