@@ -107,6 +107,19 @@ def test_a_tool_result_takes_the_name_of_its_call() -> None:
     assert views[1].parts[0].call_id == "c1"
 
 
+def test_each_speaker_of_a_chat_goes_by_name() -> None:
+    said = [
+        Message(role="assistant", name=name, parts=[Part(type="text", content="…")])
+        for name in ("planner", "critic")
+    ]
+    assert [(view.label, view.name) for view in view_messages([], said)] == [
+        ("planner", "Assistant"),
+        ("critic", "Assistant"),
+    ]
+    (only,) = view_messages([], [Message(role="assistant", parts=said[0].parts)])
+    assert only.label == "Output"
+
+
 def test_results_of_one_tool_in_a_row_are_joined() -> None:
     parts = [Part(type="tool_call_response", id=f"c{n}", name="f", response=n) for n in range(3)]
     views = view_messages([Message(role="tool", parts=[part]) for part in parts], [])

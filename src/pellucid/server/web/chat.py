@@ -68,7 +68,10 @@ def view_messages(inputs: Iterable[Message], outputs: Iterable[Message]) -> list
         if part.type == "tool_call" and part.id and part.name
     }
     views = [_view(message, names, is_output=False) for message in before]
-    return _join_results(views) + [_view(message, names, is_output=True) for message in after]
+    is_answer = len(after) == 1
+    return _join_results(views) + [
+        _view(message, names, is_output=True, is_answer=is_answer) for message in after
+    ]
 
 
 def _join_results(views: list[MessageView]) -> list[MessageView]:
@@ -102,7 +105,9 @@ def _argument(value: Any) -> str:
     return line if len(line) <= _ONE_LINE else view_text(json_text(value)).text
 
 
-def _view(message: Message, names: dict[str, str], *, is_output: bool) -> MessageView:
+def _view(
+    message: Message, names: dict[str, str], *, is_output: bool, is_answer: bool = False
+) -> MessageView:
     label = _ROLES.get(message.role.lower(), message.role or "Message")
     parts = [_part(part, names) for part in message.parts]
     finish = (message.finish_reason or "").lower().replace("-", "_")
@@ -111,12 +116,23 @@ def _view(message: Message, names: dict[str, str], *, is_output: bool) -> Messag
         role={"System": "system", "User": "user", "Assistant": "assistant", "Tool": "tool"}.get(
             label, "other"
         ),
-        label="Output" if is_output and label == "Assistant" else label,
-        name=name,
+        label=_say_who(label, name, is_answer=is_answer),
+        name=label if _is_speaker(label, name) else name,
         is_output=is_output,
         cut_short="" if finish in _DONE else (message.finish_reason or ""),
         parts=parts,
     )
+
+
+def _is_speaker(label: str, name: str) -> bool:
+    """Tell whether a message's name says more than its role: one assistant of several."""
+    return label in {"Assistant", "User"} and bool(name)
+
+
+def _say_who(label: str, name: str, *, is_answer: bool) -> str:
+    if _is_speaker(label, name):
+        return name
+    return "Output" if is_answer and label == "Assistant" else label
 
 
 def _part(part: Part, names: dict[str, str]) -> PartView:

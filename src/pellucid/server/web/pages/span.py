@@ -27,6 +27,8 @@ from pellucid.server.web.values import (
 
 TABS = ("messages", "io", "documents", "attributes", "events", "scores")
 _SHOWN_DOCUMENTS = 200
+_CONVERSATION = 3
+"""Messages from which an agent's span opens as a conversation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +201,8 @@ def _pick_tab(span: Span, wanted: str | None, tabs: list[Tab]) -> str:
         SpanKind.RERANKER: "documents",
     }
     first = by_kind.get(span.kind, "io")
+    if first == "io" and len(span.input_messages) + len(span.output_messages) >= _CONVERSATION:
+        first = "messages"
     for key in (first, "io", "messages", "documents", "attributes"):
         if key in filled:
             return key
