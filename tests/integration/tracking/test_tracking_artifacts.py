@@ -1,12 +1,15 @@
 """Artifacts over HTTP: pieces that are repeated, damaged, hostile; downloads that are verified."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from pellucid.client.spool import drain
 from pellucid.core.digest import digest_bytes
 from pellucid.testing.live import LiveServer
+from pellucid.testing.project import Project
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,39 @@ def test_a_damaged_artifact_breaks_off(live_server: LiveServer) -> None:
         file.write_bytes(b"disk" + data[4:])
         with pytest.raises(httpx.RemoteProtocolError):
             http.get(path)
+
+
+def test_a_large_file_is_sent_in_pieces_also_by_way_of_the_spool(
+    tmp_path: Path, live_server: LiveServer
+) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(range(256)) * 4096 * 36)
+    spool = tmp_path / "spool"
+    log = f"""
+        import pellucid
+        with pellucid.start_run(experiment="large", snapshot=False) as run:
+            run.log_artifact({str(large)!r}, "models/large.bin")
+        print(run.id)
+        """
+    ids = []
+    for name, url in (("online", live_server.url), ("offline", "http://127.0.0.1:9")):
+        project = Project(tmp_path / name, url)
+        project.environment["PELLUCID_SPOOL_DIR"] = str(spool)
+        project.write("log.py", log)
+        ids.append(project.run("log.py").strip())
+        large.write_bytes(large.read_bytes()[1:])
+    posted = []
+    with live_server.client() as http:
+
+        def post(path: str, body: bytes, headers: dict[str, str]) -> int:
+            posted.append(len(body))
+            return http.post(path, content=body, headers=headers).status_code
+
+        assert drain(spool, ["http://127.0.0.1:9"], post).failed == 0
+        for run_id in ids:
+            path = f"/api/v1/runs/{run_id}/artifacts"
+            (artifact,) = http.get(path).json()["artifacts"]
+            assert artifact["path"] == "models/large.bin"
+            data = http.get(f"/api/v1/artifacts/{artifact['digest']}").content
+            assert digest_bytes(data) == artifact["digest"]
+    assert len(posted) > 9
