@@ -32,7 +32,10 @@ def facts_of(raw: Attributes, span: Span) -> set[Fact]:
     found: set[Fact] = set(_of_span(span))
     for name, value in raw.items():
         field = f"attr.{name}"
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is int and -(2**63) <= value < 2**63:
+            found.add((field, value))
+        elif kind is str:
             # Folding never makes a text shorter.
             short = value if len(value) <= WHOLE else value[:BEGINNING] + CUT
             found.add((field, short))
