@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     given: Given | None = None
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is to be evaluated; `given` is by example id."""
 
     dataset: Dataset
     given: dict[str, Given] = {}
+
+    @cached_property
+    def version(self) -> str:
+        """The dataset's version, computed once."""
+        return self.dataset.version
 
 
 def prepare(data: Any, *, name: str | None = None) -> Prepared:

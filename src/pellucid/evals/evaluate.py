@@ -108,7 +108,7 @@ async def aevaluate(
         folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
     )
     run = open_run(name, _params(plan, prepared, params), experiment=experiment, parent=parent)
-    run.note_dataset(prepared.dataset.name, prepared.dataset.version)
+    run.note_dataset(prepared.dataset.name, prepared.version)
     bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
     runner = Runner(
         plan,
@@ -181,14 +181,14 @@ def _identity(plan: Plan, prepared: Prepared, name: str | None) -> str:
     """Say which evaluation this is: what is computed, not how fast or how often it is tried."""
     scorers = [[scorer.name, fingerprint(scorer.config)] for scorer in plan.scorers]
     given = [fingerprint(one.output) for one in prepared.given.values()]
-    return digest([name, plan.task_key, prepared.dataset.version, scorers, plan.repeats, given])
+    return digest([name, plan.task_key, prepared.version, scorers, plan.repeats, given])
 
 
 def _params(plan: Plan, prepared: Prepared, params: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "task": plan.task_name,
         "dataset": prepared.dataset.name,
-        "dataset_version": prepared.dataset.version,
+        "dataset_version": prepared.version,
         "examples": len(plan.examples),
         "repeats": plan.repeats,
         **(params or {}),
@@ -199,7 +199,7 @@ def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
     return Report(
         run=run.info,
         dataset=prepared.dataset.name,
-        dataset_version=prepared.dataset.version,
+        dataset_version=prepared.version,
         task=plan.task_name,
         scorers=[
             ScorerInfo(
