@@ -8,6 +8,7 @@ from opentelemetry import trace as otel
 from pellucid.client.encoding import json_text
 from pellucid.client.spool import Delivery
 from pellucid.client.tracing.setup import deliverer, is_switched_off
+from pellucid.client.tracing.state import state
 from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import is_span_id, is_trace_id, new_id
@@ -34,9 +35,10 @@ def score(
 ) -> Score:
     """Score a trace, a span (`trace_id` and `span_id`), a session (with `experiment`) or a run.
 
-    Without a target it is the current trace. It is sent in the background, and kept in the spool
-    while the server is away; sent again with the same `id` and content it changes nothing.
-    Raises InvalidInput where there is no target, or a value that no score has.
+    Without a target it is the current trace; where none is traced, nothing is sent. It goes out
+    in the background and is kept in the spool while the server is away; sent again with the same
+    `id` and content it changes nothing. Raises InvalidInput where there is no target, or for a
+    value that no score has.
     """
     made = Score(
         id=id or new_id(),
@@ -54,7 +56,7 @@ def score(
         example_id=example_id,
         score_trace_id=score_trace_id,
     )
-    if is_switched_off():
+    if is_switched_off() or (_has_no_target(made) and _is_untraced()):
         return made
     _check_target(made)
     send_scores([made])
@@ -68,9 +70,20 @@ def send_scores(scores: list[Score]) -> None:
         deliverer().submit(Delivery(SCORES_PATH, {"content-type": "application/json"}, body))
 
 
+def _has_no_target(made: Score) -> bool:
+    return made.trace_id is None and made.session_id is None and made.run_id is None
+
+
+def _is_untraced() -> bool:
+    """Whether nothing is traced here on purpose: no `init`, or a trace that sampling leaves out."""
+    context = otel.get_current_span().get_span_context()
+    return not state.active or (context.is_valid and not context.trace_flags.sampled)
+
+
 def _current_trace(has_other_target: bool) -> str | None:
     context = otel.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid and not has_other_target else None
+    sampled = context.is_valid and context.trace_flags.sampled
+    return f"{context.trace_id:032x}" if sampled and not has_other_target else None
 
 
 def _check_target(made: Score) -> None:
@@ -82,7 +95,7 @@ def _check_target(made: Score) -> None:
         raise InvalidInput("A score on a span needs the span's trace_id too.")
     if made.session_id is not None and made.experiment is None:
         raise InvalidInput("A score on a session needs the session's experiment too.")
-    if made.trace_id is None and made.session_id is None and made.run_id is None:
+    if _has_no_target(made):
         raise InvalidInput(
             f"Score {made.name!r} has no target and no trace is current here. Give trace_id, "
             "session_id or run_id."

@@ -93,6 +93,18 @@ def test_a_score_needs_no_init(collector: Collector, monkeypatch: pytest.MonkeyP
     ]
 
 
+def test_a_score_on_what_is_not_traced_goes_nowhere(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PELLUCID_URL", collector.url)
+    pellucid.score("before init", 1)
+    pellucid.init(sample_rate=0)
+    with pellucid.span("left out"):
+        pellucid.score("unsampled", 1)
+    assert pellucid.flush(5)
+    assert collector.requests == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -106,7 +118,8 @@ def test_a_score_needs_no_init(collector: Collector, monkeypatch: pytest.MonkeyP
         {"name": "a", "value": 1, "run_id": "r", "source": "dog"},
     ],
 )
-def test_scores_that_cannot_be(wrong: dict[str, object]) -> None:
+def test_scores_that_cannot_be(wrong: dict[str, object], collector: Collector) -> None:
+    pellucid.init(url=collector.url)
     with pytest.raises(InvalidInput):
         pellucid.score(**wrong)  # type: ignore[arg-type]
 
