@@ -1,6 +1,7 @@
 """Whether a query holds of one span: exact and slow, for what a store's indexes leave open."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from pellucid.core.query.tree import (
     Value,
     fold,
 )
-from pellucid.core.query.words import find_words, words_of
+from pellucid.core.query.words import words_of
 from pellucid.core.score import Score
 from pellucid.core.span import Span, StoredSpan
 from pellucid.core.texts import texts_of
@@ -69,7 +70,18 @@ def has_text(node: Text, span: Span) -> bool:
     sought = words_of(node.text)
     if not sought:
         return True
-    return any(find_words(words_of(piece), sought, prefix=node.prefix) for piece in texts_of(span))
+    return any(_piece_has(piece, sought, prefix=node.prefix) for piece in texts_of(span))
+
+
+def _piece_has(piece: str, sought: Sequence[str], *, prefix: bool) -> bool:
+    # Cheap to tell, and mostly enough: a word that is found is a part of the folded text.
+    text = piece if piece.isascii() else unicodedata.normalize("NFKC", piece)
+    text = text.casefold()
+    if not all(word in text for word in sought):
+        return False
+    # No word has a space in it, so words in a row are a part of all words in a row.
+    words = f" {' '.join(words_of(piece))} "
+    return f" {' '.join(sought)}{'' if prefix else ' '}" in words
 
 
 def is_there(field: Field | Unresolved, value: Any) -> bool:
