@@ -42,6 +42,7 @@ class Answering:
             return self._given(case.example)
         try:
             async with self._limits.call():
+                self._limits.check()
                 outcome = await self._traced(case)
         except BudgetSpent as error:
             return Outcome(error=str(error))

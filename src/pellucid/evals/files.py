@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.dataset import Dataset
-from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
+from pellucid.core.errors import InvalidInput, NotFound
 
 FORMATS = ("jsonl", "json", "csv", "parquet")
 JSON_SUFFIX = ":json"
@@ -88,7 +88,7 @@ def _parquet() -> tuple[Any, Any]:
     try:
         return importlib.import_module("pyarrow.parquet"), importlib.import_module("pyarrow")
     except ImportError:
-        raise MissingExtra("Reading and writing Parquet", "parquet") from None
+        raise InvalidInput("Parquet files need pyarrow: pip install pyarrow") from None
 
 
 def _json_lines(path: Path) -> Iterable[dict[str, Any]]:

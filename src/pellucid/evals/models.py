@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from pellucid.core.errors import InvalidInput, MissingExtra, PellucidError
+from pellucid.core.errors import InvalidInput, PellucidError
 from pellucid.evals.calling import ThreadPool, is_async
 from pellucid.evals.limits import with_retries
 
@@ -196,7 +196,7 @@ class LiteLLMModel:
 
     def __init__(self, model: str, **parameters: Any) -> None:
         if importlib.util.find_spec("litellm") is None:
-            raise MissingExtra(f"The model litellm:{model}", "litellm")
+            raise InvalidInput(f"The model litellm:{model} needs LiteLLM: pip install litellm")
         self.model = model
         self.name = f"litellm:{model}"
         self.parameters = parameters

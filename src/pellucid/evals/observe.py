@@ -69,7 +69,12 @@ def root_span(
     if collect:
         collector.join()
     with span(name, kind=kind, input=value, attributes=attributes, parent=Context()) as handle:
-        yield Watched(handle, collect=collect)
+        watched = Watched(handle, collect=collect)
+        try:
+            yield watched
+        except BaseException:
+            watched.collected()  # nobody will ask for it
+            raise
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What an evaluation found: by scorer, by example, and as a whole."""
 
+import importlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -292,6 +293,14 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
         ]
         return msgspec.structs.replace(self, examples=chosen)
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return a flat row an output: `inputs.x`, `output`, `score.x`, `rationale.x`, …."""
+        return [_row(example, repeat) for example in self.examples for repeat in example.repeats]
+
+    def to_pandas(self) -> Any:
+        """Return `to_rows` as a DataFrame."""
+        return data_frame(self.to_rows())
+
     def save(self, path: str | Path) -> None:
         """Write the report as JSON; outputs that JSON cannot hold are written as their `repr`."""
         Path(path).write_bytes(self.to_json())
@@ -339,6 +348,28 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
         from pellucid.evals.report_view import as_html
 
         return as_html(self)
+
+
+def _row(example: ExampleResult, repeat: Repeat) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": example.id, "repeat": repeat.number, "split": example.split}
+    row |= {f"inputs.{key}": value for key, value in example.inputs.items()}
+    row |= {f"metadata.{key}": value for key, value in example.metadata.items()}
+    row |= {"expected": example.expected, "output": repeat.output, "error": repeat.error}
+    row |= {"duration_s": repeat.duration_s, "cost_usd": repeat.cost_usd}
+    row |= {"tokens_in": repeat.tokens_in, "tokens_out": repeat.tokens_out}
+    row["trace_id"] = repeat.trace_id
+    for name, result in repeat.scores.items():
+        row |= {f"score.{name}": result.value, f"rationale.{name}": result.rationale}
+    return row
+
+
+def data_frame(rows: list[dict[str, Any]]) -> Any:
+    """Return rows as a pandas DataFrame. Raises InvalidInput without pandas."""
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError:
+        raise InvalidInput("to_pandas() needs pandas: pip install pandas") from None
+    return pandas.DataFrame(rows)
 
 
 def as_number(result: ScoreResult | None) -> float | None:

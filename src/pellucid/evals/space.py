@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from pellucid.core.errors import InvalidInput, MissingExtra
+from pellucid.core.errors import InvalidInput
 
 Config = dict[str, Any]
 
@@ -80,7 +80,7 @@ class _Tpe:
         try:
             optuna = importlib.import_module("optuna")
         except ImportError:
-            raise MissingExtra("sampler='tpe'", "optuna") from None
+            raise InvalidInput("sampler='tpe' needs Optuna: pip install optuna") from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
         self._values = values

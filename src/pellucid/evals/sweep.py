@@ -14,7 +14,7 @@ from pellucid.evals.calling import run_blocking
 from pellucid.evals.data import prepare
 from pellucid.evals.evaluate import DELIVERY_S, aevaluate
 from pellucid.evals.gate import holds
-from pellucid.evals.report import Report, RunInfo
+from pellucid.evals.report import Report, RunInfo, data_frame
 from pellucid.evals.run import SWEEP_FILE, open_run
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.space import Config, make_sampler
@@ -72,6 +72,12 @@ class Sweep(msgspec.Struct, kw_only=True):
             for parameter in (known[0].config if known else {})
         }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame with a row a configuration."""
+        return data_frame(
+            [{**run.config, **run.metrics, "on_front": run.on_front} for run in self.runs]
+        )
 
     def __str__(self) -> str:
         from pellucid.evals.sweep_view import as_text

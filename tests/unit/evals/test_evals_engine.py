@@ -447,6 +447,14 @@ def test_a_disk_that_takes_nothing_only_costs_the_journal(
     assert cached.calls == 3
 
 
+def test_a_report_is_a_table() -> None:
+    report = pellucid.evaluate(failing, rows(8), [scorers.exact_match()], repeats=2)
+    frame = report.to_pandas()
+    assert len(frame) == 16
+    assert frame["score.exact_match"].sum() == 14
+    assert frame[frame["inputs.n"] == 7]["error"].tolist() == ["ValueError: no 7"] * 2
+
+
 def test_slices_by_metadata_and_split() -> None:
     data = [
         {"inputs": {"n": n}, "expected": 2, "metadata": {"odd": n % 2}, "split": f"s{n % 3}"}

@@ -54,6 +54,7 @@ def test_each_distinct_stage_is_computed_once() -> None:
     assert "18 configurations, the greatest exact_match first" in str(sweep)
     assert "stage split: asked 72 times, computed 3 times" in str(sweep)
     assert "<table>" in sweep._repr_html_()
+    assert sweep.to_pandas()["exact_match"].max() == 1
 
 
 def test_constraints_and_the_front() -> None:

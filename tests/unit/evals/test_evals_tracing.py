@@ -122,6 +122,8 @@ def test_costs_are_estimated_and_bounded(spans: InMemorySpanExporter) -> None:
         agent, DATA, [scorers.cost()], concurrency=1, budget=1.5 * cost, name="bounded"
     )
     assert [bool(example.error) for example in bounded.examples] == [False, False, True]
+    assert len(by_name(spans, "agent")) == 5, "what is not run has no trace"
+    assert not collector._traces
 
 
 def test_cached_outputs_keep_their_trace(spans: InMemorySpanExporter, tmp_path: Path) -> None:
