@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from opentelemetry import trace as otel
+
 from pellucid.client.instrument import model_call_context
 from pellucid.core.span import SpanKind
 from pellucid.integrations.langchain.looks import (
@@ -71,12 +73,18 @@ class Tracer:
         parent = self.runs.find(parent_run_id)
         graph = graph_of_caller()
         called = name_of(serialized, name)
+        if not called and parent is not None and parent.is_node:
+            called = "route"  # a condition without a name
         if graph is not None:
             self._start_graph(graph, called, inputs, run_id, parent, metadata or {})
             return
         node = parent is not None and parent.graph is not None
         look = look_of(called, tags, run_type, root=parent is None, node=node)
         body = not node and parent is not None and inputs is not None and parent.raw is inputs
+        edits = called.endswith("UpdateState") and not _is_within(parent)
+        if edits or (parent is not None and parent.muted):
+            self.runs.hide(run_id, parent, look.name, look.kind).muted = True
+            return
         if look.hidden or body:  # a node's span stands for what it runs
             run = self.runs.hide(run_id, parent, look.name, look.kind)
         else:
@@ -84,7 +92,7 @@ class Tracer:
         if run.span is None:
             return
         if node:
-            run.raw, run.called = inputs, called
+            run.raw, run.called, run.is_node = inputs, called, True
             run.span.set_attribute("langgraph.node", called)
             step = step_of(tags)
             if step is not None:
@@ -415,6 +423,11 @@ class Tracer:
             run.cancelled = (error, time.time_ns())
             return
         self.runs.end(run, error)
+
+
+def _is_within(parent: Run | None) -> bool:
+    """Tell whether a run is part of a trace already."""
+    return parent is not None or otel.get_current_span().get_span_context().is_valid
 
 
 def handler_class(base: type) -> type:

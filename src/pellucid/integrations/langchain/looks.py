@@ -17,6 +17,7 @@ _INTERNAL = frozenset(
     {
         "Prompt",
         "Write",
+        "_write",
         "call_runnable_async",
         "call_runnable_or_acall",
         "check_sync_or_async",
@@ -24,6 +25,13 @@ _INTERNAL = frozenset(
         "load_history",
     }
 )
+_ROOTS = {
+    "": "chain",
+    "RunnableLambda": "function",
+    "RunnableParallel": "parallel",
+    "RunnableSequence": "chain",
+}
+"""What a program's outermost run is called that has no name but its class's."""
 _MANAGER_FRAMES = 12
 _known_agents: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
 
@@ -37,14 +45,14 @@ class Look(NamedTuple):
 
 
 def name_of(serialized: Any, name: Any) -> str:
-    """Return the name that a run was given, else its class's."""
+    """Return the name that a run was given, else its class's; "" where it has none."""
     if name:
         return str(name)
     if isinstance(serialized, dict):
         found = serialized.get("name") or (serialized.get("id") or [None])[-1]
         if found:
             return str(found)
-    return "chain"
+    return ""
 
 
 def look_of(name: str, tags: Any, run_type: str | None, *, root: bool, node: bool) -> Look:
@@ -59,8 +67,10 @@ def look_of(name: str, tags: Any, run_type: str | None, *, root: bool, node: boo
         return Look(shown, kind, hidden=True)
     if node:
         return Look(shown, kind, hidden=name == "__start__")
+    if root:
+        return Look(_ROOTS.get(name.partition("<")[0], shown), kind)
     internal = name.startswith(("Runnable", "ChannelWrite", "ChannelRead")) or name in _INTERNAL
-    return Look(shown, kind, hidden=(internal and not root) or name == "_write")
+    return Look(shown, kind, hidden=internal or not name)
 
 
 def step_of(tags: Any) -> int | None:

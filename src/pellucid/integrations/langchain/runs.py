@@ -32,9 +32,11 @@ class Run:
         "context",
         "first_token",
         "graph",
+        "is_node",
         "kind",
         "last_ns",
         "left",
+        "muted",
         "name",
         "parent",
         "paused",
@@ -63,6 +65,9 @@ class Run:
         """The name as LangGraph has it."""
         self.raw: Any = None
         """A node's input as it was given, to know the runnable that is the node's body."""
+        self.is_node = False
+        self.muted = False
+        """Whether nothing below is shown either."""
         self.session = False
         self.paused: set[Any] = set()
         """The interrupts that a graph has been shown to have."""
