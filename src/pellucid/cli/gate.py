@@ -3,9 +3,13 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+
+if TYPE_CHECKING:
+    from pellucid.evals.compare import Comparison
 
 
 @click.command()
@@ -65,11 +69,26 @@ def gate(
             "name": result.name,
             "passed": result.passed,
             "rules": msgspec.to_builtins(result.results),
+            "metrics": _metrics(result.comparison),
         }
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         click.echo(str(result))
     sys.exit(0 if result.passed else 1)
+
+
+def _metrics(comparison: "Comparison | None") -> dict[str, dict[str, Any]]:
+    if comparison is None:
+        return {}
+    left_out = ("name", "examples")
+    return {
+        name: {
+            key: value
+            for key, value in msgspec.structs.asdict(change).items()
+            if key not in left_out
+        }
+        for name, change in comparison.changes.items()
+    }
 
 
 def _lines(path: Path) -> list[str]:

@@ -43,6 +43,8 @@ def test_the_command_exits_by_the_result(tmp_path: Path) -> None:
     assert "FAIL  exact_match not worse" in failed.stdout
     assert "### bad: failed" in (tmp_path / "g.md").read_text()
     assert 'failures="1"' in (tmp_path / "g.xml").read_text()
+    compared = runner.invoke(gate, [bad, "--baseline", good, "--json"])
+    assert json.loads(compared.stdout)["metrics"]["exact_match"]["verdict"] == "worse"
     (tmp_path / "rules").write_text("# ours\nexact_match >= 0.3\nerrors == 0  # none\n")
     shown = runner.invoke(gate, [bad, "--rules", str(tmp_path / "rules"), "--json"])
     assert shown.exit_code == 0

@@ -173,6 +173,17 @@ def test_rules_name_what_is_missing() -> None:
         pellucid.gate(report, rules="wrong >= 1")
 
 
+def test_names_are_escaped_in_pages_and_files() -> None:
+    report = made("<b>|", right=[True, False, True])
+    report.notes = ["<i>"]
+    shown = report._repr_html_() + pellucid.compare(report, report)._repr_html_()
+    assert "<b>" not in shown.replace("<p><b>", "").replace("</b></p>", "")
+    assert "<i>" not in shown
+    gate = pellucid.gate(report, report)
+    assert "<b>\\|" in gate.markdown
+    assert "&lt;b&gt;" in gate.junit
+
+
 def test_reports_are_read_from_files(tmp_path: Path) -> None:
     report = made("a", right=[True, False])
     report.save(tmp_path / "a.json")

@@ -28,6 +28,8 @@ ANSWER_FORMAT = "answer_format"
 EXAMPLES = "examples"
 _FIELD = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 _SECTION = re.compile(r"\{\{#\s*(\w+)\s*\}\}\n?(.*?)\{\{/\s*\1\s*\}\}\n?", re.DOTALL)
+_MARK = re.compile(r"</(\w*(?:question|answer|chunks|claims))>")
+"""The end of a marked part of a built-in prompt, which material must not write itself."""
 _HEAD = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
 
 
@@ -84,7 +86,7 @@ def fill(text: str, fields: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in fields:
             raise InvalidInput(f"The judge's prompt asks for {match[1]!r}, which is not given.")
-        return show(match[1], fields[match[1]])
+        return _MARK.sub(r"<\\/\1>", show(match[1], fields[match[1]]))
 
     return _FIELD.sub(value, _SECTION.sub(section, text))
 
