@@ -7,10 +7,15 @@ import pytest
 
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
 from pellucid.testing.span_store import Clock, Fresh, Reopen, Settle, SpanStoreContract
+from pellucid.testing.span_store.queries import QueryContract
 from pellucid.testing.spans import toy_normalise
 
 
-class TestSqlite(SpanStoreContract):
+class _Sqlite:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
     @pytest.fixture
     def store(self, tmp_path: Path, clock: Clock) -> Iterator[SqliteSpanStore]:
         store = SqliteSpanStore(tmp_path / "spans.db", normalise=toy_normalise, clock=clock)
@@ -44,6 +49,18 @@ class TestSqlite(SpanStoreContract):
     @pytest.fixture
     def settle(self) -> Settle:
         return SqliteSpanStore.index
+
+
+class TestSqlite(_Sqlite, SpanStoreContract):
+    pass
+
+
+class TestSqliteFarBehind(_Sqlite, QueryContract):
+    """Queries while there is more to index than is kept track of."""
+
+    @pytest.fixture(autouse=True)
+    def _long_tail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pellucid.storage.spans.sqlite.search.LONG_TAIL", 0)
 
 
 def _without_thread(path: Path, clock: Clock) -> SqliteSpanStore:

@@ -16,7 +16,11 @@ _TOKENS = [Tokens(), Tokens(input=10, output=3), Tokens(input=1), Tokens(image=2
 law_settings = settings(
     max_examples=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.differing_executors,
+    ],
 )
 
 

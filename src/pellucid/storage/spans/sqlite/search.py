@@ -24,6 +24,8 @@ from pellucid.storage.spans.sqlite.statements import statements
 
 FEW: Final = 8_000
 """A driver with more keys than this saves nothing: matches are then frequent enough to meet."""
+LONG_TAIL: Final = 20_000
+"""Spans that are not indexed yet; with more, a query walks and asks each trace for its own."""
 DRIVERS: Final = 12
 """Conditions of a query that are tried as drivers."""
 _FIRST_CHUNK: Final = 64
@@ -62,14 +64,18 @@ class Search:
         self._key_queries: list[Sql] = []
         self._key_sets: dict[int, set[int]] = {}
         self._kept: OrderedDict[int, list[tuple[StoredSpan, list[Score]]]] = OrderedDict()
-        self._late: dict[int, list[tuple[int, int]]] = {}
+        self._late: dict[int, set[int]] = {}
+        """Spans that the index does not have, by trace; not kept where the tail is long."""
+        self._tail_is_long = False
+        self._watermark = 0
+        self._deferred: set[int] = set()
         self._stale: set[int] = set()
         self._is_plain = isinstance(root, Everything)
         if not self._is_plain:
             self._read_tail()
         compiler = Compiler(
             now=now,
-            has_late=bool(self._late),
+            has_late=self._tail_is_long or bool(self._late),
             has_stale=bool(self._stale),
             ask=self._ask,
             keys=self._keep_keys,
@@ -122,9 +128,14 @@ class Search:
         return len(self._key_queries) - 1
 
     def _read_tail(self) -> None:
-        watermark = self._db.execute(_INDEX["watermark"]).get
-        for trace, block, slot in rows(self._db, _INDEX["late_spans"], (watermark,)):
-            self._late.setdefault(trace, []).append((block, slot))
+        self._watermark = self._db.execute(_INDEX["watermark"]).get
+        last = self._db.execute(_INDEX["last_span"]).get
+        self._tail_is_long = last - self._watermark > LONG_TAIL
+        if self._tail_is_long:
+            self._deferred = {span for (span,) in rows(self._db, _INDEX["deferred_spans"])}
+        else:
+            for trace, span in rows(self._db, _INDEX["late_spans"], (self._watermark,)):
+                self._late.setdefault(trace, set()).add(span)
         self._stale = {trace for (trace,) in rows(self._db, _INDEX["stale_traces"])}
 
     # -- walking -----------------------------------------------------------------------------------
@@ -171,6 +182,9 @@ class Search:
     def _few_keys(self) -> set[int] | None:
         """Return keys that hold all matches, if some driver has few."""
         best: set[int] | None = None
+        if self._tail_is_long:
+            # What matches may be anywhere in it, and is most likely new.
+            return None
         for driver in self._compiled.drivers[:DRIVERS]:
             sql = f"SELECT * FROM ({driver.text}) LIMIT {FEW + 1}"
             found = rows(self._db, sql, driver.values)
@@ -190,14 +204,18 @@ class Search:
 
     def late(self, number: int, key: int) -> bool:
         """Tell whether some span that the index does not have meets a node."""
-        places = self._late.get(key)
-        if places is None:
+        if not self._tail_is_long and key not in self._late:
             return False
         node = self._nodes[number]
-        wanted = set(places)
         return any(
-            holds(node, stored, scores, self._now) for stored, scores in self._spans(key, wanted)
+            holds(node, stored, scores, self._now)
+            for stored, scores in self._spans(key, late_only=True)
         )
+
+    def _is_late(self, key: int, span: int) -> bool:
+        if self._tail_is_long:
+            return span > self._watermark or span in self._deferred
+        return span in self._late[key]
 
     def stale(self, key: int) -> bool:
         """Tell whether the index is in doubt about a trace."""
@@ -221,16 +239,16 @@ class Search:
             compare(FieldType.DYNAMIC, node.op, wanted, value, self._now) for wanted in node.values
         )
 
-    def _spans(
-        self, key: int, places: set[tuple[int, int]] | None = None
-    ) -> list[tuple[StoredSpan, list[Score]]]:
-        """Return a trace's spans (or those at some places) with their own latest scores."""
-        kept = self._kept.get(key) if places is None else None
+    def _spans(self, key: int, *, late_only: bool = False) -> list[tuple[StoredSpan, list[Score]]]:
+        """Return a trace's spans (or those the index lacks) with their own latest scores."""
+        kept = None if late_only else self._kept.get(key)
         if kept is not None:
             return kept
         found = [Outline(*row) for row in rows(self._db, _SQL["outline"], (key,))]
-        if places is not None:
-            found = [row for row in found if (row.block, row.slot) in places]
+        if late_only:
+            found = [row for row in found if self._is_late(key, row.id)]
+            if not found:
+                return []
         scores: dict[str | None, list[Score]] = {}
         trace_id = self._db.execute(_SQL["trace_id"], (key,)).get
         for score in scores_of_trace(self._db, trace_id):
@@ -243,7 +261,7 @@ class Search:
                 blocks[row.block] = bodies.open_block(content)
             stored = stored_span(row, blocks[row.block][row.slot], self._now)
             spans.append((stored, scores.get(row.span_id.hex(), [])))
-        if places is None:
+        if not late_only:
             self._kept[key] = spans
             while sum(map(len, self._kept.values())) > _KEPT_SPANS and len(self._kept) > 1:
                 self._kept.popitem(last=False)

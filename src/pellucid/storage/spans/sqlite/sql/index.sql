@@ -13,11 +13,17 @@ SELECT id, trace, status, block, slot FROM spans WHERE id > ? ORDER BY id LIMIT 
 SELECT s.id, s.trace, 0, s.block, s.slot FROM deferred d JOIN spans s ON s.id = d.span
 WHERE s.last_seen_ns < ? LIMIT ?
 
+-- name: last_span
+SELECT coalesce(max(id), 0) FROM spans
+
 -- name: late_spans
 -- All that the index does not have: after the watermark, and deferred.
-SELECT trace, block, slot FROM spans WHERE id > ?
+SELECT trace, id FROM spans WHERE id > ?
 UNION ALL
-SELECT s.trace, s.block, s.slot FROM deferred d JOIN spans s ON s.id = d.span
+SELECT s.trace, s.id FROM deferred d JOIN spans s ON s.id = d.span
+
+-- name: deferred_spans
+SELECT span FROM deferred
 
 -- name: stale_traces
 SELECT DISTINCT trace FROM stale
