@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from pellucid.client.tracing import setup
+from pellucid.client.tracking.lifecycle import stand_in
 from pellucid.core.errors import PellucidError
 from pellucid.core.snapshot import EntryPoint
 from pellucid.deploy.app import AgentApp, Served
@@ -49,6 +50,7 @@ def main(folder: Path, entry: str, served: str, host: str, port: int, concurrenc
     loaded = load_entry(folder, msgspec.json.decode(entry, type=EntryPoint))
     if not setup.is_enabled():
         setup.init(experiment=described.experiment)
+    stand_in(described.run_id, described.experiment)
     app = AgentApp(
         loaded,
         described,

@@ -31,6 +31,7 @@ SETTINGS = json.loads((Path(__file__).parent / "settings.json").read_text())
 @pellucid.agent
 def answer(question: str, times: int = 1) -> str:
     """Answer a question."""
+    pellucid.log_metric("asked", 1)
     return f"{PROMPT} {question}" * times + f" k={SETTINGS['k']}"
 
 

@@ -202,6 +202,15 @@ def decorate(declared: ActiveRun, function: Any) -> Any:
     return _wrapped(function, begin)
 
 
+def stand_in(run_id: str, experiment: str) -> None:
+    """Let code of a run that is long over log to it without effect, as a served agent does."""
+    client = client_settings()
+    with _registry.lock:
+        _registry.active[run_id] = ActiveRun(
+            run_id, experiment, name="", outbox=None, url=client.url
+        )
+
+
 def flush(timeout: float = SETTLE_S) -> bool:
     """Wait until everything logged so far is sent; return whether the server has it."""
     deadline = time.monotonic() + timeout
@@ -399,6 +408,18 @@ def _prepare() -> None:
         previous(kind, error, traceback)
 
     sys.excepthook = note_failure
+
+
+def _after_fork() -> None:
+    # The parent's snapshots are its own, and its locks may be held by threads that are not here.
+    _registry.lock = threading.RLock()
+    _registry.tasks = []
+    for run in _registry.active.values():
+        run.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _at_exit() -> None:

@@ -259,6 +259,11 @@ class ActiveRun:
         if self.snapshot_task is not None:
             self.snapshot_task.end()
 
+    def after_fork(self) -> None:
+        """In a child: the snapshot is the parent's, and so was whoever held the lock."""
+        self._lock = threading.Lock()
+        self.snapshot_task = None
+
     def wait(self, timeout: float = 5.0) -> bool:
         """Wait for snapshot and delivery; return whether the server has everything."""
         from pellucid.client.tracking.lifecycle import settle

@@ -221,8 +221,7 @@ class RunService:
         write = RunWrite(
             run_id=run.id,
             experiment=run.experiment,
-            # An edit is no sign of life.
-            time_ns=max(0, min(run.heard_ns, now_ns - SKEW_NS)),
+            time_ns=run.start_ns,
             name=None if name is None else Stamped(value=name, time_ns=now_ns),
             notes=None if notes is None else Stamped(value=notes, time_ns=now_ns),
             tags=[
@@ -230,7 +229,9 @@ class RunService:
                 for tag, value in (tags or {}).items()
             ],
         )
-        await self.write([write])
+        check_write(write)
+        # An edit is no sign of life: the run was heard of when it was.
+        await self._writer.run(self._store.write, [write], heard_ns=[run.heard_ns])
         return await self.get(run.id)
 
     async def write_scores(self, scores: Sequence[Score]) -> None:
