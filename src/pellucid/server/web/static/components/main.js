@@ -7,6 +7,7 @@ import "./copy.js";
 import "./dialogs.js";
 import "./graph.js";
 import "./gutter.js";
+import "./images.js";
 import "./json.js";
 import "./keys.js";
 import "./live.js";

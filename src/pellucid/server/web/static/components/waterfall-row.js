@@ -35,16 +35,18 @@ export class Row {
   constructor() {
     this.guides = svg("path");
     this.guideBox = svg("svg", { class: "gd", "aria-hidden": "true" }, this.guides);
-    this.twist = html(
-      "button",
-      { class: "tw", type: "button", tabindex: -1 },
-      icon("chevron-right"),
-    );
+    this.twist = html("button", {
+      class: "tw",
+      type: "button",
+      tabindex: -1,
+      "aria-hidden": "true",
+    });
     this.glyph = icon("circle-dashed");
     this.kind = html("span", { class: "k" }, this.glyph);
     this.name = html("span", { class: "nm" });
     this.detail = html("span", { class: "ds" });
-    this.alarm = html("span", { class: "al", title: "Error" }, icon("triangle-alert"));
+    /** @type {HTMLElement | null} made for the first error that this row shows */
+    this.alarm = null;
     this.wait = html("i", { class: "ft" });
     this.bar = html("span", { class: "wf-bar" }, this.wait);
     this.time = html("span", { class: "wf-d" });
@@ -59,7 +61,6 @@ export class Row {
         this.kind,
         this.name,
         this.detail,
-        this.alarm,
       ),
       html("div", { class: "wf-bars" }, this.bar, this.time),
     );
@@ -108,9 +109,17 @@ export class Row {
     node.title = detail ? `${columns.names[row]} · ${detail}` : columns.names[row];
     node.setAttribute("aria-label", this.#label(tree, row, look.label));
     flag(this.twist, "hidden", !branch);
-    flag(this.alarm, "hidden", status !== "error");
+    this.#warn(status === "error");
     this.#drawGuides(tree, row);
     this.#drawBar(tree, row, axis);
+  }
+
+  /** @param {boolean} failed */
+  #warn(failed) {
+    if (failed) {
+      this.alarm ??= html("span", { class: "al", title: "Error" }, icon("triangle-alert"));
+      this.detail.after(this.alarm);
+    } else this.alarm?.remove();
   }
 
   /**
