@@ -1,13 +1,11 @@
 """Which runs this process has open: start, enter, end, and what happens at its exit."""
 
 import atexit
-import functools
-import inspect
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from pellucid.client.notices import say_once
 from pellucid.client.tracing import context
 from pellucid.client.tracing.setup import also_flush, client_settings
 from pellucid.client.tracking.connection import api_client
+from pellucid.client.tracking.decorator import in_own_run
 from pellucid.client.tracking.outbox import Outbox, open_outbox, stamp
 from pellucid.client.tracking.run import ActiveRun
 from pellucid.core.clock import now_ns
@@ -199,7 +198,7 @@ def decorate(declared: ActiveRun, function: Any) -> Any:
     def begin() -> ActiveRun:
         return start_run(**options)
 
-    return _wrapped(function, begin)
+    return in_own_run(function, begin)
 
 
 def stand_in(run_id: str, experiment: str) -> None:
@@ -432,38 +431,3 @@ def _at_exit() -> None:
         task.wait(max(0.0, deadline - time.monotonic()))
     for outbox in list(_registry.outboxes.values()):
         outbox.close(_EXIT_S)
-
-
-def _wrapped(function: Any, begin: Callable[[], ActiveRun]) -> Any:
-    if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> Any:
-            async with begin():
-                async for item in function(*args, **kwargs):
-                    yield item
-
-        return async_generator
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            async with begin():
-                return await function(*args, **kwargs)
-
-        return coroutine
-    if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Any:
-            with begin():
-                return (yield from function(*args, **kwargs))
-
-        return generator
-
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        with begin():
-            return function(*args, **kwargs)
-
-    return plain
