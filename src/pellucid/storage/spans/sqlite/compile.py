@@ -39,7 +39,7 @@ from pellucid.storage.spans.sqlite.codes import (
     OK,
     PENDING,
 )
-from pellucid.storage.spans.sqlite.lookups import Lookup, fact_lookup, has_lookup, text_lookup
+from pellucid.storage.spans.sqlite.lookups import Ask, Lookup, fact_lookup, has_lookup, text_lookup
 from pellucid.storage.spans.sqlite.predicate import (
     FALSE,
     TRUE,
@@ -240,18 +240,22 @@ class Compiler:
         whole = Sql("pellucid_whole(?, t.key)", (number,))
         if lookup is None:
             return whole
-        if lookup.row is not None:
-            found = lookup.row
-        else:
-            found = Sql("pellucid_among(?, t.key)", (self._keys(lookup.keys),))
-        if not lookup.exact:
-            found = all_of([found, whole])
+        parts = [self._asked(ask) for ask in lookup.sure]
+        if lookup.maybe:
+            maybe = any_of([self._asked(ask) for ask in lookup.maybe])
+            parts.append(all_of([maybe, whole]))
+        found = any_of(parts)
         if self._has_late:
             found = any_of([found, Sql("pellucid_late(?, t.key)", (number,))])
         if self._has_stale:
             text = f"CASE WHEN pellucid_stale(t.key) THEN {whole.text} ELSE {found.text} END"
             found = Sql(text, (*whole.values, *found.values))
         return found
+
+    def _asked(self, ask: Ask) -> Sql:
+        if ask.row is not None:
+            return ask.row
+        return Sql("pellucid_among(?, t.key)", (self._keys(ask.keys),))
 
     def _text_lookup(self, node: Text) -> Lookup | None:
         words = words_of(node.text)
@@ -268,13 +272,8 @@ class Compiler:
         if not needs:
             return self._indexed(node, None)
         # No need of one span is a need of the trace to have it indexed: late ones are asked, too.
-        parts = [
-            need.row
-            if need.row is not None
-            else Sql("pellucid_among(?, t.key)", (self._keys(need.keys),))
-            for need in needs
-        ]
-        return self._indexed(node, Lookup(FALSE, all_of(parts), exact=False))
+        has = [any_of([self._asked(ask) for ask in (*n.sure, *n.maybe)]) for n in needs]
+        return self._indexed(node, Lookup(FALSE, [], [Ask(FALSE, all_of(has))]))
 
     def _span_needs(self, node: Node) -> list[Lookup]:
         """Return what the index must have of a trace, some span of which meets a node."""

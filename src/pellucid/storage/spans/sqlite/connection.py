@@ -30,7 +30,7 @@ def open_writer(path: Path) -> apsw.Connection:
         connection.pragma("secure_delete", False)
         connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
         connection.pragma("journal_size_limit", 64 * 1024 * 1024)
-        connection.pragma("cache_size", -16 * 1024)
+        connection.pragma("cache_size", -32 * 1024)
         connection.pragma("temp_store", "memory")
         migrate(connection, path)
         return connection

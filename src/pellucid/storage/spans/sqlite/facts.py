@@ -8,10 +8,9 @@ from pellucid.core.query.tree import fold
 from pellucid.core.span import Attributes, Span
 
 WHOLE: Final = 128
-"""Characters of a folded text that are kept whole; of a longer one `BEGINNING` are."""
-BEGINNING: Final = 24
-CUT: Final = "\x00"
-"""Ends a text that was cut."""
+"""Characters of a folded text that are kept; of a longer one the index knows that it is there."""
+LONG: Final = "\x00"
+"""Stands for every longer text, so that these lie side by side and cost no page each."""
 OTHER: Final = b""
 """The value of what is there and is no text, number or bool; it sorts after these."""
 
@@ -23,7 +22,7 @@ Value = str | int | float | bytes
 
 
 Fact = tuple[str, Value]
-"""A field and a value, not folded yet; a longer text is its beginning with `CUT`."""
+"""A field and a value, not folded yet; a text that is too long is `LONG`."""
 # A bare tuple, as there are dozens a span.
 
 
@@ -37,8 +36,7 @@ def facts_of(raw: Attributes, span: Span) -> set[Fact]:
             found.add((field, value))
         elif kind is str:
             # Folding never makes a text shorter.
-            short = value if len(value) <= WHOLE else value[:BEGINNING] + CUT
-            found.add((field, short))
+            found.add((field, value if len(value) <= WHOLE else LONG))
         elif isinstance(value, list):
             found.update((field, one) for item in value for one in _of_scalar(item))
             if value:
@@ -49,59 +47,57 @@ def facts_of(raw: Attributes, span: Span) -> set[Fact]:
 
 
 def indexed_value(value: Value) -> Value:
-    """Return what the index has for a value: a text is folded, and cut where it is long."""
+    """Return what the index has for a value: a text is folded, and `LONG` if it is too long."""
     if not isinstance(value, str):
         return value
-    if value.endswith(CUT):
-        return fold(value[:-1])[:BEGINNING] + CUT
     folded = fold(value)
-    return folded if len(folded) <= WHOLE else folded[:BEGINNING] + CUT
+    return folded if len(folded) <= WHOLE else LONG
 
 
 def shown_value(fact: Fact) -> str | None:
     """Return a text as it was, where lists show it and folding changed it."""
     field, value = fact
-    if not isinstance(value, str) or value.endswith(CUT) or len(value) > WHOLE:
+    if not isinstance(value, str) or value == LONG:
         return None
     is_shown = field in SHOWN or field.startswith("tag.")
     return value if is_shown and value != fold(value) else None
 
 
 def _of_span(span: Span) -> Iterator[Fact]:
-    yield "name", _cut(span.name)
+    yield "name", _short(span.name)
     yield "kind", span.kind.value
     if span.model is not None:
-        yield "model", _cut(span.model)
+        yield "model", _short(span.model)
     if span.provider is not None:
-        yield "provider", _cut(span.provider)
+        yield "provider", _short(span.provider)
     if span.tool_call is not None and span.tool_call.name is not None:
-        yield "tool", _cut(span.tool_call.name)
+        yield "tool", _short(span.tool_call.name)
     if span.prompt is not None and span.prompt.name is not None:
-        yield "prompt", _cut(span.prompt.name)
+        yield "prompt", _short(span.prompt.name)
     if span.finish_reason is not None:
-        yield "finish", _cut(span.finish_reason)
+        yield "finish", _short(span.finish_reason)
     if span.session_id is not None:
-        yield "session", _cut(span.session_id)
+        yield "session", _short(span.session_id)
     if span.user_id is not None:
-        yield "user", _cut(span.user_id)
+        yield "user", _short(span.user_id)
     if span.run_id is not None:
-        yield "run", _cut(span.run_id)
+        yield "run", _short(span.run_id)
     if span.ttft_ns is not None:
         yield "ttft", number_value(span.ttft_ns)
     for document in span.documents:
         if document.id is not None:
-            yield "document", _cut(document.id)
+            yield "document", _short(document.id)
     for name, text in span.tags.items():
-        yield f"tag.{name}", _cut(text)
+        yield f"tag.{name}", _short(text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WHOLE else text[:BEGINNING] + CUT
+def _short(text: str) -> str:
+    return text if len(text) <= WHOLE else LONG
 
 
 def _of_scalar(value: Any) -> Iterable[Value]:
     if isinstance(value, str):
-        return (_cut(value),)
+        return (_short(value),)
     if isinstance(value, bool):
         return ("true" if value else "false",)
     if isinstance(value, float) and not math.isfinite(value):

@@ -20,6 +20,8 @@ from pellucid.storage.spans.sqlite.statements import statements
 
 ROUND: Final = 500
 """Spans a transaction: a write waits for one round at most."""
+LARGE_ROUND: Final = 2000
+"""The same while much is waiting: more of what it adds then shares a page."""
 _STALE_TRACES: Final = 20
 
 _SQL = statements("index")
@@ -117,7 +119,9 @@ class Indexer:
     def _find(self) -> _Found | None:
         with self._readers.snapshot() as db:
             watermark: int = db.execute(_SQL["watermark"]).get
-            fresh = rows(db, _SQL["unindexed"], (watermark, ROUND))
+            waiting = int(db.execute(_SQL["last_span"]).get) - watermark
+            size = LARGE_ROUND if waiting > 2 * LARGE_ROUND else ROUND
+            fresh = rows(db, _SQL["unindexed"], (watermark, size))
             heard_before = self._clock() - INTERRUPTED_AFTER_NS
             ripe = rows(db, _SQL["ripe"], (heard_before, ROUND))
             now = [row for row in fresh if row[2] != PENDING]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.core.query.tree import Field, FieldType, Op, Value, fold
-from pellucid.storage.spans.sqlite.facts import BEGINNING, CUT, WHOLE, indexed_value
+from pellucid.storage.spans.sqlite.facts import LONG, WHOLE, indexed_value
 from pellucid.storage.spans.sqlite.predicate import Sql, any_of, bindable
 
 _LAST = "\U0010ffff"
@@ -19,15 +19,24 @@ _IN_FACTS = frozenset(
 )
 
 
-class Lookup(NamedTuple):
+class Ask(NamedTuple):
     """Two ways to ask the index for one thing."""
 
     keys: Sql
     """Gives the keys of all traces that have it."""
     row: Sql | None
     """Tells whether the trace `t` has it; None where asking so would be slow."""
-    exact: bool
-    """Whether what is found is all and only what the leaf means."""
+
+
+class Lookup(NamedTuple):
+    """What the index can tell of a leaf."""
+
+    keys: Sql
+    """Gives the keys of all traces that may meet it."""
+    sure: list[Ask]
+    """What has one of these meets it."""
+    maybe: list[Ask]
+    """What has one of these may meet it: only the bodies tell."""
 
 
 class _Range(NamedTuple):
@@ -43,11 +52,24 @@ def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
         return None
     name = field.name if field.key is None else f"{field.name}.{field.key}"
     ranges = [found for value in values for found in _ranges(field.type, op, value)]
+    sure = [found for found in ranges if found.exact]
+    maybe = [found for found in ranges if not found.exact]
+    return Lookup(
+        _keys(name, ranges),
+        [_ask(name, sure)] if sure else [],
+        [_ask(name, maybe)] if maybe else [],
+    )
+
+
+def _keys(name: str, ranges: list[_Range]) -> Sql:
     where = any_of([found.where for found in ranges])
-    keys = Sql(
+    return Sql(
         f"SELECT trace FROM facts WHERE field = {_FIELD} AND ({where.text})",
         (name, *where.values),
     )
+
+
+def _ask(name: str, ranges: list[_Range]) -> Ask:
     row = None
     if len(ranges) <= _LOOKUPS and all(found.single for found in ranges):
         # One look-up a value: an OR within one EXISTS would walk all of the field.
@@ -61,7 +83,7 @@ def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
                 for found in ranges
             ]
         )
-    return Lookup(keys, row, all(found.exact for found in ranges))
+    return Ask(_keys(name, ranges), row)
 
 
 def has_lookup(field: Field) -> Lookup | None:
@@ -71,7 +93,7 @@ def has_lookup(field: Field) -> Lookup | None:
     name = field.name if field.key is None else f"{field.name}.{field.key}"
     some = "" if field.name == "tag" else " AND value <> ''"
     keys = Sql(f"SELECT trace FROM facts WHERE field = {_FIELD}{some}", (name,))
-    return Lookup(keys, None, exact=True)
+    return Lookup(keys, [Ask(keys, None)], [])
 
 
 def text_lookup(words: Sequence[str], prefix: bool) -> Lookup:
@@ -87,7 +109,7 @@ def text_lookup(words: Sequence[str], prefix: bool) -> Lookup:
         "WHERE d.trace = t.key AND texts MATCH ?)",
         (match,),
     )
-    return Lookup(keys, row, exact=True)
+    return Lookup(keys, [Ask(keys, row)], [])
 
 
 def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
@@ -107,11 +129,8 @@ def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
         short = len(folded) <= WHOLE
         where = Sql("value = ?", (indexed_value(value.text),))
         return [*found, _Range(where, single=True, exact=exact and short)]
-    cut = Sql("value = ?", (folded[:BEGINNING] + CUT,))
+    long = _Range(Sql("value = ?", (LONG,)), single=True, exact=False)
     if len(folded) > WHOLE:
-        return [*found, _Range(cut, single=True, exact=False)]
+        return [*found, long]
     begins = Sql("value >= ? AND value < ?", (folded, folded + _LAST))
-    found.append(_Range(begins, single=False, exact=exact))
-    if len(folded) > BEGINNING:
-        found.append(_Range(cut, single=True, exact=False))
-    return found
+    return [*found, _Range(begins, single=False, exact=exact), long]

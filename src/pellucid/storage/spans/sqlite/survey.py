@@ -22,7 +22,7 @@ from pellucid.core.survey import (
 from pellucid.storage.spans.sqlite.codes import KINDS
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.cursor import Position, encode_cursor
-from pellucid.storage.spans.sqlite.facts import CUT
+from pellucid.storage.spans.sqlite.facts import LONG
 from pellucid.storage.spans.sqlite.outline import status_at
 from pellucid.storage.spans.sqlite.scores import scores_of_session
 from pellucid.storage.spans.sqlite.search import Candidate, Search
@@ -270,7 +270,7 @@ def list_values(db: apsw.Connection, field: str, beginning: str, limit: int) -> 
         if row is None:
             break
         value, shown = str(row[0]), row[1]
-        if not value.endswith(CUT):
+        if value != LONG:
             found.append(value if shown is None else str(shown))
         at = value + "\x00"  # the text that follows it in order
     return found
