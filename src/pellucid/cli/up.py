@@ -19,6 +19,7 @@ from pellucid.server.services.data_folder import own_folder
 
 OTLP_HTTP_PORT = 4318
 _DRAIN_TIMEOUT_S = 60.0
+_PORT = click.IntRange(0, 65535)
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """An address that stands for all → one of them, to reach the own door."""
 
@@ -26,7 +27,11 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 takes a free one."
+    "--port",
+    type=_PORT,
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
     "--data-dir",
@@ -35,6 +40,7 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 )
 @click.option(
     "--otlp-http-port",
+    type=_PORT,
     default=OTLP_HTTP_PORT,
     show_default=True,
     help="Second port for OTLP over HTTP, taken when it is free; 0 turns it off.",
@@ -154,9 +160,8 @@ def _listen(host: str, port: int) -> socket.socket:
             f"Port {port} is taken{_by(port)}. Stop that, or use a free one: "
             f"pellucid up --port {find_free_port(host)}"
         ) from None
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PellucidError(f"Cannot listen on {host}:{port}: {reason}.") from None
+    except OSError as error:
+        raise PellucidError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
 
 
 def _listen_for_otlp(host: str, port: int, url: str) -> tuple[socket.socket | None, str | None]:

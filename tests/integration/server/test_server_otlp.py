@@ -157,6 +157,7 @@ def test_a_batch_without_a_good_span_is_refused(client: httpx.Client) -> None:
         (b"x", PROTOBUF | {"content-encoding": "gzip"}, 400, "is not gzip"),
         (gzip.compress(b"x" * 99)[:20], PROTOBUF | {"content-encoding": "gzip"}, 400, "cut short"),
     ],
+    ids="junk cut deep brace list text untyped brotli no-gzip cut-gzip".split(),
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(
     client: httpx.Client, body: bytes, headers: dict[str, str], status: int, message: str

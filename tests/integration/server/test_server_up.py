@@ -135,7 +135,13 @@ def test_it_delivers_with_a_key(start_server: Callable[..., LiveServer]) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["--port", "x"], 2), (["--bogus"], 2), (["--host", "no.such.host"], 1)]
+    ("arguments", "code"),
+    [
+        (["--port", "x"], 2),
+        (["--port", "99999"], 2),
+        (["--bogus"], 2),
+        (["--host", "no.such.host"], 1),
+    ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], code: int) -> None:
     failed = run_up(LiveServer(tmp_path), "--data-dir", str(tmp_path / "data"), *arguments)
