@@ -250,13 +250,15 @@ def test_a_param_is_written_once(project: Project, live_server: LiveServer) -> N
                     continue
                 raise AssertionError("it was taken")
             run.log_param("api_key", "sk-12345678")
+            run.log_param("note", "use sk-proj-" + "8fQ2xLmN7vKtR4wZ9yBp")
         """,
     )
     message = json.loads(project.run("params.py"))
     assert "5" in message
     assert "7" in message
     (run,) = find_runs(live_server)
-    assert run["params"] == {"k": 5, "api_key": "***"}
+    note = "use PELLUCID-SECRET-LEFT-OUT"
+    assert run["params"] == {"k": 5, "api_key": "***", "note": note}
 
 
 def test_resuming_goes_on_in_the_same_run(project: Project, live_server: LiveServer) -> None:

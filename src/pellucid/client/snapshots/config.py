@@ -8,6 +8,8 @@ from typing import Any
 from pellucid.client.encoding import simplify
 from pellucid.client.snapshots.secrets import mask_text
 
+_SHORTEST = 15
+
 
 def resolve_config(config: Any) -> Any:
     """Return a dict, dataclass, pydantic model, argparse namespace or OmegaConf node as JSON.
@@ -17,7 +19,7 @@ def resolve_config(config: Any) -> Any:
     """
     if config is None:
         return None
-    return _masked(simplify(_plain(config)))
+    return mask_values(simplify(_plain(config)))
 
 
 def _plain(config: Any) -> Any:
@@ -42,9 +44,10 @@ def _plain(config: Any) -> Any:
     return config
 
 
-def _masked(value: Any) -> Any:
+def mask_values(value: Any) -> Any:
+    """Return a JSON value whose texts have no secrets, found by what they look like."""
     if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
+        return {key: mask_values(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_masked(item) for item in value]
-    return mask_text(value) if isinstance(value, str) else value
+        return [mask_values(item) for item in value]
+    return mask_text(value) if isinstance(value, str) and len(value) > _SHORTEST else value

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from pellucid.client.encoding import simplify
+from pellucid.client.snapshots.config import mask_values
 from pellucid.client.snapshots.secrets import mask_text
 from pellucid.core.digest import digest_bytes
 from pellucid.core.span import DecodedSpan, Span, SpanKind
@@ -67,7 +68,7 @@ class Observer:
             spans, self._spans = self._spans, []
         for decoded in spans:
             found.add(normalise(decoded))
-        return found.as_dict()
+        return cast(dict[str, Any], mask_values(found.as_dict()))
 
 
 class _Found:

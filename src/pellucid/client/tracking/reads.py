@@ -96,7 +96,8 @@ def search_runs(
 
     `metric.accuracy>0.8 param.k:5 tag.idea:rerank score.relevance>0.5 snapshot.branch:main`;
     `order` is fields with asc or desc between commas: `metric.accuracy desc, number`.
-    `experiment` defaults to all. Raises QuerySyntaxError, and Unavailable without a server.
+    `experiment` defaults to all. Raises InvalidInput for a query or order that cannot be read,
+    and Unavailable without a server.
     """
     found = Runs()
     with _server() as server:

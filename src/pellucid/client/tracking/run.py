@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.client.encoding import simplify
 from pellucid.client.masking import MASK, masked
+from pellucid.client.snapshots.config import mask_values
+from pellucid.client.snapshots.secrets import mask_text
 from pellucid.client.tracking import files
 from pellucid.client.tracking.outbox import Outbox, RunQueue, stamp
 from pellucid.client.tracking.upload import upload_bytes, upload_file
@@ -76,8 +78,8 @@ class ActiveRun:
     def log_param(self, name: str, value: Any) -> None:
         """Record what the run was made with. It is written once.
 
-        Any value that JSON can show is kept with its type. Raises Conflict, with both values, if
-        this process has logged another one under the name.
+        Any value that JSON can show is kept with its type, secrets masked. Raises Conflict, with
+        both values, if this process has logged another one under the name.
         """
         shown = _json_value(name, value)
         text = json.dumps(shown, sort_keys=True)
@@ -254,7 +256,8 @@ class ActiveRun:
         from pellucid.client.tracking.lifecycle import leave
 
         leave(self)
-        self._add(RunEnd(time_ns=now_ns(), status=self.status, error=error))
+        told = None if error is None else mask_text(error)
+        self._add(RunEnd(time_ns=now_ns(), status=self.status, error=told))
         self.queue.ended = True
         if self.snapshot_task is not None:
             self.snapshot_task.end()
@@ -346,7 +349,7 @@ def _json_value(name: str, value: Any) -> Any:
     check_name(name, "param")
     if masked(name, value):
         return MASK
-    shown = simplify(value)
+    shown = mask_values(simplify(value))
     if isinstance(shown, str) and len(shown) > _MAX_PARAM_CHARACTERS:
         shown = shown[:_MAX_PARAM_CHARACTERS] + "…"
     check_value(name, shown)
