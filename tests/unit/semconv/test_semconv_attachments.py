@@ -2,7 +2,7 @@
 
 import base64
 import json
-import os
+import random
 from typing import Any
 
 import pytest
@@ -14,8 +14,8 @@ from pellucid.core.span import DecodedSpan, LogRecord, SpanEvent
 from pellucid.semconv.attachments import cut, cut_log
 from pellucid.semconv.normalise import normalise
 
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + os.urandom(300)
-WAV = b"RIFF\x00\x00\x00\x00WAVE" + os.urandom(300)
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + random.Random(7).randbytes(300)
+WAV = b"RIFF\x00\x00\x00\x00WAVE" + random.Random(7).randbytes(300)
 TEXT = base64.b64encode(PNG).decode()
 URL = f"data:image/png;base64,{TEXT}"
 REFERENCE = f"pellucid-attachment:{digest_bytes(PNG)}"
