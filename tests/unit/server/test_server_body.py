@@ -1,5 +1,6 @@
 """Unpacking bodies: every encoding, cut anywhere, and bombs."""
 
+import asyncio
 import gzip
 import os
 import tracemalloc
@@ -9,7 +10,8 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from pellucid.core.errors import InvalidInput, TooLarge, UnsupportedMediaType
+from pellucid.core.errors import InvalidInput, TooLarge, Unavailable, UnsupportedMediaType
+from pellucid.server.ingest import body
 from pellucid.server.ingest.body import MAX_BODY_BYTES, check_encoding, unpack
 
 
@@ -72,3 +74,21 @@ def test_many_empty_gzip_members_are_refused() -> None:
 def test_other_encodings_are_named(encoding: str) -> None:
     with pytest.raises(UnsupportedMediaType, match=encoding):
         check_encoding(encoding)
+
+
+async def test_a_body_that_pauses_for_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "_PAUSE_S", 0.05)
+    pieces = [b"a"] * 4
+
+    async def receive() -> dict[str, object]:
+        if not pieces:
+            await asyncio.sleep(10)
+        await asyncio.sleep(0.03)
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    reserved: list[int] = []
+    with pytest.raises(Unavailable, match="4 bytes of it arrived"):
+        await body.read_body(receive, None, reserved.append)
+    assert reserved == [1, 1, 1, 1]

@@ -8,13 +8,14 @@ from typing import Any
 
 import zstandard
 
-from pellucid.core.errors import InvalidInput, TooLarge, UnsupportedMediaType
+from pellucid.core.errors import InvalidInput, TooLarge, Unavailable, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _STEP_BYTES = 1024 * 1024
 _SLICE_BYTES = 64 * 1024
 _MAX_MEMBERS = 10_000
-_READ_TIMEOUT_S = 60.0
+_PAUSE_S = 30.0
+_READ_S = 600.0
 _MAX_WINDOW_BYTES = 128 * 1024 * 1024
 
 Receive = Callable[[], Awaitable[Any]]
@@ -27,17 +28,19 @@ class Disconnected(Exception):
 async def read_body(receive: Receive, length: int | None, reserve: Callable[[int], None]) -> bytes:
     """Return a request's body as it was sent, at most `MAX_BODY_BYTES` of it.
 
-    `reserve` is told of every piece and may raise. Raises TooLarge, InvalidInput if the rest did
-    not come within a minute, and Disconnected.
+    `reserve` is told of every piece and may raise. Raises TooLarge, Unavailable if the rest did
+    not come in time, and Disconnected.
     """
     if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(_READ_TIMEOUT_S):
+        async with asyncio.timeout(_PAUSE_S) as deadline:
+            end = asyncio.get_running_loop().time() + _READ_S
             while True:
                 message = await receive()
+                deadline.reschedule(min(asyncio.get_running_loop().time() + _PAUSE_S, end))
                 if message["type"] == "http.disconnect":
                     raise Disconnected
                 piece: bytes = message.get("body", b"")
@@ -49,8 +52,9 @@ async def read_body(receive: Receive, length: int | None, reserve: Callable[[int
                 if not message.get("more_body", False):
                     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     except TimeoutError:
-        raise InvalidInput(
-            f"The body was not complete after {_READ_TIMEOUT_S:.0f} s; {size} bytes of it arrived."
+        # Not a fault of what was sent: a 4xx would make senders throw it away.
+        raise Unavailable(
+            f"The rest of the body did not come in time; {size} bytes of it arrived."
         ) from None
 
 

@@ -25,7 +25,7 @@ _SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 def decode_protobuf(body: bytes, header: str | None) -> Batch:
     """Decode an ExportLogsServiceRequest. Raises InvalidInput if the bytes are no such message."""
-    batch = Batch(size_bytes=len(body))
+    batch = Batch()
     request = parse_damaged(body, "ExportLogsServiceRequest")
     for r, outer in enumerate(request.resources):
         resource = read_resource(outer.resource, batch)
@@ -72,7 +72,7 @@ def _add_proto(
 
 def decode_json(body: bytes, header: str | None) -> Batch:
     """Decode an ExportLogsServiceRequest in JSON. Raises InvalidInput if it has not this form."""
-    batch = Batch(size_bytes=len(body))
+    batch = Batch()
     document, clean = otlp_json.parse(body)
     for r, outer in enumerate(otlp_json.objects(document, "resourceLogs", "resource_logs")):
         resource = otlp_json.read_resource(outer, batch)

@@ -43,7 +43,7 @@ def decode_traces(body: bytes, header: str | None) -> Batch:
     Raises InvalidInput if the text is no JSON or not of this form. A span that breaks a rule
     becomes a fault and leaves its neighbours alone.
     """
-    batch = Batch(size_bytes=len(body))
+    batch = Batch()
     document, clean = parse(body)
     for r, outer in enumerate(objects(document, "resourceSpans", "resource_spans")):
         resource = read_resource(outer, batch)

@@ -37,7 +37,7 @@ def decode_traces(body: bytes, header: str | None) -> Batch:
     Raises InvalidInput if the bytes are no such message. A span that cannot be decoded or breaks
     a rule becomes a fault and leaves its neighbours alone.
     """
-    batch = Batch(size_bytes=len(body))
+    batch = Batch()
     is_damaged = False
     try:
         request = frames.parse("Traces", body)

@@ -27,7 +27,6 @@ class Batch(msgspec.Struct, kw_only=True):
     """What was left out although nothing was refused, such as an undecodable resource attribute."""
     left_out: int = 0
     """Log records that belong to no span; a warning tells of them."""
-    size_bytes: int = 0
 
 
 def describe(faults: list[Fault], warnings: list[str]) -> str:
