@@ -2,13 +2,12 @@
 
 import asyncio
 import contextvars
-import functools
 import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pellucid.core.errors import PellucidError
 
@@ -172,62 +171,3 @@ def joined(chunks: list[Any]) -> Any:
     if chunks and all(isinstance(chunk, str) for chunk in chunks):
         return "".join(chunks)
     return chunks
-
-
-def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run a coroutine to its end from sync code, also where a loop runs already (Jupyter).
-
-    There it gets a loop of its own on another thread, and the caller waits.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    return _Elsewhere(work).run()
-
-
-class _Elsewhere(Generic[Result]):
-    """A coroutine on a loop and thread of its own; Ctrl-C while waiting cancels it."""
-
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
-        self._work = work
-        self._results: list[Result] = []
-        self._errors: list[BaseException] = []
-        self._cancel: Callable[[], object] = lambda: None
-
-    def run(self) -> Result:
-        context = contextvars.copy_context()
-        thread = threading.Thread(
-            target=context.run, args=(self._outer,), name="pellucid-evaluate", daemon=True
-        )
-        thread.start()
-        try:
-            self._await(thread)
-        except BaseException:
-            self._cancel()
-            thread.join(1)
-            raise
-        if self._errors:
-            raise self._errors[0]
-        return self._results[0]
-
-    def _await(self, thread: threading.Thread) -> None:
-        """Wait for the thread; Ctrl-C under `asyncio.run` only marks the caller's task."""
-        caller = asyncio.current_task()
-        marks = caller.cancelling() if caller is not None else 0
-        while thread.is_alive():
-            thread.join(0.1)
-            if caller is not None and caller.cancelling() > marks:
-                raise asyncio.CancelledError
-
-    def _outer(self) -> None:
-        try:
-            self._results.append(asyncio.run(self._inner()))
-        except BaseException as error:  # carried to the calling thread
-            self._errors.append(error)
-
-    async def _inner(self) -> Result:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        self._cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
-        return await self._work()

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from pellucid.core.clock import now_ns
 from pellucid.core.dataset import digest
 from pellucid.core.errors import InvalidInput
-from pellucid.evals.calling import run_blocking
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import Prepared, prepare
 from pellucid.evals.fingerprint import describe, fingerprint
 from pellucid.evals.journal import DiskCache, Journal, default_folder
@@ -51,8 +51,8 @@ class Options(TypedDict, total=False):
 def evaluate(task: Task, data: Any, scorers: Any = (), **options: Unpack[Options]) -> Report:
     """Run `task` over `data` and score its outputs; works inside a running loop too (Jupyter).
 
-    The options are those of `aevaluate`. In a running loop the evaluation gets a loop of its
-    own; a task bound to the running one wants `await aevaluate(…)`.
+    The options are those of `aevaluate`. All evaluations of a process share one loop, so async
+    clients can be used again; a task bound to the caller's loop wants `await aevaluate(…)`.
     """
     return run_blocking(lambda: aevaluate(task, data, scorers, **options))
 

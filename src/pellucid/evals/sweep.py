@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import InvalidInput
-from pellucid.evals.calling import run_blocking
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import prepare
 from pellucid.evals.evaluate import DELIVERY_S, aevaluate
 from pellucid.evals.gate import holds

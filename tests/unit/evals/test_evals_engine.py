@@ -15,6 +15,7 @@ import pytest
 import pellucid
 from pellucid import scorers
 from pellucid.core.errors import InvalidInput
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.report import Report
 
 
@@ -84,6 +85,40 @@ async def test_evaluate_works_inside_a_running_loop() -> None:
     assert report.scores["exact_match"].mean == 1
     again = await pellucid.aevaluate(double_later, rows(2), [scorers.exact_match()])
     assert again.scores["exact_match"].n == 2
+
+
+def test_async_clients_meet_the_same_loop_in_every_evaluation() -> None:
+    loops: set[int] = set()
+
+    async def task(n: int) -> int:
+        loops.add(id(asyncio.get_running_loop()))
+        return 2 * n
+
+    async def judge(prompt: str) -> str:
+        loops.add(id(asyncio.get_running_loop()))
+        return "correct"
+
+    correctness = pellucid.judges.correctness(model=judge)
+    for _ in range(2):
+        pellucid.evaluate(task, rows(2), [correctness])
+    correctness(inputs={}, output="", expected="")
+    assert len(loops) == 1
+
+
+def test_errors_and_timeouts_of_blocking_calls_come_as_they_are() -> None:
+    async def slow() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        run_blocking(slow)
+
+    async def nested() -> int:
+        async def inner() -> int:
+            return 7
+
+        return run_blocking(inner)
+
+    assert run_blocking(nested) == 7
 
 
 def test_processes_run_the_task() -> None:

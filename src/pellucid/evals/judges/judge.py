@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.core.errors import InvalidInput
 from pellucid.core.score import ScoreSource, ScoreValue
-from pellucid.evals.calling import run_blocking
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.judges.answer import Answer, ChoiceAnswer, ScaleAnswer, SchemaAnswer
 from pellucid.evals.judges.asking import ask
 from pellucid.evals.judges.template import (

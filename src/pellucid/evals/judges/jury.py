@@ -8,7 +8,7 @@ from typing import Any
 
 from pellucid.core.errors import InvalidInput
 from pellucid.core.score import ScoreSource
-from pellucid.evals.calling import run_blocking
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.judges.asking import JudgeFailed
 from pellucid.evals.judges.judge import Judge
 from pellucid.evals.score import Score

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import InvalidInput
-from pellucid.evals.calling import run_blocking
+from pellucid.evals.blocking import run_blocking
 from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.asking import ask
 from pellucid.evals.judges.judge import Judge
