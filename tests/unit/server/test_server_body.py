@@ -79,13 +79,12 @@ def test_other_encodings_are_named(encoding: str) -> None:
 async def test_a_body_that_pauses_for_too_long_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(body, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(body, "_PAUSE_S", 0.3)
     pieces = [b"a"] * 4
 
     async def receive() -> dict[str, object]:
         if not pieces:
-            await asyncio.sleep(10)
-        await asyncio.sleep(0.03)
+            await asyncio.sleep(60)
         return {"type": "http.request", "body": pieces.pop(), "more_body": True}
 
     reserved: list[int] = []
