@@ -17,8 +17,8 @@ def _open(page: Page, url: str) -> None:
     page.wait_for_selector(".wf-row")
 
 
-def _selected(page: Page) -> str:
-    return page.locator('.wf-row[aria-selected="true"] .nm').inner_text()
+def _expect_selected(page: Page, name: str) -> None:
+    expect(page.locator('.wf-row[aria-selected="true"] .nm')).to_have_text(name)
 
 
 def test_the_page_tells_the_whole_story(page: Page, site: Site) -> None:
@@ -86,15 +86,15 @@ def test_a_failed_trace_opens_at_the_origin_of_its_failure(page: Page, site: Sit
     expect(page.locator(".answer .err").first).to_contain_text(
         "httpx.HTTPStatusError: 429 Too Many Requests (in wiki_lookup)"
     )
-    assert _selected(page) == "wiki_lookup"
+    _expect_selected(page, "wiki_lookup")
 
 
 def test_arrows_walk_and_fold_and_the_address_follows(page: Page, site: Site) -> None:
     _open(page, site.url(site.bluray))
     page.keyboard.press("ArrowDown")
-    assert _selected(page) == "input_guardrail"
+    _expect_selected(page, "input_guardrail")
     page.keyboard.press("ArrowRight")
-    assert _selected(page) == "moderate"
+    _expect_selected(page, "moderate")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     row = page.locator(_row(page, "input_guardrail"))
@@ -106,16 +106,16 @@ def test_arrows_walk_and_fold_and_the_address_follows(page: Page, site: Site) ->
     expect(row).to_be_focused()
     assert page.locator('[role=treeitem][tabindex="0"]').count() == 1
     page.keyboard.press("End")
-    assert _selected(page) == "output_guardrail"
+    _expect_selected(page, "output_guardrail")
     page.keyboard.press("Home")
-    assert _selected(page) == "bluray_agent"
+    _expect_selected(page, "bluray_agent")
 
 
 def test_a_shared_address_opens_the_same_span_and_tab(page: Page, site: Site) -> None:
     span = site.span_id(site.bluray, "answer with figures")
     _open(page, site.url(site.bluray, f"?span={span}&tab=attributes"))
     expect(page.locator("#span")).to_contain_text("gen_ai.request.model")
-    assert _selected(page) == "answer with figures"
+    _expect_selected(page, "answer with figures")
     page.keyboard.press("1")
     expect(page.locator("#span .msg").first).to_be_visible()
     page.wait_for_url(re.compile("tab=messages"))
@@ -128,7 +128,7 @@ def test_find_goes_from_match_to_match(page: Page, site: Site) -> None:
     expect(page.locator("[data-found]")).to_have_text("1 of 2")
     page.keyboard.press("Enter")
     expect(page.locator("[data-found]")).to_have_text("2 of 2")
-    assert _selected(page) == "calculator"
+    _expect_selected(page, "calculator")
     page.keyboard.press("Escape")
     expect(page.locator("[data-found]")).to_have_text("")
 
@@ -156,13 +156,13 @@ def test_the_graph_merges_steps_and_opens_spans(page: Page, site: Site) -> None:
     expect(page.locator(".gh")).not_to_have_count(0)
     assert "view=graph" in page.url
     page.keyboard.press("v")
-    assert _selected(page) == "calculator"
+    _expect_selected(page, "calculator")
 
 
 @pytest.mark.slow
 def test_five_thousand_spans_are_a_window_of_few_nodes(page: Page, site: Site) -> None:
     _open(page, site.url(site.large))
-    assert _selected(page) == "lookup"
+    _expect_selected(page, "lookup")
     expect(page.locator(".wf-axis")).to_contain_text("5,000 spans")
     assert page.evaluate("document.querySelectorAll('*').length") <= 1_500
     page.click("[data-fold-all]")
@@ -176,9 +176,9 @@ def test_five_thousand_spans_are_a_window_of_few_nodes(page: Page, site: Site) -
         assert page.locator(".wf-row").count() > 20
     page.locator("[data-tree]").focus()
     page.keyboard.press("End")
-    assert _selected(page) == "embedding 4999"
+    _expect_selected(page, "embedding 4999")
     page.keyboard.press("e")
-    assert _selected(page) == "lookup"
+    _expect_selected(page, "lookup")
 
 
 def test_pages_know_their_neighbours_in_the_list(page: Page, site: Site) -> None:
