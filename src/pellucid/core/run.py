@@ -231,6 +231,15 @@ class RunCount(msgspec.Struct, frozen=True, kw_only=True):
     last_ns: int
 
 
+class RunColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment's runs have: names with the number of runs, the most common first."""
+
+    params: dict[str, int]
+    metrics: dict[str, int]
+    tags: dict[str, int]
+    scores: dict[str, int]
+
+
 class LineagePoint(msgspec.Struct, frozen=True, kw_only=True):
     """One run in an experiment's history."""
 

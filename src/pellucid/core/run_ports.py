@@ -15,6 +15,7 @@ from pellucid.core.run import (
     MetricSeries,
     MetricSummary,
     Run,
+    RunColumns,
     RunCount,
     RunPage,
     RunReceipt,
@@ -81,6 +82,10 @@ class RunStore(Protocol):
 
     def list_counts(self) -> list[RunCount]:
         """List the experiments that have runs, the most recently used first."""
+        ...
+
+    def list_columns(self, experiment: str | None) -> RunColumns:
+        """Return the names of params, metrics, tags and scores, with how many runs have each."""
         ...
 
     def list_children(self, run_id: str) -> list[str]:

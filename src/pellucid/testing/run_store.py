@@ -320,6 +320,22 @@ class RunStoreContract:
             with pytest.raises(QuerySyntaxError):
                 found(runs, query)
 
+    def test_what_runs_have_is_counted_by_name(self, runs: RunStore) -> None:
+        tags = [TagWrite(name="idea", value="x", time_ns=NOW)]
+        write_all(
+            runs,
+            start(A, params=params(k=1, z=2), metrics=metrics(m=1), tags=tags),
+            start(B, params=params(k=1), metrics=metrics(m=1, l=2)),
+            start(C, "other", params=params(o=1)),
+        )
+        runs.write_scores([score("s1", 0.4)])
+        columns = runs.list_columns("e")
+        assert list(columns.params.items()) == [("k", 2), ("z", 1)]
+        assert list(columns.metrics.items()) == [("m", 2), ("l", 1)]
+        assert (columns.tags, columns.scores) == ({"idea": 1}, {"correctness": 1})
+        assert set(runs.list_columns(None).params) == {"k", "z", "o"}
+        assert runs.list_columns("nobody").params == {}
+
     def test_a_line_of_runs_shows_parents_and_the_best_so_far(self, runs: RunStore) -> None:
         one, two = "1" * 64, "2" * 64
 
@@ -421,7 +437,12 @@ class RunStoreContract:
     @settings(
         max_examples=25,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        suppress_health_check=[
+            # One store for all examples: each has runs of its own. Engines share the test.
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+        ],
     )
     @given(data=st.data())
     def test_a_run_is_a_function_of_the_set_of_its_writes(

@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from pellucid.core.errors import InvalidInput
-from pellucid.core.run import Artifact, to_wire
+from pellucid.core.run import Artifact, RunColumns, to_wire
 from pellucid.core.run_views import (
     RUN_WRITES_PATH,
     ArtifactListView,
@@ -122,6 +122,12 @@ async def list_series(
     return SeriesListView(series=await runs.list_series(run, name, limit=limit))
 
 
+@get("/api/v1/runs/columns", tags=TAG, operation_id="list_run_columns")
+async def list_columns(runs: RunService, experiment: str | None = None) -> RunColumns:
+    """Return the names of params, metrics, tags and scores, with how many runs have each."""
+    return await runs.list_columns(experiment)
+
+
 @get("/api/v1/runs/lineage", tags=TAG, operation_id="list_lineage")
 async def list_lineage(
     runs: RunService, experiment: str, value: str = "", goal: str = "max", limit: int = 1000
@@ -217,6 +223,7 @@ route_handlers: list[Any] = [
     count_runs,
     resolve_run,
     list_series,
+    list_columns,
     list_lineage,
     get_run,
     edit_run,

@@ -1,7 +1,8 @@
 """Runs: writes share commits, reads run on the reader threads.
 
 For pages: `search`, `get`, `list_series`, `list_metrics`, `list_artifacts`, `list_images`,
-`list_children`, `list_lineage`, `list_counts`; what they return is described in `core.run`.
+`list_children`, `list_lineage`, `list_columns`, `list_counts`; `core.run` describes what they
+return.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from pellucid.core.run import (
     MetricSeries,
     MetricSummary,
     Run,
+    RunColumns,
     RunCount,
     RunPage,
     RunReceipt,
@@ -141,6 +143,10 @@ class RunService:
     async def list_counts(self) -> list[RunCount]:
         """List the experiments that have runs, the most recently used first."""
         return await self._readers.run(self._store.list_counts)
+
+    async def list_columns(self, experiment: str | None = None) -> RunColumns:
+        """Return the names of params, metrics, tags and scores, with how many runs have each."""
+        return await self._readers.run(self._store.list_columns, experiment)
 
     async def list_children(self, run_id: str) -> list[str]:
         """List the ids of a run's children, oldest first."""

@@ -14,6 +14,7 @@ from pellucid.core.run import (
     MetricSummary,
     ParamConflict,
     Run,
+    RunColumns,
     RunCount,
     RunStatus,
     to_wire,
@@ -202,6 +203,38 @@ def list_counts(connection: sa.Connection) -> list[RunCount]:
         RunCount(experiment=name, run_count=number, last_ns=last_ns)
         for name, number, last_ns in connection.execute(statement)
     ]
+
+
+def list_columns(connection: sa.Connection, experiment: str | None) -> RunColumns:
+    """Return the names that runs have, with how many have each, the most common first."""
+    m, names = t.metrics.c, t.metric_names.c
+    p, g, s = t.params.c, t.tags.c, t.run_scores.c
+    return RunColumns(
+        params=_counted(connection, experiment, p.name, p.run_key == t.runs.c.key),
+        metrics=_counted(
+            connection, experiment, names.name, m.run_key == t.runs.c.key, names.key == m.name_key
+        ),
+        tags=_counted(
+            connection, experiment, g.name, g.run_key == t.runs.c.key, g.value.is_not(None)
+        ),
+        scores=_counted(connection, experiment, s.name, s.run_id == t.runs.c.id, s.latest),
+    )
+
+
+def _counted(
+    connection: sa.Connection, experiment: str | None, name: Any, *conditions: Any
+) -> dict[str, int]:
+    count = sa.func.count(sa.distinct(t.runs.c.key))
+    statement = (
+        sa.select(name, count)
+        .where(live_runs, *conditions)
+        .group_by(name)
+        .order_by(count.desc(), name)
+    )
+    if experiment is not None:
+        key = sa.select(t.experiments.c.key).where(t.experiments.c.name == experiment)
+        statement = statement.where(t.runs.c.experiment_key == key.scalar_subquery())
+    return {found: number for found, number in connection.execute(statement)}
 
 
 def list_children(connection: sa.Connection, run_id: str) -> list[str]:

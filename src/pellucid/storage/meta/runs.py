@@ -14,6 +14,7 @@ from pellucid.core.run import (
     MetricSeries,
     MetricSummary,
     Run,
+    RunColumns,
     RunCount,
     RunPage,
     RunReceipt,
@@ -92,6 +93,11 @@ class SqlRunStore:
         """List the experiments that have runs, the most recent first."""
         with self._database.read() as connection:
             return run_reads.list_counts(connection)
+
+    def list_columns(self, experiment: str | None) -> RunColumns:
+        """Return the names of params, metrics, tags and scores, with how many runs have each."""
+        with self._database.read() as connection:
+            return run_reads.list_columns(connection, experiment)
 
     def list_children(self, run_id: str) -> list[str]:
         """List the ids of a run's children, oldest first."""
