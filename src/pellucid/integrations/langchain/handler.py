@@ -91,12 +91,15 @@ class Tracer:
             run = self.runs.start(run_id, parent, look.name, look.kind)
         if run.span is None:
             return
-        if node:
+        if node and parent is not None:
             run.raw, run.called, run.is_node = inputs, called, True
             run.span.set_attribute("langgraph.node", called)
             step = step_of(tags)
             if step is not None:
                 run.span.set_attribute("langgraph.step", step)
+            attempt = parent.count_attempt((metadata or {}).get("langgraph_checkpoint_ns"))
+            if attempt > 1:
+                run.span.set_attribute("langgraph.attempt", attempt)
         show_input(run, inputs, content=self._captures())
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
@@ -319,6 +322,8 @@ class Tracer:
             return
         if run.span is not None:
             answered = is_message(output)
+            if answered and getattr(output, "tool_call_id", None):
+                run.span.set_tool_call(run.name, id=output.tool_call_id)
             result = plain(output.content) if answered else plain(output)
             if self._captures():
                 run.span.set_tool_call(run.name, result=result)

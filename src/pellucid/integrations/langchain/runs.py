@@ -26,6 +26,7 @@ class Run:
 
     __slots__ = (
         "attached",
+        "attempts",
         "called",
         "cancelled",
         "children",
@@ -69,6 +70,7 @@ class Run:
         self.muted = False
         """Whether nothing below is shown either."""
         self.session = False
+        self.attempts: dict[Any, int] = {}
         self.paused: set[Any] = set()
         """The interrupts that a graph has been shown to have."""
         self.scores: dict[int, tuple[Any, Any]] = {}
@@ -94,6 +96,11 @@ class Run:
                 found = run
             run = run.parent
         return found
+
+    def count_attempt(self, task: Any) -> int:
+        """Return how often a graph has started one task, now included."""
+        self.attempts[task] = self.attempts.get(task, 0) + 1
+        return 1 if task is None else self.attempts[task]
 
     def score_of(self, document: Any) -> Any:
         """Return the score that a store gave a document, if one did."""

@@ -92,11 +92,6 @@ def _note_config(tracer: Tracer, run: Run, config: Any) -> None:
             if configurable.get(name) is not None:
                 tracer.set_session(run, configurable[name])
                 break
-    runtime = configurable.get("__pregel_runtime")
-    info = getattr(runtime, "execution_info", None)
-    attempt = getattr(info, "node_attempt", None)
-    if isinstance(attempt, int) and attempt > 1 and run.span is not None and run.raw is not None:
-        run.span.set_attribute("langgraph.attempt", attempt)
 
 
 def _leaving(tracer: GetTracer) -> Wrap:
