@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pellucid.core.dataset import GoldDocuments
-from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
 from pellucid.core.score import ScoreValue
 from pellucid.core.span import Document
 from pellucid.evals.statistics import Interval, mean_interval, pass_at_k
@@ -113,6 +113,25 @@ class ScorerInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lower_is_better: bool = False
     source: str = "CODE"
     author: str | None = None
+    prompt: str | None = None
+    """A judge's template."""
+    version: int | None = None
+    """Of the template."""
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One score's figures, as a stored report keeps them for pages to show."""
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    std: float | None = None
+    variance: float | None = None
+    n: int = 0
+    failures: int = 0
+    counts: dict[str, int] = {}
+    """How often each category was given; empty for numbers."""
+    lower_is_better: bool = False
 
 
 class ScoreSummary:
@@ -181,6 +200,25 @@ class ScoreSummary:
             self.example_means, binary=self.is_binary and len(self._numbers) == len(self._groups)
         )
 
+    @property
+    def figures(self) -> Figures:
+        """The figures at a glance; without ends of the interval where numpy is missing."""
+        try:
+            interval = self.interval
+        except MissingExtra:
+            interval = None
+        return Figures(
+            mean=self.mean,
+            low=interval.low if interval is not None else None,
+            high=interval.high if interval is not None else None,
+            std=self.std,
+            variance=self.variance,
+            n=self.n,
+            failures=self.failures,
+            counts=self.counts if self.mean is None or self.is_binary else {},
+            lower_is_better=self.lower_is_better,
+        )
+
     def pass_at(self, k: int, *, threshold: float = 1.0) -> float:
         """Return pass@k: the chance that at least one of `k` repeats reaches the threshold."""
         passed = [(len(g), sum(value >= threshold for value in g)) for g in self._groups]
@@ -246,6 +284,8 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
     cost_usd: float = 0.0
     """What this run spent, judges included."""
     notes: list[str] = []
+    figures: dict[str, Figures] = {}
+    """By score, in a report that was stored with its run; `scores` computes them anew."""
     format: int = FORMAT
 
     @property

@@ -19,13 +19,8 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import new_id
 from pellucid.core.score import Score, ScoreSource
 from pellucid.evals.report import Report, RunInfo
+from pellucid.evals.run_files import EVALUATION, REPORT_FILE, TYPE_TAG
 from pellucid.evals.shown import shown_report
-
-REPORT_FILE = "evaluation.json"
-"""The artifact that holds an evaluation's report."""
-SWEEP_FILE = "sweep.json"
-TYPE_TAG = "pellucid.type"
-"""The tag that tells evaluations and sweeps from other runs."""
 
 _log = logging.getLogger("pellucid")
 _BATCH = 200
@@ -142,7 +137,7 @@ def open_run(
     name: str | None,
     params: Mapping[str, Any],
     *,
-    kind: str = "evaluation",
+    kind: str = EVALUATION,
     experiment: str | None = None,
     parent: EvaluationRun | None = None,
 ) -> EvaluationRun:

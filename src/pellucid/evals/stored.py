@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pellucid.client.tracking.reads import get_run
 from pellucid.evals.report import Report
-from pellucid.evals.run import REPORT_FILE
+from pellucid.evals.run_files import REPORT_FILE
 
 
 def find_report(name: str | Path) -> Report:

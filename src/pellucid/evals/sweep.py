@@ -15,7 +15,8 @@ from pellucid.evals.data import prepare
 from pellucid.evals.evaluate import DELIVERY_S, aevaluate
 from pellucid.evals.gate import holds
 from pellucid.evals.report import Report, RunInfo, data_frame
-from pellucid.evals.run import SWEEP_FILE, open_run
+from pellucid.evals.run import open_run
+from pellucid.evals.run_files import SWEEP, SWEEP_FILE
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.space import Config, make_sampler
 from pellucid.evals.stage import StageFigures, figures
@@ -139,7 +140,7 @@ async def asweep(
     chooser = make_sampler(sampler, space, count=runs, seed=seed)
     before = figures()
     about = {"sampler": sampler, "objective": objective, "space": space}
-    run = open_run(name or "sweep", about, kind="sweep", experiment=experiment)
+    run = open_run(name or "sweep", about, kind=SWEEP, experiment=experiment)
     tried: list[SweepRun] = []
     try:
         while (config := chooser.propose()) is not None:
