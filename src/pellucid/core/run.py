@@ -232,7 +232,7 @@ class RunCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """What an experiment's runs have: names with the number of runs, the most common first."""
+    """What an experiment's newest runs have: names with how many of them, the most common first."""
 
     params: dict[str, int]
     metrics: dict[str, int]

@@ -85,7 +85,7 @@ class RunStore(Protocol):
         ...
 
     def list_columns(self, experiment: str | None) -> RunColumns:
-        """Return the names of params, metrics, tags and scores, with how many runs have each."""
+        """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
         ...
 
     def list_children(self, run_id: str) -> list[str]:

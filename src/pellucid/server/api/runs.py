@@ -124,7 +124,7 @@ async def list_series(
 
 @get("/api/v1/runs/columns", tags=TAG, operation_id="list_run_columns")
 async def list_columns(runs: RunService, experiment: str | None = None) -> RunColumns:
-    """Return the names of params, metrics, tags and scores, with how many runs have each."""
+    """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
     return await runs.list_columns(experiment)
 
 

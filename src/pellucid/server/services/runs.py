@@ -145,7 +145,7 @@ class RunService:
         return await self._readers.run(self._store.list_counts)
 
     async def list_columns(self, experiment: str | None = None) -> RunColumns:
-        """Return the names of params, metrics, tags and scores, with how many runs have each."""
+        """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
         return await self._readers.run(self._store.list_columns, experiment)
 
     async def list_children(self, run_id: str) -> list[str]:

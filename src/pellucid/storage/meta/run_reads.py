@@ -26,6 +26,7 @@ from pellucid.storage.meta.values import decode
 
 NAN = float("nan")
 _SAMPLE = 3
+COLUMN_RUNS = 1000
 
 live_runs = t.runs.c.deleted_ns.is_(None)
 
@@ -206,35 +207,28 @@ def list_counts(connection: sa.Connection) -> list[RunCount]:
 
 
 def list_columns(connection: sa.Connection, experiment: str | None) -> RunColumns:
-    """Return the names that runs have, with how many have each, the most common first."""
+    """Return the names that the newest runs have, with how many, the most common first."""
     m, names = t.metrics.c, t.metric_names.c
     p, g, s = t.params.c, t.tags.c, t.run_scores.c
-    return RunColumns(
-        params=_counted(connection, experiment, p.name, p.run_key == t.runs.c.key),
-        metrics=_counted(
-            connection, experiment, names.name, m.run_key == t.runs.c.key, names.key == m.name_key
-        ),
-        tags=_counted(
-            connection, experiment, g.name, g.run_key == t.runs.c.key, g.value.is_not(None)
-        ),
-        scores=_counted(connection, experiment, s.name, s.run_id == t.runs.c.id, s.latest),
-    )
-
-
-def _counted(
-    connection: sa.Connection, experiment: str | None, name: Any, *conditions: Any
-) -> dict[str, int]:
-    count = sa.func.count(sa.distinct(t.runs.c.key))
-    statement = (
-        sa.select(name, count)
-        .where(live_runs, *conditions)
-        .group_by(name)
-        .order_by(count.desc(), name)
-    )
+    newest = sa.select(t.runs.c.key, t.runs.c.id).where(live_runs)
     if experiment is not None:
         key = sa.select(t.experiments.c.key).where(t.experiments.c.name == experiment)
-        statement = statement.where(t.runs.c.experiment_key == key.scalar_subquery())
-    return {found: number for found, number in connection.execute(statement)}
+        newest = newest.where(t.runs.c.experiment_key == key.scalar_subquery())
+    runs = newest.order_by(t.runs.c.key.desc()).limit(COLUMN_RUNS).subquery().c
+
+    def counted(name: Any, *conditions: Any) -> dict[str, int]:
+        count = sa.func.count(sa.distinct(runs.key))
+        statement = (
+            sa.select(name, count).where(*conditions).group_by(name).order_by(count.desc(), name)
+        )
+        return {found: number for found, number in connection.execute(statement)}
+
+    return RunColumns(
+        params=counted(p.name, p.run_key == runs.key),
+        metrics=counted(names.name, m.run_key == runs.key, names.key == m.name_key),
+        tags=counted(g.name, g.run_key == runs.key, g.value.is_not(None)),
+        scores=counted(s.name, s.run_id == runs.id, s.latest),
+    )
 
 
 def list_children(connection: sa.Connection, run_id: str) -> list[str]:

@@ -95,7 +95,7 @@ class SqlRunStore:
             return run_reads.list_counts(connection)
 
     def list_columns(self, experiment: str | None) -> RunColumns:
-        """Return the names of params, metrics, tags and scores, with how many runs have each."""
+        """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
         with self._database.read() as connection:
             return run_reads.list_columns(connection, experiment)
 
