@@ -28,6 +28,7 @@ _HOME = {
     "extract": "pellucid.client.tracing.propagation",
     "flush": "pellucid.client.tracing.setup",
     "gate": "pellucid.evals.gate",
+    "get_report": "pellucid.evals.stored",
     "get_run": "pellucid.client.tracking.reads",
     "get_trace": "pellucid.client.traces",
     "init": "pellucid.client.tracing.setup",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     from pellucid.evals.judges.judge import make_judge as make_judge
     from pellucid.evals.score import Score as Score
     from pellucid.evals.stage import stage as stage
+    from pellucid.evals.stored import get_report as get_report
     from pellucid.evals.sweep import asweep as asweep
     from pellucid.evals.sweep import sweep as sweep
     from pellucid.integrations import autogen as autogen

@@ -51,12 +51,12 @@ def gate(
     Without rules: no score significantly worse than the baseline's, and no errors.
     """  # noqa: D301 (click's mark for lines to keep as they are)
     from pellucid.evals.gate import gate as check
-    from pellucid.evals.stored import find_report
+    from pellucid.evals.stored import get_report
 
     lines = [*rules, *(_lines(rules_file) if rules_file else [])]
     result = check(
-        find_report(run),
-        None if baseline is None else find_report(baseline),
+        get_report(run),
+        None if baseline is None else get_report(baseline),
         lines or None,
         alpha=alpha,
     )

@@ -178,9 +178,9 @@ def as_report(report: Report | str | Path) -> Report:
     """Return a report: itself, or that of a file or run."""
     if isinstance(report, Report):
         return report
-    from pellucid.evals.stored import find_report
+    from pellucid.evals.stored import get_report
 
-    return find_report(report)
+    return get_report(report)
 
 
 def _directions(report: Report) -> dict[str, bool]:

@@ -4,7 +4,6 @@ import html
 import io
 from typing import Any
 
-from pellucid.core.errors import MissingExtra
 from pellucid.evals.report import ExampleResult, Report, ScoreSummary
 
 SHOWN_FAILURES = 5
@@ -64,11 +63,8 @@ def headline(report: Report) -> str:
 
 def row(summary: ScoreSummary) -> list[str]:
     """Return one score's cells: name, mean or counts, interval, n, failures."""
-    try:
-        interval = summary.interval
-    except MissingExtra:
-        interval = None
-    bounds = f"{interval.low:.3g} to {interval.high:.3g}" if interval else "–"
+    figures = summary.figures
+    bounds = "–" if figures.low is None else f"{figures.low:.3g} to {figures.high:.3g}"
     mean = _number(summary.mean)
     if summary.mean is None and summary.counts:
         mean = ", ".join(f"{key} {n}" for key, n in list(summary.counts.items())[:4])

@@ -17,7 +17,11 @@ Redact = Callable[[str, Any], Any]
 def shown_report(report: Report) -> Report:
     """Return a report whose values are what its traces would show of them."""
     show = _Shower(_redact_hook())
-    return msgspec.structs.replace(report, examples=[show.example(e) for e in report.examples])
+    return msgspec.structs.replace(
+        report,
+        examples=[show.example(example) for example in report.examples],
+        figures={name: summary.figures for name, summary in report.scores.items()},
+    )
 
 
 def plain_report(report: Report) -> Any:

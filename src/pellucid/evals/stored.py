@@ -7,7 +7,7 @@ from pellucid.evals.report import Report
 from pellucid.evals.run_files import REPORT_FILE
 
 
-def find_report(name: str | Path) -> Report:
+def get_report(name: str | Path) -> Report:
     """Return the report of a file or of a run (id, unique prefix, or `experiment@number`).
 
     Raises NotFound, also for a run that is no evaluation, and Unavailable where no server answers.

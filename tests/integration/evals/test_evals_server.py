@@ -96,6 +96,16 @@ def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer, exper
     means = {one["name"]: one["value"] for one in on_run if one.get("trace_id") is None}
     assert means == {"exact_match": 1, "recall_at_1": 1, "correctness": 1}
     assert run.tags["pellucid.type"] == "evaluation"
+    assert run.scores["correctness"] == 1
+    stored = msgspec.json.decode(run.read_artifact("evaluation.json"))
+    assert stored["figures"]["exact_match"] == {
+        "mean": 1.0,
+        "low": pytest.approx(0.7575, abs=1e-4),
+        "high": 1.0,
+        "std": 0.0,
+        "n": 12,
+        "counts": {"True": 12},
+    }
 
     example = report.examples[0]
     detail = ask(server, f"/api/v1/traces/{example.trace_id}")
