@@ -191,6 +191,30 @@ def test_traces_are_deleted_after_saying_what_goes(page: Page, own_site: Site) -
     expect(page.locator("tbody tr[data-trace]")).to_have_count(1)
 
 
+def test_an_experiment_is_emptied_from_its_menu(page: Page, own_site: Site) -> None:
+    page.goto(own_site.server.url + LIST)
+    page.click("[aria-label='More actions']")
+    page.click("#more-menu .err")
+    expect(page.locator("#ask")).to_contain_text("2 traces with 47 spans")
+    page.click("#ask [type=submit]")
+    page.wait_for_url(own_site.server.url + "/")
+    expect(page.locator("h1")).to_have_text("Send your first trace")
+
+
+def test_orphans_and_instant_spans_are_drawn(page: Page, live_server: LiveServer) -> None:
+    site = Site(live_server)
+    sample = bluray_trace(age_s=5)
+    sample.spans[:] = sample.spans[5:9]
+    for span in sample.spans:
+        span["endTimeUnixNano"] = span["startTimeUnixNano"]
+    site.send(sample)
+    page.goto(site.url(sample))
+    expect(page.locator(".wf-row")).to_have_count(4)
+    expect(page.locator(".wf-row .wf-bar").first).to_be_visible()
+    page.keyboard.press("v")
+    expect(page.locator(".gn").first).to_be_visible()
+
+
 def test_a_session_is_a_conversation(page: Page, own_site: Site) -> None:
     page.goto(own_site.server.url + LIST)
     page.keyboard.press("g")

@@ -42,14 +42,14 @@ async def ask_traces(traces: TraceService, ids: str = "") -> Response[str]:
 @post("/traces/delete", status_code=200, include_in_schema=False)
 async def delete_traces(data: Form, traces: TraceService) -> Response[str]:
     """Delete the traces and send the browser to their list; what is gone already is well."""
-    target = "/"
+    experiment = ""
     for one in _split(str(data.get("ids") or "")):
         try:
-            target = await _list_of(traces, one)
+            experiment = (await traces.get_summary(one)).experiment
             await traces.delete_trace(one)
         except NotFound:
             continue
-    return Response("", status_code=200, headers={"HX-Redirect": target})
+    return _go_on(await _find_list(traces, experiment))
 
 
 @get("/experiments/{slug:str}/delete", include_in_schema=False)
@@ -79,14 +79,17 @@ async def delete_experiment(data: Form, traces: TraceService, slug: str) -> Resp
         await traces.delete_session(name, session)
     else:
         await traces.delete_experiment(name)
-    target = f"/experiments/{slug}/sessions" if session else "/"
-    return Response("", status_code=200, headers={"HX-Redirect": target})
+    return _go_on(await _find_list(traces, name, "sessions" if session else "traces"))
 
 
-async def _list_of(traces: TraceService, trace_id: str) -> str:
-    experiment = (await traces.get_summary(trace_id)).experiment
+async def _find_list(traces: TraceService, experiment: str, page: str = "traces") -> str:
+    """Return where an experiment's traces are listed; home, when its last one has gone."""
     slugs = {one.name: one.slug for one in await traces.list_experiments()}
-    return f"/experiments/{slugs[experiment]}/traces" if experiment in slugs else "/"
+    return f"/experiments/{slugs[experiment]}/{page}" if experiment in slugs else "/"
+
+
+def _go_on(target: str) -> Response[str]:
+    return Response("", status_code=200, headers={"HX-Redirect": target})
 
 
 def _split(ids: str) -> list[str]:

@@ -6,11 +6,12 @@ import { formatTick } from "./format.js";
 
 const STEPS = [1, 2, 5];
 const DEEPEST = 1e-6;
+const LEAST_NS = 1_000;
 
 export class TimeAxis {
   /** @param {number} totalNs */
   constructor(totalNs) {
-    this.totalNs = Math.max(totalNs, 1);
+    this.totalNs = Math.max(totalNs, LEAST_NS);
     this.from = 0;
     this.until = this.totalNs;
   }
@@ -37,7 +38,7 @@ export class TimeAxis {
    */
   extend(totalNs) {
     const all = !this.isZoomed;
-    this.totalNs = Math.max(totalNs, 1);
+    this.totalNs = Math.max(totalNs, LEAST_NS);
     if (all) this.fit();
   }
 
