@@ -409,6 +409,17 @@ async def test_a_stream_that_is_left_ends_when_it_last_said_something(
     assert 0.03e9 <= recording.root.duration_ns < 0.2e9
 
 
+def test_a_stream_that_is_held_until_the_program_ends(recording: Recording) -> None:
+    stream = line(("a", slow), ("b", slow)).stream(EMPTY)
+    next(stream)
+    held = pellucid.langgraph._tracer()
+    assert held is not None
+    held.runs.end_all()
+    recording.check_structure()
+    recording.check_no_failure()
+    stream.close()
+
+
 async def test_a_stream_of_messages_that_is_left(
     llm: Any, server: ScriptedModelServer, recording: Recording
 ) -> None:

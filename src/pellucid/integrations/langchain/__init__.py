@@ -5,6 +5,7 @@ configured, with or without callbacks of the program's; the patches besides only
 current where the program's code runs.
 """
 
+import atexit
 import importlib
 from contextvars import ContextVar
 from typing import Any
@@ -73,6 +74,8 @@ def _add_handler() -> Undo:
     if _handler is None:
         made = handler_class(base.BaseCallbackHandler)
         _handler = made(lambda: INTEGRATION.active, _captures)
+        # A stream that a variable still holds is let go of only after the last spans were sent.
+        atexit.register(_handler.runs.end_all)
     everywhere: ContextVar[Any] = ContextVar("pellucid-langchain", default=_handler)
     context.register_configure_hook(everywhere, inheritable=True)
     hooks = context._configure_hooks

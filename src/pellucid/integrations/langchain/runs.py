@@ -202,6 +202,12 @@ class Runs:
             exceptions.record(run.span.otel_span, error)
         run.span.otel_span.end(end_ns)
 
+    def end_all(self) -> None:
+        """End what still goes on, when it last said something: the program is over."""
+        for run in list(self._runs.values()):
+            self._unfinished(run)
+            self.end(run, end_ns=run.last_ns, left=True)
+
     def _end_child(
         self,
         run: Run,
