@@ -12,6 +12,7 @@ function show(view) {
   if (!(tree instanceof HTMLElement) || !(graph instanceof HTMLElement)) return;
   tree.hidden = view === "graph";
   graph.hidden = view !== "graph";
+  tree.closest("pl-waterfall")?.setAttribute("view", view);
   for (const button of document.querySelectorAll("[data-view]")) {
     const isShown = /** @type {HTMLElement} */ (button).dataset.view === view;
     button.setAttribute("aria-pressed", String(isShown));
