@@ -28,7 +28,7 @@ from pellucid.storage.spans.sqlite.scores import scores_of_session
 from pellucid.storage.spans.sqlite.search import Candidate, Search
 from pellucid.storage.spans.sqlite.statements import statements
 
-SURVEYED: Final = 10_000
+SURVEYED: Final = 5_000
 """Newest matches that are counted at most."""
 
 EMPTY_SURVEY: Final = Survey(

@@ -10,7 +10,7 @@ SELECT id, trace, status, block, slot FROM spans WHERE id > ? ORDER BY id LIMIT 
 
 -- name: ripe
 -- Deferred spans of which nothing was heard for long.
-SELECT s.id, s.trace, 0, s.block, s.slot FROM deferred d JOIN spans s ON s.id = d.span
+SELECT s.id, s.trace, 0, s.block, s.slot FROM deferred d CROSS JOIN spans s ON s.id = d.span
 WHERE s.last_seen_ns < ? LIMIT ?
 
 -- name: last_span
@@ -20,7 +20,7 @@ SELECT coalesce(max(id), 0) FROM spans
 -- All that the index does not have: after the watermark, and deferred.
 SELECT trace, id FROM spans WHERE id > ?
 UNION ALL
-SELECT s.trace, s.id FROM deferred d JOIN spans s ON s.id = d.span
+SELECT s.trace, s.id FROM deferred d CROSS JOIN spans s ON s.id = d.span
 
 -- name: deferred_spans
 SELECT span FROM deferred

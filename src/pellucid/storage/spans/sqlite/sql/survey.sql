@@ -42,18 +42,18 @@ WHERE t.session_id IS NOT NULL AND t.session_id <> ''
 
 -- name: newer_of_session
 -- A session's traces at or before a place in the order. Uses traces_by_session.
-SELECT key FROM traces WHERE experiment = ? AND session_id = ? AND (start_ns, trace_id) >= (?, ?)
+SELECT key FROM traces INDEXED BY traces_by_session WHERE experiment = ? AND session_id = ? AND (start_ns, trace_id) >= (?, ?)
 ORDER BY start_ns DESC LIMIT 1000
 
 -- name: session
 -- A session's sums. Uses traces_by_session.
 SELECT count(*), sum(status = 1), min(start_ns), max(start_ns), sum(tokens_in), sum(tokens_out),
        sum(cost)
-FROM traces WHERE experiment = ? AND session_id = ?
+FROM traces INDEXED BY traces_by_session WHERE experiment = ? AND session_id = ?
 
 -- name: session_ends
 -- A session's first or last traces. Uses traces_by_session.
-SELECT user_id, input_preview, output_preview FROM traces
+SELECT user_id, input_preview, output_preview FROM traces INDEXED BY traces_by_session
 WHERE experiment = ? AND session_id = ?
 ORDER BY start_ns {order}, trace_id {order} LIMIT 20
 
@@ -62,7 +62,7 @@ SELECT name FROM experiments WHERE id = ?
 
 -- name: session_traces
 -- A session's traces, oldest first. Uses traces_by_session.
-SELECT start_ns, trace_id, key FROM traces
+SELECT start_ns, trace_id, key FROM traces INDEXED BY traces_by_session
 WHERE experiment = ? AND session_id = ? ORDER BY start_ns, trace_id LIMIT ?
 
 -- name: first_value
