@@ -50,7 +50,9 @@ class Watched:
         if not self._collects or self.trace_id is None:
             return None
         ended = collector.take(self.trace_id)
-        return ExampleTrace(self.trace_id, lambda: [canonical(one) for one in ended])
+        return ExampleTrace(
+            self.trace_id, lambda: [canonical(one) for one in ended], is_bare=len(ended) < 2
+        )
 
 
 @contextmanager

@@ -68,6 +68,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     def add_trace(self, trace: ExampleTrace) -> None:
         """Read documents, tokens and cost from a trace; documents in the output come second."""
         self.trace = trace
+        if trace.is_bare:
+            return
         self.tokens = trace.tokens
         self.cost_usd = trace.cost_usd
         if (documents := trace.documents) is not None:

@@ -11,9 +11,17 @@ _GIVES_DOCUMENTS = (SpanKind.RETRIEVER, SpanKind.RERANKER)
 class ExampleTrace:
     """The spans that ended while the task answered one example, by start time."""
 
-    def __init__(self, trace_id: str, spans: Iterable[Span] | Callable[[], Iterable[Span]]) -> None:
+    def __init__(
+        self,
+        trace_id: str,
+        spans: Iterable[Span] | Callable[[], Iterable[Span]],
+        *,
+        is_bare: bool = False,
+    ) -> None:
         self.trace_id = trace_id
         self._source = spans
+        self.is_bare = is_bare
+        """Whether there is nothing but the span of the call itself, so nothing to learn from."""
 
     @cached_property
     def spans(self) -> list[Span]:
