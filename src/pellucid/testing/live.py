@@ -77,6 +77,7 @@ class LiveServer:
             if line.startswith(_READY):
                 self.url = line.removeprefix(_READY)
                 return self
+        self.kill()
         raise AssertionError(f"The server did not start: {self.lines}\n{self.log}")
 
     def wait_for_line(self, text: str, timeout_s: float = 10.0) -> str:
