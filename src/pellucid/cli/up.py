@@ -4,6 +4,7 @@ import gc
 import logging
 import socket
 import threading
+import time
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from pellucid.server.services.data_folder import own_folder
 
 OTLP_HTTP_PORT = 4318
 _DRAIN_TIMEOUT_S = 60.0
+_DRAIN_EVERY_S = 10.0
 _PORT = click.IntRange(0, 65535)
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """An address that stands for all → one of them, to reach the own door."""
@@ -88,9 +90,17 @@ class _Start:
         click.echo(f"Data folder: {self._settings.data_dir}")
         if self._remark:
             click.echo(self._remark)
-        threading.Thread(target=self._drain, name="pellucid-drain", daemon=True).start()
+        threading.Thread(target=self._keep_draining, name="pellucid-drain", daemon=True).start()
 
-    def _drain(self) -> None:
+    def _keep_draining(self) -> None:
+        """A program that ended at once may have left its last spans there beside a live server."""
+        first = True
+        while True:
+            self._drain(first=first)
+            first = False
+            time.sleep(_DRAIN_EVERY_S)
+
+    def _drain(self, *, first: bool) -> None:
         urls = list(self._urls)
         if self._settings.public_url:
             urls.append(self._settings.public_url)
@@ -106,11 +116,14 @@ class _Start:
         try:
             report = drain(self._settings.spool_dir, urls, post)
         except OSError as error:
-            click.echo(f"The spool {self._settings.spool_dir} cannot be read: {error}", err=True)
+            if first:
+                click.echo(
+                    f"The spool {self._settings.spool_dir} cannot be read: {error}", err=True
+                )
             return
         finally:
             connection.close()
-        if line := _describe(report):
+        if (first or report.files) and (line := _describe(report)):
             click.echo(line)
 
 

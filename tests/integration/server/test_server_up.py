@@ -120,6 +120,11 @@ def test_it_delivers_what_was_spooled_for_it(start_server: Callable[..., LiveSer
     with server.client() as client:
         assert client.get(f"/api/v1/traces/{TRACE}").json()["spans"][0]["name"] == "spooled"
     assert spool.files() == []
+    spool.write(Delivery(path="/v1/traces", headers=JSON, body=BODY))
+    deadline = time.monotonic() + 30
+    while spool.files() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert spool.files() == []
     assert len(elsewhere.files()) == 1
 
 
