@@ -72,13 +72,16 @@ format: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# The browser's driver keeps an event loop in its thread, where no other test could run one.
 test: setup lint types js
-	@$(PYTEST)
+	@$(PYTEST) -m "not browser"
+	@$(PYTEST) -m browser
 
 test-quick: setup
 	@$(PYTEST) -m "not slow and not browser"
 
 test-integrations: setup
+	@sh scripts/test_evaluators.sh
 	@sh scripts/test_integrations.sh
 
 docs: $(VENV)/dev.stamp

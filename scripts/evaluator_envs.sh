@@ -5,7 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 environments="${EVALUATOR_ENVS:-.venvs}"
 new_python() { # Giskard needs a 3.12 that can take unhashable members of a Union: from the path, else pyenv.
-    for candidate in python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python; do
+    pyenv=$(command -v pyenv || true)
+    root="${PYENV_ROOT:-${pyenv%/*/pyenv}}"
+    for candidate in python3.13 python3.12 "${root:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python; do
         if command -v "$candidate" >/dev/null 2>&1 \
             && "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12, 4))' 2>/dev/null; then
             command -v "$candidate"
