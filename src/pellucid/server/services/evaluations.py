@@ -1,0 +1,217 @@
+"""Evaluations and sweeps as pages read them: the reports that their runs keep, compared.
+
+The statistics are those of `pellucid.compare`. What was read or computed is kept by content, so a
+page that is opened again costs little.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from threading import Lock
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
+from pellucid.core.run import Run, RunStatus
+from pellucid.evals.compare import Comparison, compare
+from pellucid.evals.report import Report, ScoreSummary
+from pellucid.evals.run_files import EVALUATION, REPORT_FILE, SWEEP, SWEEP_FILE, TYPE_TAG
+from pellucid.evals.statistics import Interval
+from pellucid.evals.stored_sweep import StoredSweep, read_sweep
+from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.runs import RunService
+from pellucid.server.services.threads import Threads
+
+LISTED = 200
+"""Evaluations and sweeps of an experiment that are looked at, the newest."""
+Kept = TypeVar("Kept")
+
+
+class Figure(NamedTuple):
+    """One score of an evaluation in short."""
+
+    name: str
+    mean: float | None
+    interval: Interval | None
+    n: int
+    failures: int
+    lower_is_better: bool
+    counts: dict[str, int]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluation in short; without figures where it has no report (yet)."""
+
+    run: Run
+    examples: int = 0
+    repeats: int = 1
+    errors: int = 0
+    figures: list[Figure] = []
+    cost_usd: float | None = None
+
+
+class Judgement(NamedTuple):
+    """A comparison, or why there is none."""
+
+    comparison: Comparison | None
+    reason: str = ""
+
+
+class EvaluationService:
+    """What pages ask about evaluations. RUN is an id, a prefix, or experiment@number."""
+
+    def __init__(self, runs: RunService, artifacts: ArtifactService, threads: Threads) -> None:
+        self._runs = runs
+        self._artifacts = artifacts
+        self._threads = threads
+        self._reports: _Cache[Report] = _Cache(12)
+        self._figures: _Cache[dict[str, Any]] = _Cache(1000)
+        self._comparisons: _Cache[Judgement] = _Cache(32)
+
+    async def list_runs(self, experiment: str) -> list[Run]:
+        """List an experiment's newest evaluations and sweeps, but not the parts of sweeps."""
+        query = f'tag."{TYPE_TAG}":({EVALUATION}, {SWEEP})'
+        page = await self._runs.search(experiment=experiment, query=query, limit=LISTED)
+        sweeps = {run.id for run in page.runs if run.tags.get(TYPE_TAG) == SWEEP}
+        return [run for run in page.runs if run.parent_id not in sweeps]
+
+    async def summarise(self, run: Run) -> Summary:
+        """Return an evaluation in short."""
+        try:
+            digest = (await self._runs.get_artifact(run.id, REPORT_FILE)).digest
+        except NotFound:
+            return Summary(run=run)
+        found = self._figures.get(digest)
+        if found is None:
+            report = await self._read(digest)
+            found = await self._threads.run(_in_short, report)
+            self._figures.put(digest, found)
+        return Summary(run=run, **found)
+
+    async def get(self, run: str) -> tuple[Run, Report]:
+        """Return an evaluation. Raises NotFound for a run that keeps no report."""
+        found = await self._runs.get(run)
+        try:
+            digest = (await self._runs.get_artifact(found.id, REPORT_FILE)).digest
+        except NotFound:
+            raise NotFound(_why_no_report(found)) from None
+        return found, await self._read(digest)
+
+    async def list_baselines(self, run: Run) -> list[Run]:
+        """List other evaluations of the same data, the newest first."""
+        return [
+            other
+            for other in await self.list_runs(run.experiment)
+            if other.id != run.id
+            and other.tags.get(TYPE_TAG) == EVALUATION
+            and other.status is RunStatus.FINISHED
+            and _same_data(run, other)
+        ]
+
+    async def compare(self, run: Run, baseline: Run) -> Judgement:
+        """Compare an evaluation with another; say why where that is not possible."""
+        digests = [
+            (await self._runs.get_artifact(one.id, REPORT_FILE)).digest for one in (run, baseline)
+        ]
+        key = tuple(digests)
+        found = self._comparisons.get(key)
+        if found is None:
+            report, other = [await self._read(digest) for digest in digests]
+            found = await self._threads.run(_compared, report, other)
+            self._comparisons.put(key, found)
+        return found
+
+    async def get_sweep(self, run: str) -> tuple[Run, StoredSweep]:
+        """Return a sweep. Raises NotFound for a run that is none."""
+        found = await self._runs.get(run)
+        try:
+            digest = (await self._runs.get_artifact(found.id, SWEEP_FILE)).digest
+        except NotFound:
+            raise NotFound(f"{_called(found)} is no sweep, or has not ended yet.") from None
+        return found, read_sweep(await self._artifacts.get(digest))
+
+    async def _read(self, digest: str) -> Report:
+        report = self._reports.get(digest)
+        if report is None:
+            data = await self._artifacts.get(digest)
+            report = await self._threads.run(Report.from_json, data)
+            self._reports.put(digest, report)
+        return report
+
+
+class _Cache(Generic[Kept]):
+    """The values that were used last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._lock = Lock()  # guards _kept
+
+    def get(self, key: Hashable) -> Kept | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: Hashable, value: Kept) -> None:
+        with self._lock:
+            self._kept[key] = value
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+
+def interval_of(summary: ScoreSummary) -> Interval | None:
+    """Return a score's interval; None where numpy, which it needs, is not installed."""
+    try:
+        return summary.interval
+    except MissingExtra:
+        return None
+
+
+def _in_short(report: Report) -> dict[str, Any]:
+    figures = [
+        Figure(
+            name=name,
+            mean=summary.mean,
+            interval=interval_of(summary),
+            n=summary.n,
+            failures=summary.failures,
+            lower_is_better=summary.lower_is_better,
+            counts=summary.counts if summary.mean is None else {},
+        )
+        for name, summary in report.scores.items()
+    ]
+    return {
+        "examples": len(report.examples),
+        "repeats": report.repeats,
+        "errors": len(report.errors),
+        "figures": figures,
+        "cost_usd": report.cost_usd or None,
+    }
+
+
+def _compared(report: Report, baseline: Report) -> Judgement:
+    try:
+        return Judgement(compare(report, baseline))
+    except (InvalidInput, MissingExtra) as error:
+        return Judgement(None, error.message)
+
+
+def _same_data(run: Run, other: Run) -> bool:
+    mine, theirs = run.params, other.params
+    if mine.get("dataset_version") == theirs.get("dataset_version"):
+        return mine.get("dataset_version") is not None
+    name = mine.get("dataset")
+    return name not in (None, "dataset") and name == theirs.get("dataset")
+
+
+def _called(run: Run) -> str:
+    return f"Run #{run.number}" if run.number is not None else f"Run {run.id}"
+
+
+def _why_no_report(run: Run) -> str:
+    if run.tags.get(TYPE_TAG) != EVALUATION:
+        return f"{_called(run)} is no evaluation."
+    if run.status is RunStatus.RUNNING:
+        return f"{_called(run)} is still running; its results come when it ends."
+    return f"{_called(run)} ended without results: {run.error or run.status.value}."

@@ -1,0 +1,152 @@
+// @ts-check
+// An evaluation's examples: J and K walk them, the pane follows, R goes to the next regression.
+// In the list of evaluations X picks two and C compares them.
+
+import { debounce, isTyping } from "./dom.js";
+import { singleKeysAllowed } from "./keys.js";
+import { selectedRow } from "./table.js";
+
+/** @typedef {import("./span-panel.js").Htmx} Htmx */
+
+const table = document.querySelector("table[data-examples]");
+const pane = document.getElementById("example");
+
+function rows() {
+  return /** @type {HTMLElement[]} */ ([...(table?.querySelectorAll("tr[data-example]") ?? [])]);
+}
+
+function current() {
+  return rows().find((row) => row.getAttribute("aria-selected") === "true");
+}
+
+const fetchSoon = debounce(() => {
+  const id = current()?.dataset.example;
+  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
+  if (id === undefined || !pane) return;
+  const kept = pane.dataset.kept ? `&${pane.dataset.kept}` : "";
+  const path = `${pane.dataset.src}?id=${encodeURIComponent(id)}${kept}`;
+  htmx?.ajax("GET", path, { source: "#example", target: "#example", swap: "innerHTML" });
+}, 50);
+
+/** @param {HTMLElement | undefined} row */
+function open(row) {
+  if (!row || !pane) return;
+  for (const other of rows()) {
+    if (other !== row) other.setAttribute("aria-selected", "false");
+  }
+  row.setAttribute("aria-selected", "true");
+  row.scrollIntoView({ block: "nearest" });
+  row.focus({ preventScroll: true });
+  pane.hidden = false;
+  pane.setAttribute("aria-busy", "true");
+  const url = new URL(location.href);
+  url.searchParams.set("example", row.dataset.example ?? "");
+  history.replaceState(null, "", url);
+  fetchSoon();
+}
+
+/** @param {number} step */
+function walk(step) {
+  const all = rows();
+  const row = current();
+  const at = row ? all.indexOf(row) + step : step > 0 ? 0 : all.length - 1;
+  open(all[Math.min(Math.max(at, 0), all.length - 1)]);
+}
+
+function nextRegression() {
+  const all = rows();
+  const row = current();
+  const at = row ? all.indexOf(row) : -1;
+  const order = [...all.slice(at + 1), ...all.slice(0, at + 1)];
+  open(order.find((one) => one.hasAttribute("data-regressed")));
+}
+
+function close() {
+  if (pane) pane.hidden = true;
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target !== pane || !pane) return;
+  pane.hidden = false;
+  pane.removeAttribute("aria-busy");
+});
+
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, () => {
+    if (!pane?.hasAttribute("aria-busy")) return;
+    pane.removeAttribute("aria-busy");
+    const body = pane.querySelector("#example-body");
+    if (body) body.textContent = "This example could not be loaded. Is the server still running?";
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  if (target.closest("[data-example-close]")) return close();
+  const step = target.closest("[data-example-step]");
+  if (step instanceof HTMLElement) return walk(Number(step.dataset.exampleStep));
+  const row = target.closest("tr[data-example]");
+  if (!(row instanceof HTMLElement) || event.ctrlKey || event.metaKey) return;
+  if (target.closest("button") || String(getSelection())) return;
+  event.preventDefault();
+  open(row);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!table || isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const inPane = /** @type {Element} */ (event.target).closest?.("#example");
+  if (step && !(inPane && event.key.startsWith("Arrow"))) walk(step);
+  else if (event.key === "r") nextRegression();
+  else if (event.key === "Escape" && pane && !pane.hidden) close();
+  else if (event.key === "Enter" && current()?.dataset.traceUrl) {
+    if (/** @type {Element} */ (event.target).closest?.("a,button,summary,input")) return;
+    location.assign(current()?.dataset.traceUrl ?? "");
+  } else return;
+  event.preventDefault();
+});
+
+// The list: two picked evaluations are compared, the later against the earlier.
+
+const compare = document.querySelector("button[data-compare]");
+
+function picked() {
+  const boxes = document.querySelectorAll("tr[data-evaluation] input[data-pick]:checked");
+  return [...boxes].map((box) => /** @type {HTMLElement} */ (box.closest("tr")));
+}
+
+function showPicked() {
+  const count = picked().length;
+  const note = document.getElementById("picked");
+  if (compare instanceof HTMLButtonElement) compare.disabled = count !== 2;
+  if (!note) return;
+  note.hidden = !count;
+  note.textContent = count > 2 ? `${count} picked; two can be compared` : `${count} of 2 picked`;
+}
+
+function comparePicked() {
+  const [first, second] = picked().sort((a, b) =>
+    Number(BigInt(a.dataset.start ?? 0) - BigInt(b.dataset.start ?? 0)),
+  );
+  if (!second || picked().length !== 2) return;
+  const baseline = encodeURIComponent(first.dataset.evaluation ?? "");
+  location.assign(`/evaluations/${second.dataset.evaluation}?baseline=${baseline}`);
+}
+
+if (compare) {
+  document.addEventListener("change", showPicked);
+  compare.addEventListener("click", comparePicked);
+  document.addEventListener("keydown", (event) => {
+    if (isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const box = selectedRow()?.querySelector("input[data-pick]");
+    if (event.key === "x" && box instanceof HTMLInputElement) {
+      box.checked = !box.checked;
+      showPicked();
+    } else if (event.key === "c") comparePicked();
+    else return;
+    event.preventDefault();
+  });
+  showPicked();
+}
