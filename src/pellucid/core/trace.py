@@ -95,6 +95,8 @@ class ExperimentSummary(msgspec.Struct, frozen=True, kw_only=True):
     first_ns: int | None
     last_ns: int | None
     """Start of the newest trace."""
+    run_count: int = 0
+    """A span store knows of no runs; the service counts them."""
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):

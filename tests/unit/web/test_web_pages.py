@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 import jinja2.meta
+import jinja2.nodes
 import pytest
 
 import pellucid.server.web.pages
@@ -17,6 +18,8 @@ from pellucid.server.web.kinds import kind_look
 from pellucid.server.web.page import Fragment, Page, environment
 
 TEMPLATES = Path(pellucid.server.web.__path__[0]) / "templates"
+
+STYLES = ("app.css", "pages.css", "runs.css")
 
 
 def _fragments() -> list[type[Fragment]]:
@@ -40,12 +43,13 @@ def _names(template: str, seen: set[str]) -> set[str]:
     seen.add(template)
     source = (TEMPLATES / template).read_text()
     tree = environment().parse(source)
-    names = jinja2.meta.find_undeclared_variables(tree)
+    macros = {macro.name for macro in tree.find_all(jinja2.nodes.Macro)}
+    names = jinja2.meta.find_undeclared_variables(tree) - macros
     for other in jinja2.meta.find_referenced_templates(tree):
         assert other is not None, f"{template} computes a template's name"
-        if other != "macros.html":
+        if not other.endswith("macros.html"):
             names |= _names(other, seen)
-    return names - set(environment().globals) - {"ui"}
+    return names - set(environment().globals) - {"ui", "run_ui"}
 
 
 @pytest.mark.parametrize("page", _fragments(), ids=lambda page: page.__name__)
@@ -70,7 +74,7 @@ def _sources() -> list[Path]:
 
 
 def test_every_template_belongs_to_a_page() -> None:
-    seen: set[str] = {"macros.html"}
+    seen = {path.name for path in TEMPLATES.glob("*macros.html")}
     for page in _fragments():
         _names(page.template, seen)
     assert {path.name for path in TEMPLATES.glob("*.html")} == seen
@@ -125,7 +129,7 @@ def test_all_scripts_together_fit_the_budget() -> None:
 
 def test_no_page_names_another_host() -> None:
     allowed = {"http://www.w3.org/2000/svg", "http://127.0.0.1:4380"}
-    for path in [*_sources(), ROOT / "app.css", ROOT / "pages.css", ROOT / "tokens.css"]:
+    for path in [*_sources(), *(ROOT / name for name in STYLES), ROOT / "tokens.css"]:
         text = path.read_text()
         found = set(re.findall(r"https?://[a-z0-9][^\s\"'`<>)]*", text))
         assert found <= allowed, (path.name, found - allowed)
@@ -148,7 +152,7 @@ def test_addresses_of_assets_change_with_their_bytes() -> None:
 
 def test_every_colour_and_size_comes_from_a_token() -> None:
     declared = set(re.findall(r"(--[a-z0-9-]+):", (ROOT / "tokens.css").read_text()))
-    css = "".join((ROOT / name).read_text() for name in ("app.css", "pages.css"))
+    css = "".join((ROOT / name).read_text() for name in STYLES)
     used = set(re.findall(r"var\((--[a-z0-9-]+)\)", css))
     from_data = {"--v", "--v0", "--x", "--w", "--f", "--d", "--p"}
     assert used - declared - set(re.findall(r"(--[a-z0-9-]+):", css)) - from_data == set()

@@ -11,7 +11,11 @@ from pellucid.core.survey import SessionSummary, Survey, TimeBins
 from pellucid.core.views import ScoreView, view_score
 from pellucid.server.api.errors import PROBLEMS
 from pellucid.server.api.traces import Query
-from pellucid.server.services.completion import Completions, CompletionService
+from pellucid.server.services.completion import (
+    Completions,
+    CompletionService,
+    RunCompletionService,
+)
 from pellucid.server.services.sql import SqlService
 from pellucid.server.services.traces import MAX_TIME_NS, TraceService
 
@@ -86,6 +90,22 @@ async def complete_query(
     return await completions.complete(text, at)
 
 
+@get(
+    "/api/v1/complete/runs",
+    tags=["search"],
+    operation_id="complete_run_query",
+    responses=PROBLEMS,
+)
+async def complete_run_query(
+    run_completions: RunCompletionService,
+    text: Query = "",
+    experiment: str | None = None,
+    at: Annotated[int | None, Parameter(description="Where; the end, if it is missing")] = None,
+) -> Completions:
+    """Propose how a query on runs may go on, and tell what is wrong with it so far."""
+    return await run_completions.complete(text, at, experiment=experiment)
+
+
 @get("/api/v1/overview", tags=["search"], operation_id="get_overview", responses=PROBLEMS)
 async def get_overview(traces: TraceService, experiment: str, text: Query = "") -> OverviewView:
     """Count the matching traces by status, kind, name, model, tag, score … and by time."""
@@ -158,4 +178,11 @@ def _view(session: SessionSummary) -> SessionView:
     )
 
 
-route_handlers: list[Any] = [complete_query, get_overview, list_sessions, list_rollups, run_sql]
+route_handlers: list[Any] = [
+    complete_query,
+    complete_run_query,
+    get_overview,
+    list_sessions,
+    list_rollups,
+    run_sql,
+]

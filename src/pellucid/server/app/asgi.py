@@ -35,8 +35,9 @@ from pellucid.server.auth.keys import KeyRing
 from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
-from pellucid.server.services.completion import CompletionService
+from pellucid.server.services.completion import CompletionService, RunCompletionService
 from pellucid.server.services.diffs import DiffService
+from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.server.services.queries import QueryReader
@@ -103,6 +104,7 @@ class _Application:
                 "threads": self._readers,
                 "traces": traced,
                 "completions": CompletionService(traced),
+                "run_completions": RunCompletionService(self._runs),
                 "sql": SqlService(stores.spans, self._sql),
                 "scores": ScoreService(
                     stores.spans, self._runs, readers=self._readers, writers=self._writers
@@ -110,6 +112,9 @@ class _Application:
                 "attachments": self._attachments,
                 "runs": self._runs,
                 "artifacts": ArtifactService(stores.artifacts, self._readers),
+                "evaluations": EvaluationService(
+                    self._runs, ArtifactService(stores.artifacts, self._readers), self._readers
+                ),
                 "snapshots": self._snapshots,
                 "diffs": DiffService(self._runs, self._snapshots, self._readers),
             },

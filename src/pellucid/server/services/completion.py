@@ -5,8 +5,10 @@ import re
 import msgspec
 
 from pellucid.core.errors import QuerySyntaxError
-from pellucid.core.query import TRACES, complete, fold, parse, print_value
+from pellucid.core.query import RUNS, TRACES, Schema, complete, fold, parse, print_value
 from pellucid.core.query.tree import Value
+from pellucid.core.run import RunStatus
+from pellucid.server.services.runs import RunService
 from pellucid.server.services.traces import TraceService
 
 MOST = 20
@@ -60,7 +62,7 @@ class CompletionService:
             start=completion.start,
             end=completion.end,
             proposals=proposals[:MOST],
-            fault=_find_fault(text),
+            fault=_find_fault(text, TRACES),
         )
 
     async def _values(self, field: str, prefix: str) -> list[Proposal]:
@@ -72,9 +74,50 @@ class CompletionService:
         return [Proposal(text=print_value(Value(value)), about="a value") for value in values]
 
 
-def _find_fault(text: str) -> QueryFault | None:
+class RunCompletionService:
+    """Completes queries on runs."""
+
+    def __init__(self, runs: RunService) -> None:
+        self._runs = runs
+
+    async def complete(self, text: str, at: int | None, *, experiment: str | None) -> Completions:
+        """Propose how to go on at character `at`, with the names that an experiment's runs have."""
+        place = len(text) if at is None else min(max(at, 0), len(text))
+        completion = complete(text, place, RUNS)
+        proposals = [Proposal(text=one.text, about=one.about) for one in completion.suggestions]
+        if completion.family and completion.family != "snapshot":
+            proposals += await self._keys(completion.family, completion.prefix, experiment)
+        elif completion.field == "status":
+            proposals += [
+                Proposal(text=status.value, about="a status")
+                for status in RunStatus
+                if status.value.startswith(fold(completion.prefix))
+            ]
+        return Completions(
+            start=completion.start,
+            end=completion.end,
+            proposals=proposals[:MOST],
+            fault=_find_fault(text, RUNS),
+        )
+
+    async def _keys(self, family: str, prefix: str, experiment: str | None) -> list[Proposal]:
+        names = await self._runs.list_columns(experiment)
+        held = {
+            "param": names.params,
+            "metric": names.metrics,
+            "tag": names.tags,
+            "score": names.scores,
+        }
+        return [
+            Proposal(text=_write_key(name), about=f"{count:,} runs")
+            for name, count in held[family].items()
+            if fold(name).startswith(fold(prefix.strip('"')))
+        ]
+
+
+def _find_fault(text: str, schema: Schema) -> QueryFault | None:
     try:
-        parse(text, TRACES)
+        parse(text, schema)
     except QuerySyntaxError as error:
         return QueryFault(
             message=error.message, position=error.position, length=max(error.length, 1)

@@ -1,5 +1,6 @@
 """Queries on traces, on their way to the span store: fields of a run become sets of run ids."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pellucid.core.ports import SpanStore
@@ -14,6 +15,7 @@ from pellucid.core.query import (
     replace_run_fields,
     resolve,
 )
+from pellucid.core.run import RunCount
 
 
 class RunFinder(Protocol):
@@ -25,6 +27,10 @@ class RunFinder(Protocol):
 
     def is_param(self, name: str) -> bool:
         """Tell whether any run has a param of this name."""
+        ...
+
+    def list_counts(self) -> Sequence[RunCount]:
+        """List the experiments that have runs, the most recently used first."""
         ...
 
 
@@ -46,6 +52,10 @@ class QueryReader:
             return text
         resolved = resolve(query, is_score=self._is_score, is_param=params.__contains__)
         return replace_run_fields(resolved, self._runs.find_ids)
+
+    def list_run_counts(self) -> Sequence[RunCount]:
+        """List the experiments that have runs, with how many; blocks."""
+        return self._runs.list_counts()
 
     def _is_param(self, name: str) -> bool:
         return self._runs.is_param(name) and not self._is_score(name)

@@ -2,10 +2,14 @@
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.rollup import Rollup
+from pellucid.core.run import RunCount
+from pellucid.core.slug import slug_of
 from pellucid.core.span import StoredSpan
 from pellucid.core.survey import SessionPage, Survey, TimeBins
 from pellucid.core.trace import (
@@ -44,8 +48,20 @@ class TraceService:
         self._writers = writers
 
     async def list_experiments(self) -> list[ExperimentSummary]:
-        """List all experiments, the most recently used first."""
-        return await self._readers.run(self._store.list_experiments)
+        """List all experiments, of traces or runs, the most recently used first."""
+        return await self._readers.run(self._list_experiments)
+
+    def _list_experiments(self) -> list[ExperimentSummary]:
+        counts = {one.experiment: one for one in self._queries.list_run_counts()}
+        traced = self._store.list_experiments()
+        known = {one.name for one in traced}
+        listed = [
+            replace(one, run_count=counts[one.name].run_count) if one.name in counts else one
+            for one in traced
+        ]
+        listed += [_only_runs(one) for name, one in counts.items() if name not in known]
+        last_run = {name: one.last_ns for name, one in counts.items()}
+        return sorted(listed, key=lambda one: -max(one.last_ns or 0, last_run.get(one.name, 0)))
 
     async def get_experiment(self, slug: str) -> ExperimentSummary:
         """Return the experiment that an address names. Raises NotFound."""
@@ -53,8 +69,8 @@ class TraceService:
             if experiment.slug == slug:
                 return experiment
         raise NotFound(
-            f"There is no experiment {slug!r}. An experiment appears with its first trace; "
-            "all of them are on the home page."
+            f"There is no experiment {slug!r}. An experiment appears with its first trace or "
+            "run; all of them are on the home page."
         )
 
     async def list_traces(
@@ -239,3 +255,19 @@ def _span_id(text: str) -> str:
     if not is_span_id(span_id):
         raise NotFound(f"There is no span {text[:80]!r}: a span id is 16 hex digits.")
     return span_id
+
+
+def _only_runs(count: RunCount) -> ExperimentSummary:
+    """Return an experiment that has runs and no trace yet."""
+    return ExperimentSummary(
+        name=count.experiment,
+        slug=slug_of(count.experiment),
+        trace_count=0,
+        error_count=0,
+        tokens_in=0,
+        tokens_out=0,
+        cost_usd=None,
+        first_ns=None,
+        last_ns=None,
+        run_count=count.run_count,
+    )

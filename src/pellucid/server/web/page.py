@@ -68,6 +68,7 @@ class Place:
     experiment: str | None = doc("Name of the experiment that the page is in", default=None)
     slug: str | None = doc("That experiment's part of an address", default=None)
     trace_count: int = doc("How many traces it has", default=0)
+    run_count: int = doc("How many runs it has", default=0)
     rail: bool = doc("Whether the sidebar is only icons, because the page has panes", default=False)
 
     @classmethod
@@ -82,6 +83,7 @@ class Place:
             experiment=experiment.name,
             slug=experiment.slug,
             trace_count=experiment.trace_count,
+            run_count=experiment.run_count,
             rail=rail,
         )
 

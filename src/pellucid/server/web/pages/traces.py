@@ -14,7 +14,7 @@ from pellucid.server.web.page import Fragment, Page, Place, doc
 from pellucid.server.web.terms import drop_terms, replace_fields
 
 ROWS = 50
-SCORE_COLUMNS = 3
+SCORE_COLUMNS = 2
 _RANGES = [("Last 15 minutes", "15m"), ("Last hour", "1h"), ("Last 24 hours", "24h")]
 _RANGES += [("Last 7 days", "7d"), ("Last 30 days", "30d")]
 
@@ -92,7 +92,7 @@ async def list_traces(
     except InvalidInput as error:
         if cursor is not None and not isinstance(error, QuerySyntaxError):
             raise
-        fault = _fault(error, text)
+        fault = read_fault(error, text)
     return TracesPage(
         title=f"Traces · {experiment.name}",
         place=Place.of(experiment, "traces"),
@@ -161,7 +161,8 @@ def _longest(traces: list[TraceSummary]) -> int:
     return max((trace.duration_ns for trace in traces), default=0) or 1
 
 
-def _fault(error: InvalidInput, query: str) -> QueryFault:
+def read_fault(error: InvalidInput, query: str) -> QueryFault:
+    """Return where and why a query cannot be read."""
     start, end = 0, len(query)
     if isinstance(error, QuerySyntaxError):
         start = min(error.position, len(query))

@@ -1,0 +1,108 @@
+"""Metrics, scores and params as cells of a table, and which way each of them is better."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pellucid.core.run import Run
+
+_LESS = re.compile(
+    r"(?:^|[^a-z])(?:loss|errors?|costs?|latency|duration|seconds|time|ms|tokens?|perplexity|"
+    r"mae|mse|rmse|wer|cer|misses|failures|failed|memory)(?:$|[^a-z])"
+)
+_PLAIN_NAME = re.compile(r'[^\s,"]+')
+
+
+def goal_of(name: str) -> str:
+    """Return `min` for a name that says a cost or a fault, else `max`."""
+    return "min" if _LESS.search(name.lower()) else "max"
+
+
+def format_measure(value: Any) -> str:
+    """Write a metric or score so that three figures of it can be read."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if value == int(value) and size < 1e15:
+        return f"{int(value):,}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 100:
+        return f"{value:.1f}"
+    if size >= 10:
+        return f"{value:.2f}"
+    if size >= 0.001:
+        return f"{value:.3f}"
+    return f"{value:.2e}"
+
+
+def format_setting(value: Any) -> str:
+    """Write a param's value: text as it stands, everything else as JSON."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def format_change(before: Any, after: Any) -> str:
+    """Write how a number changed, in per cent where that means something: `+18%`."""
+    if not is_number(before) or not is_number(after):
+        return ""
+    if before == after:
+        return "0%"
+    if before == 0 or before * after < 0:
+        return f"{after - before:+.3g}"
+    percent = (after - before) / abs(before) * 100
+    if abs(percent) >= 1000:
+        return f"×{after / before:.3g}"
+    return f"{percent:+.0f}%" if abs(percent) >= 9.5 else f"{percent:+.1f}%"
+
+
+def verdict_of(before: Any, after: Any, goal: str) -> str:
+    """Return `better`, `worse`, or an empty text for what is no change or cannot be told."""
+    if not is_number(before) or not is_number(after) or before == after:
+        return ""
+    return "better" if (after > before) is (goal == "max") else "worse"
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value can be compared as a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_value(run: Run, column: str) -> Any:
+    """Return what a run has in a column such as `metric.accuracy`; None if nothing."""
+    family, _, name = column.partition(".")
+    held: dict[str, Any] = {
+        "param": run.params,
+        "metric": run.metrics,
+        "tag": run.tags,
+        "score": run.scores,
+    }.get(family, {})
+    return held.get(name)
+
+
+def write_order(column: str, *, descending: bool) -> str:
+    """Write a column as an ordering; empty for a name that an ordering cannot say."""
+    family, dot, name = column.partition(".")
+    if '"' in name:
+        return ""
+    field = column if not dot or _PLAIN_NAME.fullmatch(name) else f'{family}."{name}"'
+    return f"{field} {'desc' if descending else 'asc'}"
+
+
+def best_of(values: Iterable[Any], goal: str) -> Any:
+    """Return the best of some values; None if there is no number."""
+    numbers = [value for value in values if is_number(value)]
+    if not numbers:
+        return None
+    return max(numbers) if goal == "max" else min(numbers)

@@ -1,0 +1,301 @@
+"""One run: what it was, what came out, and how to get it back."""
+
+import asyncio
+from dataclasses import dataclass
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+
+from pellucid.core.errors import NotFound
+from pellucid.core.run import Artifact, MetricSummary, Run
+from pellucid.core.run_views import SnapshotView
+from pellucid.core.score import Score
+from pellucid.core.snapshot import EntryPoint, TreeFile
+from pellucid.core.trace import ExperimentSummary, TraceSummary
+from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.runs import RunService
+from pellucid.server.services.snapshots import SnapshotService
+from pellucid.server.services.traces import TraceService
+from pellucid.server.web.charts import Chart, draw_metric
+from pellucid.server.web.commands import restore_command, serve_command
+from pellucid.server.web.measures import format_measure, format_setting
+from pellucid.server.web.page import Page, Place, doc
+from pellucid.server.web.pages.traces import pick_scores
+from pellucid.server.web.previews import Preview, preview_artifact, preview_bytes
+
+TABS = ("overview", "metrics", "traces", "images", "files", "snapshot")
+SMOOTHINGS = (("0", "None"), ("0.6", "Some"), ("0.9", "Strong"))
+MOST_TRACES = 100
+MOST_CHARTS = 60
+MOST_CHILDREN = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One metric in figures."""
+
+    name: str
+    value: str
+    least: str
+    greatest: str
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """One tab; an empty one stays, dimmed."""
+
+    key: str
+    label: str
+    count: int | None
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotPane:
+    """What the snapshot's tab shows."""
+
+    view: SnapshotView
+    files: list[TreeFile]
+    shown: Preview | None
+    shown_path: str
+    facts: list[tuple[str, str]]
+    prompts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage(Page):
+    """One run."""
+
+    template = "run.html"
+
+    run: Run = doc("The run")
+    spec: str = doc("What commands call it: experiment@number")
+    restore: str = doc("The command that brings its snapshot back")
+    serve: str = doc("The command that serves it; empty without an entry point")
+    tabs: list[Tab] = doc("The tabs")
+    tab: str = doc("The one that is shown")
+    params: list[tuple[str, str]] = doc("Params with their values as text")
+    metrics: list[MetricRow] = doc("Metrics in figures")
+    charts: list[Chart] = doc("Metrics that have several points")
+    more_charts: int = doc("How many metrics have points but no chart, for want of room")
+    axis: str = doc("`step` or `time`")
+    smoothing: str = doc("How strongly lines are smoothed")
+    smoothings: tuple[tuple[str, str], ...] = doc("The choices of that")
+    scores: list[Score] = doc("The latest on the run itself")
+    traces: list[TraceSummary] = doc("Its traces, newest first")
+    trace_query: str = doc("The query that finds them in the trace list")
+    marked: str = doc("The words that a trace's page is to mark: none here", default="")
+    score_names: list[str] = doc("Scores of the traces that have a column")
+    longest_ns: int = doc("The longest of them")
+    images: list[Artifact] = doc("Its images, newest first")
+    files: list[Artifact] = doc("Its artifacts by path")
+    shown: Preview | None = doc("The artifact that is looked into")
+    shown_path: str = doc("Its path")
+    snapshot: SnapshotPane | None = doc("Its snapshot, on that tab")
+    parent: Run | None = doc("The run that this one is part of")
+    children: list[Run] = doc("The runs that are part of this one")
+    conflicts: list[tuple[str, str, str]] = doc("Params with several values: name, kept, others")
+    before: Run | None = doc("The run before it in the experiment")
+    after: Run | None = doc("The run after it")
+
+
+@get("/runs/{run_id:str}", include_in_schema=False)
+async def show_run(
+    request: Request[object, object, State],
+    runs: RunService,
+    traces: TraceService,
+    artifacts: ArtifactService,
+    snapshots: SnapshotService,
+    run_id: str,
+    tab: str = "overview",
+    axis: str = "step",
+    smooth: str = "0",
+    path: str = "",
+) -> Response[str]:
+    """Show one run, by its id or a unique prefix of it."""
+    run = await runs.get(run_id)
+    tab = tab if tab in TABS else "overview"
+    files, summaries, scores, child_ids, found = await asyncio.gather(
+        runs.list_artifacts(run.id),
+        runs.list_metrics(run.id),
+        runs.list_scores(run.id),
+        runs.list_children(run.id),
+        traces.list_traces(experiment=run.experiment, query=f"run={run.id}", limit=MOST_TRACES),
+    )
+    images = [one for one in files if one.kind == "image"]
+    needs_charts = tab in {"overview", "metrics"}
+    charts = (
+        await _charts(runs, run, by_time=axis == "time", smoothing=_weight(smooth))
+        if needs_charts
+        else []
+    )
+    most = 6 if tab == "overview" else MOST_CHARTS
+    snapshot = await _snapshot(snapshots, run, path) if tab == "snapshot" else None
+    shown_path = path if tab == "files" and path else files[0].path if files else ""
+    shown = None
+    if tab == "files" and shown_path:
+        artifact = await runs.get_artifact(run.id, shown_path)
+        shown = await preview_artifact(artifacts, artifact)
+    spec = f"{run.experiment}@{run.number}" if run.number is not None else run.id
+    entry = snapshot.view.manifest.entry_point if snapshot else None
+    if snapshot is None and run.snapshot_id:
+        entry = await _entry_point(snapshots, run.snapshot_id)
+    experiment = await _experiment(traces, run)
+    return RunPage(
+        title=f"#{run.number} {run.name}".strip(),
+        place=Place.of(experiment, "runs", rail=tab in {"files", "snapshot"}),
+        run=run,
+        spec=spec,
+        restore=restore_command(spec, run) if run.snapshot_id else "",
+        serve=serve_command(spec) if entry else "",
+        tabs=_tabs(run, len(summaries), len(found.traces), len(images), len(files)),
+        tab=tab,
+        params=[(name, format_setting(value)) for name, value in run.params.items()],
+        metrics=[_row(name, one) for name, one in summaries.items()],
+        charts=charts[:most],
+        more_charts=max(len(charts) - most, 0),
+        axis="time" if axis == "time" else "step",
+        smoothing=smooth,
+        smoothings=SMOOTHINGS,
+        scores=scores,
+        traces=found.traces,
+        trace_query=f"run={run.id}",
+        score_names=pick_scores(found.traces),
+        longest_ns=max((one.duration_ns for one in found.traces), default=0) or 1,
+        images=sorted(images, key=lambda one: (one.key or "", one.step or 0)),
+        files=files,
+        shown=shown,
+        shown_path=shown_path,
+        snapshot=snapshot,
+        parent=await _find(runs, run.parent_id),
+        children=[await runs.get(child) for child in child_ids[:MOST_CHILDREN]],
+        conflicts=[
+            (
+                one.name,
+                format_setting(one.kept),
+                ", ".join(format_setting(value) for value in one.others),
+            )
+            for one in run.conflicts
+        ],
+        before=await _neighbour(runs, run, -1),
+        after=await _neighbour(runs, run, 1),
+    ).respond()
+
+
+def _tabs(run: Run, metrics: int, traces: int, images: int, files: int) -> list[Tab]:
+    counts = {"metrics": metrics, "traces": traces, "images": images, "files": files}
+    labels = {"files": "Artifacts"}
+    return [
+        Tab(
+            key=key,
+            label=labels.get(key, key.capitalize()),
+            count=counts.get(key, (1 if run.snapshot_id else 0) if key == "snapshot" else None),
+            href=f"/runs/{run.id}" + (f"?tab={key}" if key != "overview" else ""),
+        )
+        for key in TABS
+    ]
+
+
+def _row(name: str, one: MetricSummary) -> MetricRow:
+    return MetricRow(
+        name=name,
+        value=format_measure(one.value),
+        least=format_measure(one.least),
+        greatest=format_measure(one.greatest),
+        step=one.step,
+    )
+
+
+async def _charts(runs: RunService, run: Run, *, by_time: bool, smoothing: float) -> list[Chart]:
+    series = await runs.list_series([run.id])
+    several = [one for one in series if len(one.values) > 1]
+    several.sort(key=lambda one: one.name.startswith("system."))
+    return [
+        draw_metric(one.name, [(run.name, one)], by_time=by_time, smoothing=smoothing)
+        for one in several
+    ]
+
+
+def _weight(smooth: str) -> float:
+    return float(smooth) if smooth in {key for key, _ in SMOOTHINGS} else 0.0
+
+
+async def _snapshot(snapshots: SnapshotService, run: Run, path: str) -> SnapshotPane | None:
+    if run.snapshot_id is None:
+        return None
+    try:
+        view = await snapshots.get(run.snapshot_id)
+        files = await snapshots.list_files(run.snapshot_id)
+    except NotFound:
+        return None
+    entry = view.manifest.entry_point
+    guess = entry.file if entry else next((f.path for f in files if f.path.endswith(".py")), "")
+    shown_path = path or guess or (files[0].path if files else "")
+    shown = None
+    if shown_path:
+        data = await snapshots.read_file(run.snapshot_id, shown_path)
+        shown = preview_bytes(shown_path, data)
+    prompts = view.observed.get("prompts")
+    return SnapshotPane(
+        view=view,
+        files=files,
+        shown=shown,
+        shown_path=shown_path,
+        facts=_facts(view),
+        prompts=[
+            (name, str(prompt.get("template", "")))
+            for name, prompt in (prompts.items() if isinstance(prompts, dict) else ())
+            if isinstance(prompt, dict)
+        ],
+    )
+
+
+def _facts(view: SnapshotView) -> list[tuple[str, str]]:
+    manifest, git = view.manifest, view.manifest.git
+    facts = [
+        ("Snapshot", view.snapshot_id[:12]),
+        (
+            "Commit",
+            f"{(git.commit or '')[:10]}{' with changes' if git.dirty else ''}" if git else "",
+        ),
+        ("Branch", (git.branch or "") if git else ""),
+        ("Command", " ".join(manifest.command)),
+        ("Entry point", f"{manifest.entry_point.name}()" if manifest.entry_point else ""),
+    ]
+    facts += [
+        (name.replace("_", " ").capitalize(), format_setting(value))
+        for name, value in view.environment.items()
+    ]
+    facts += [(f"Dataset {name}", version) for name, version in manifest.datasets.items()]
+    return [(name, value) for name, value in facts if value]
+
+
+async def _entry_point(snapshots: SnapshotService, snapshot_id: str) -> EntryPoint | None:
+    try:
+        return (await snapshots.get(snapshot_id)).manifest.entry_point
+    except NotFound:
+        return None
+
+
+async def _find(runs: RunService, run_id: str | None) -> Run | None:
+    if run_id is None:
+        return None
+    try:
+        return await runs.get(run_id)
+    except NotFound:
+        return None
+
+
+async def _neighbour(runs: RunService, run: Run, step: int) -> Run | None:
+    if run.number is None:
+        return None
+    try:
+        return await runs.get(f"{run.experiment}@{run.number + step}")
+    except NotFound:
+        return None
+
+
+async def _experiment(traces: TraceService, run: Run) -> ExperimentSummary | None:
+    listed = await traces.list_experiments()
+    return next((one for one in listed if one.name == run.experiment), None)

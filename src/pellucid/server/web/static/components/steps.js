@@ -1,0 +1,33 @@
+// @ts-check
+// <pl-steps>: a slider over the steps of one image; the links below it do the same without it.
+
+class Steps extends HTMLElement {
+  connectedCallback() {
+    const slider = this.querySelector("input[type=range]");
+    if (!(slider instanceof HTMLInputElement)) return;
+    slider.addEventListener("input", () => this.#show(Number(slider.value)));
+    slider.addEventListener("change", () => {
+      const link = this.#links()[Number(slider.value)];
+      if (link) history.replaceState(null, "", link.href);
+    });
+  }
+
+  #links() {
+    return /** @type {HTMLAnchorElement[]} */ ([...this.querySelectorAll(".step-links a")]);
+  }
+
+  /** @param {number} at */
+  #show(at) {
+    const links = this.#links();
+    const image = this.querySelector(".image-full");
+    const output = this.querySelector("output");
+    const prompt = this.querySelector("[data-prompt-text]");
+    const { src, step, prompt: words } = links[at].dataset;
+    if (image instanceof HTMLImageElement && src) image.src = src;
+    if (output) output.textContent = step ?? "";
+    if (prompt && words) prompt.textContent = words;
+    links.forEach((link, index) => link.setAttribute("aria-pressed", String(index === at)));
+  }
+}
+
+customElements.define("pl-steps", Steps);
