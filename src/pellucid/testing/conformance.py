@@ -17,6 +17,7 @@ import msgspec
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 
 from pellucid.client.tracing import setup
+from pellucid.client.tracing.ids import OwnIds
 from pellucid.core.span import DecodedSpan, Scope, Span, SpanEvent, SpanKind, SpanLink, Status
 from pellucid.semconv.normalise import normalise
 
@@ -270,7 +271,9 @@ def record() -> Iterator[Recording]:
     """Trace into memory inside a `with` block, through Pellucid's own SDK; nothing is sent."""
     collector = _Collector()
     provider = TracerProvider(
-        span_limits=SpanLimits(max_span_attributes=10_000), shutdown_on_exit=False
+        span_limits=SpanLimits(max_span_attributes=10_000),
+        shutdown_on_exit=False,
+        id_generator=OwnIds(),
     )
     provider.add_span_processor(collector)
     setup.init(provider=provider, url=_NOWHERE)

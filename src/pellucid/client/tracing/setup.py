@@ -19,6 +19,7 @@ from pellucid.client.notices import say_once
 from pellucid.client.patching import Undo
 from pellucid.client.spool import DEFAULT_LIMIT_BYTES, Spool
 from pellucid.client.tracing import context
+from pellucid.client.tracing.ids import OwnIds
 from pellucid.client.tracing.notebook import cell_links
 from pellucid.client.tracing.otlp import Redact
 from pellucid.client.tracing.pipeline import Pipeline
@@ -220,7 +221,10 @@ def _choose_provider(given: Any, sample_rate: float | None) -> Any:
     _sampler.set_rate(sample_rate)
     if _own_provider is None:
         _own_provider = TracerProvider(
-            sampler=_sampler, span_limits=_limits(), shutdown_on_exit=False
+            sampler=_sampler,
+            span_limits=_limits(),
+            shutdown_on_exit=False,
+            id_generator=OwnIds(),
         )
     if isinstance(existing, otel.ProxyTracerProvider):
         otel.set_tracer_provider(_own_provider)
