@@ -6,15 +6,20 @@ turn; other providers' clients are traced here.
 
 import functools
 import json
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from opentelemetry import trace as otel
 
 from pellucid.client.encoding import simplify
 from pellucid.client.instrument import Integration, open_span
 from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
 from pellucid.client.stages import Begin, Stage, captures, traced_async, traced_sync
+from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
 from pellucid.semconv import attributes as names
@@ -41,6 +46,10 @@ _EXECUTORS = (
     "autogen.coding.docker_commandline_code_executor:DockerCommandLineCodeExecutor",
     "autogen.coding.jupyter.jupyter_code_executor:JupyterCodeExecutor",
 )
+_CHATS = ("autogen.agentchat.chat", "autogen.agentchat", "autogen")
+"""Where programs find `initiate_chats`, beside the agents' method."""
+_sessions: "WeakKeyDictionary[Any, dict[str, str]]" = WeakKeyDictionary()
+"""Recipient → name of who talks to it → the id of their conversation."""
 _inside: ContextVar[bool] = ContextVar("pellucid-ag2-inside", default=False)
 """Whether the agents at work are helpers that ag2 made for itself, as to select a speaker."""
 
@@ -50,6 +59,9 @@ def install() -> Undo:
     undo = patch_all(
         Patch(f"{_AGENT}.initiate_chat", _sync(_chat)),
         Patch(f"{_AGENT}.a_initiate_chat", _async(_chat)),
+        Patch(f"{_AGENT}.initiate_chats", _sync(_chats)),
+        Patch(f"{_AGENT}.a_initiate_chats", _async(_chats)),
+        Patch(f"{_AGENT}._reflection_with_llm", _sync(_summary), required=False),
         Patch(f"{_AGENT}.generate_reply", _sync(_turn)),
         Patch(f"{_AGENT}.a_generate_reply", _async(_turn)),
         Patch(f"{_AGENT}.execute_function", _sync(_tool)),
@@ -58,6 +70,9 @@ def install() -> Undo:
         Patch(f"{_GROUP}.select_speaker", _sync(_speaker)),
         Patch(f"{_GROUP}.a_select_speaker", _async(_speaker), required=False),
     )
+    for module in _CHATS:
+        undo.add(Patch(f"{module}:initiate_chats", _function(_sync(_chats))).apply())
+        undo.add(Patch(f"{module}:a_initiate_chats", _function(_async(_chats)), False).apply())
     for target in _EXECUTORS:
         _later(undo, target.partition(":")[0], Patch(f"{target}.execute_code_blocks", _sync(_code)))
     for provider, name in _OTHER_CLIENTS.items():
@@ -73,6 +88,16 @@ def _sync(begin: Begin) -> Wrap:
 
 def _async(begin: Begin) -> Wrap:
     return traced_async(INTEGRATION, begin)
+
+
+def _function(wrap: Wrap) -> Wrap:
+    """Make a wrapper for methods one for functions."""
+
+    def wrap_function(original: Callable[..., Any]) -> Callable[..., Any]:
+        method = wrap(lambda _, *args, **kwargs: original(*args, **kwargs))
+        return functools.partial(method, None)
+
+    return wrap_function
 
 
 INTEGRATION = Integration("ag2", supported=SUPPORTED, module="autogen", install=install)
@@ -95,18 +120,37 @@ def _among_helpers() -> Iterator[None]:
         _inside.reset(token)
 
 
+def _chats(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    queue = args[0] if args else kwargs.get("chat_queue", [])
+    span = open_span("initiate_chats", SpanKind.CHAIN)
+    recipients = [_title(chat.get("recipient")) for chat in queue]
+    span.set_attribute("ag2.recipients", recipients)
+    first = queue[0].get("message") if queue else None
+    if _captures() and first is not None and not callable(first):
+        span.set_input(_content(first))
+
+    def show(span: Span, results: Any) -> None:
+        chats = list(results.values()) if isinstance(results, dict) else list(results)
+        if _captures() and chats:
+            span.set_output(_summary_text(chats[-1].summary))
+
+    return Stage(span, result=show)
+
+
 def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     if _inside.get():
         return None
     recipient = args[0] if args else kwargs.get("recipient")
     group = getattr(recipient, "groupchat", None)
-    title = f"initiate_chat {_name(sender)} → {_name(recipient)}"
-    span = open_span(title, SpanKind.CHAIN)
+    title = f"initiate_chat {_title(sender)} → {_title(recipient)}"
+    clear = args[1] if len(args) > 1 else kwargs.get("clear_history", True)
+    session_id = _session(sender, recipient, clear)
+    span = open_span(title, SpanKind.CHAIN, attributes=session_id)
     if group is not None:
-        span.set_attribute("ag2.group", [_name(agent) for agent in group.agents])
+        span.set_attribute("ag2.group", _members(group))
     message = args[7] if len(args) > 7 else kwargs.get("message")
     if _captures() and message is not None and not callable(message):
-        span.set_input(message.get("content") if isinstance(message, dict) else message)
+        span.set_input(_content(message))
 
     def show(span: Span, result: Any) -> None:
         # A group's own history holds what its members said to each other too.
@@ -120,11 +164,42 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
                 span.set_input(history[0].get("content"))
             span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(history))
         summary = getattr(result, "summary", None) if group is None else None
-        if isinstance(summary, dict):
-            summary = summary.get("content") or summary
-        span.set_output(summary or (history[-1].get("content") if history else None))
+        span.set_output(_summary_text(summary) or (history[-1].get("content") if history else None))
         if getattr(result, "human_input", None):
             span.set_attribute("ag2.human_input", result.human_input)
+
+    return Stage(span, result=show)
+
+
+def _session(sender: Any, recipient: Any, clear: Any) -> dict[str, str]:
+    """Return a root's attribute: a conversation lasts until its history is cleared."""
+    if otel.get_current_span().get_span_context().is_valid:
+        return {}
+    if ambient.current().session_id is not None:
+        return {}
+    with_recipient = _sessions.setdefault(recipient, {})
+    if clear:
+        with_recipient.pop(_name(sender), None)
+    return {
+        names.CONVERSATION_ID: with_recipient.setdefault(_name(sender), uuid.uuid4().hex),
+    }
+
+
+def _summary(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    """A model's summary of a chat: one more turn of the agent whose model it is."""
+    asked = args[0] if args else kwargs.get("prompt")
+    author = args[2] if len(args) > 2 else kwargs.get("llm_agent")
+    if getattr(author, "client", None) is None:
+        author = agent
+    name = _name(author)
+    span = open_span(name, SpanKind.AGENT, attributes={names.AGENT_NAME: name})
+    span.set_attribute("ag2.step", "summary")
+    if _captures():
+        span.set_input(asked)
+
+    def show(span: Span, result: Any) -> None:
+        if _captures():
+            span.set_output(_summary_text(result))
 
     return Stage(span, result=show)
 
@@ -221,14 +296,12 @@ def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage
     span = open_span("select speaker", SpanKind.CHAIN)
     method = group.speaker_selection_method
     span.set_attribute("ag2.selection_method", method if isinstance(method, str) else "function")
-    span.set_input(
-        {"last_speaker": _name(last), "candidates": [_name(agent) for agent in group.agents]}
-    )
+    span.set_input({"last_speaker": _title(last), "candidates": _members(group)})
 
     def show(span: Span, chosen: Any) -> None:
         span.set_output(_name(chosen) if hasattr(chosen, "name") else chosen)
 
-    return Stage(span, result=show, within=_among_helpers())
+    return Stage(span, result=show, within=_among_helpers(), expected=_is_end_of_chat)
 
 
 def _model(
@@ -256,6 +329,25 @@ def _model(
             span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(response.messages))
 
     return Stage(span, result=show)
+
+
+def _is_end_of_chat(error: BaseException) -> bool:
+    """Tell whether an error is how a group says that nobody speaks next."""
+    return type(error).__name__ == "NoEligibleSpeakerError"
+
+
+def _members(group: Any) -> list[str]:
+    """Return who is in a group, without the helpers that ag2 adds."""
+    return [name for name in map(_name, group.agents) if not name.startswith("_")]
+
+
+def _title(agent: Any) -> str:
+    """Return an agent's name; those that ag2 makes for itself begin with `_`."""
+    return _name(agent).lstrip("_")
+
+
+def _summary_text(summary: Any) -> Any:
+    return summary.get("content") or summary if isinstance(summary, dict) else summary
 
 
 def _name(agent: Any) -> str:
