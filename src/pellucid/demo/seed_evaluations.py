@@ -18,7 +18,8 @@ from typing import Any
 
 import pellucid
 from pellucid import Document, judges, scorers
-from pellucid.demo.model_server import ModelRequest, ScriptedModelServer
+from pellucid.demo.model_server import Fault, ModelRequest, Reply, ScriptedModelServer
+from pellucid.demo.model_server.script import ReplyLike
 from pellucid.evals.models import OpenAIModel
 from pellucid.evals.report import Report
 from pellucid.evals.sweep import Sweep
@@ -123,15 +124,15 @@ def concise(output: dict[str, Any]) -> float:
     return round(min(1.0, 12 / max(len(output["answer"]), 1)), 3)
 
 
-def judge(request: ModelRequest) -> str:
-    """Judge as a model would: by the distance of the counts. One answer is no judgement."""
+def judge(request: ModelRequest) -> ReplyLike:
+    """Judge as a model would: by the distance of the counts. One question it refuses."""
     answer, expected = _ANSWER.search(request.text), _EXPECTED.search(request.text)
     given = _COUNT.search(answer[1]) if answer else None
     wanted = _COUNT.search(expected[1]) if expected else None
     if given is None or wanted is None:
         return _judged("incorrect", "The answer names no number.")
     if "LTO-9" in request.text and "genome" in request.text:
-        return "I would rather not say."
+        return Reply(fault=Fault(status=403, message="The request was refused."))
     a, b = int(given[0].replace(",", "")), int(wanted[0].replace(",", ""))
     if a == b:
         return _judged("correct", f"The answer gives {a:,}, as expected.")

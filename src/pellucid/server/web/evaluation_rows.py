@@ -20,6 +20,8 @@ GIST = 300
 NOTICED = 0.05
 """A difference below this is not marked in a cell."""
 SLICES = 24
+STATES = ("error", "worse", "unscored", "low", "ok")
+"""What an example may be, in the order in which it is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Row:
     id: str
     number: int
     state: str
-    """`error`, `worse`, `low` or `ok`."""
+    """One of `STATES`."""
     asked: str
     expected: str
     actual: str
@@ -113,7 +115,7 @@ def group_rows(
         rank = _rank(example, before.get(example.id), chosen, state)
         sorted_in.setdefault(state, []).append((rank, number, example))
     groups = []
-    for key in ("error", "worse", "low", "ok"):
+    for key in STATES:
         found = sorted(sorted_in.get(key, []), key=lambda item: item[:2])
         if found:
             shown = found if everything else found[:SHOWN]
@@ -253,7 +255,10 @@ def _state(example: ExampleResult, chosen: ScoreSummary | None, moved: Moved) ->
         return "worse"
     if chosen is not None:
         results = [repeat.scores.get(chosen.name) for repeat in example.repeats]
-        if any(one is not None and (one.error or is_low(one.value, chosen)) for one in results):
+        known = [one for one in results if one is not None]
+        if any(one.error for one in known):
+            return "unscored"
+        if any(is_low(one.value, chosen) for one in known):
             return "low"
     return "ok"
 
@@ -264,7 +269,7 @@ def _rank(
     chosen: ScoreSummary | None,
     state: str,
 ) -> float:
-    if chosen is None or state in ("error", "ok"):
+    if chosen is None or state in ("error", "unscored", "ok"):
         return 0.0
     sign = -1 if chosen.lower_is_better else 1
     now = example.mean(chosen.name) or 0.0
@@ -275,7 +280,12 @@ def _rank(
 def _title(key: str, count: int, score: str | None) -> str:
     if key == "worse":
         return f"{'regression' if count == 1 else 'regressions'} by {score}"
-    return {"error": "failed", "low": f"low in {score}", "ok": "others"}[key]
+    return {
+        "error": "failed",
+        "unscored": f"not scored: {score} failed",
+        "low": f"low in {score}",
+        "ok": "other" if count == 1 else "others",
+    }[key]
 
 
 def _facts(example: ExampleResult) -> dict[str, Any]:

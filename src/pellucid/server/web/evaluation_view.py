@@ -130,6 +130,9 @@ def view_verdict(
         lines.append(f"No clear change in {_names(same)}.")
     elif same:
         lines += [_sentence(change) for change in same if change.name == chosen]
+    main = comparison.changes.get(chosen or "")
+    if main is not None and main.regressions:
+        lines.append(f"{plural(len(main.regressions), 'example')} regressed by {main.name}.")
     lines += [line for line in (_partial(comparison), faults) if line]
     return Verdict(kind=kind, title=title, lines=lines)
 
@@ -296,7 +299,7 @@ def _bars(summary: ScoreSummary, before: ScoreSummary | None) -> tuple[list[Bar]
             + (f", before {round(past[i] * len(others))}" if others else ""),
         )
         for i, share in enumerate(now)
-    ], (("no", "yes") if yes_or_no else (figure(low), figure(high)))
+    ], (("no", "yes") if yes_or_no else (f"{low:.3g}", f"{high:.3g}"))
 
 
 def _binned(values: Sequence[float], low: float, high: float, bins: int) -> list[float]:

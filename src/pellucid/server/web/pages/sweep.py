@@ -46,6 +46,7 @@ class SweepPage(Page):
     parameters: list[str] = doc("The parameters, the one that mattered most first")
     metrics: list[str] = doc("The metrics that have a column")
     rows: list[ConfigRow] = doc("A row a configuration")
+    has_broken: bool = doc("Whether any breaks a constraint")
 
 
 @get("/sweeps/{run_id:str}", include_in_schema=False)
@@ -79,6 +80,7 @@ async def show_sweep(
         parameters=parameters,
         metrics=metrics,
         rows=rows,
+        has_broken=any(row.broken for row in rows),
     ).respond()
 
 
