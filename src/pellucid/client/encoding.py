@@ -114,7 +114,10 @@ def _is_flat(value: dict[Any, Any]) -> bool:
         if kind is str:
             if len(item) > 65_536:
                 return False
-        elif kind is not int and kind is not bool and item is not None:
+        elif kind is int:
+            if not -(2**63) <= item < 2**63:
+                return False
+        elif kind is not bool and item is not None:
             return False
         if type(key) is not str or masked(key, item):
             return False

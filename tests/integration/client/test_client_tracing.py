@@ -2,6 +2,7 @@ import asyncio
 import concurrent.futures
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,19 @@ def test_exceptions_are_on_the_failing_span_and_its_ancestors(traced: Collector)
         assert event == "exception"
         assert attributes["exception.type"] == "ValueError"
         assert "no discs" in attributes["exception.stacktrace"]
+
+
+def test_a_recursion_without_end_costs_little_more_than_it_does_alone(
+    traced: Collector,
+) -> None:
+    @pellucid.trace
+    def deeper(n: int) -> int:
+        return deeper(n + 1)
+
+    start = time.thread_time()
+    with pytest.raises(RecursionError):
+        deeper(0)
+    assert time.thread_time() - start < 3
 
 
 def test_an_exception_with_hostile_text_is_recorded(traced: Collector) -> None:

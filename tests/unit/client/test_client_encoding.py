@@ -277,6 +277,13 @@ def test_text_that_looks_like_json_stays_text() -> None:
         assert read_value(attribute_of(text)) == text
 
 
+@pytest.mark.parametrize("number", [2**63, -(2**64), 10**4_000, 10**5_000], ids=int.bit_length)
+def test_numbers_of_any_size_do_not_raise(number: int) -> None:
+    shown = json.loads(attribute_of({"number": number}))["number"]
+    assert shown.startswith("<int of") or shown == str(number)
+    assert type(shown) is str
+
+
 def test_lone_surrogates_do_not_raise() -> None:
     assert "\\ud800" in json_text(simplify({"a": "\ud800"}))
 

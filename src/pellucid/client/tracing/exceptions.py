@@ -8,6 +8,8 @@ from opentelemetry.trace import Status, StatusCode
 
 _MAX_MESSAGE = 10_000
 _MAX_STACK = 64_000
+_MAX_FRAMES = 100
+"""The innermost frames: a deep recursion records its stack once a level, as it unwinds."""
 
 
 def record(span: OtelSpan, error: BaseException, *, fail: bool = True) -> None:
@@ -50,7 +52,7 @@ def message_of(error: BaseException) -> str:
 
 def _stack(error: BaseException) -> str:
     try:
-        text = "".join(traceback.format_exception(error))
+        text = "".join(traceback.format_exception(error, limit=-_MAX_FRAMES))
     except Exception as fault:  # formatting calls the user's __str__ and __repr__
         text = f"<{type(fault).__name__} while the traceback was written>"
     if len(text) <= _MAX_STACK:
