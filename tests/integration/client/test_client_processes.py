@@ -96,6 +96,24 @@ os.wait()
     assert names(spans) == [*["child"] * 50, "parent"]
 
 
+def test_a_forked_child_that_ends_at_once_loses_nothing(
+    collector: Collector, tmp_path: Path
+) -> None:
+    spans = run(
+        """
+with pellucid.span("around"):
+    pid = os.fork()
+    if pid == 0:
+        with pellucid.span("child"): pass
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+""",
+        collector,
+        tmp_path,
+    )
+    assert set(names(spans)) == {"around", "child"}
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_worker_processes_lose_nothing(collector: Collector, tmp_path: Path, method: str) -> None:
     (tmp_path / "jobs.py").write_text(

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, NoReturn
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace import Span as SdkSpan
@@ -331,10 +331,24 @@ def _tell_dropped(span: ReadableSpan) -> None:
     )
 
 
-def _forget_parent() -> None:
+def _after_fork_in_child() -> None:
     for pipeline in list(_pipelines):
         pipeline.after_fork()
+    if _pipelines and os._exit is _exit_now:
+        os._exit = _send_and_exit
+
+
+_exit_now = os._exit
+
+
+def _send_and_exit(status: int) -> NoReturn:
+    """End a forked child as `os._exit` does, its usual end, where no atexit handler runs."""
+    try:
+        for pipeline in list(_pipelines):
+            pipeline.close(WORKER_EXIT_S)
+    finally:
+        _exit_now(status)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parent)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
