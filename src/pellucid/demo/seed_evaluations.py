@@ -136,11 +136,13 @@ def judge(request: ModelRequest) -> ReplyLike:
     a, b = int(given[0].replace(",", "")), int(wanted[0].replace(",", ""))
     if a == b:
         return _judged("correct", f"The answer gives {a:,}, as expected.")
-    if b and abs(a - b) / b < 0.01:
-        why = f"{a:,} is {abs(a - b):,} short of {b:,}: the last, partly filled one was left out."
+    if a > b:
+        why = f"{a:,} is {a - b:,} more than the {b:,} needed: nothing is left over for another."
+    else:
+        why = f"{a:,} is {b - a:,} short of {b:,}: one that is only partly filled still counts."
+    if abs(a - b) / b < 0.01:
         return _judged("mostly_correct", why)
-    why = f"The answer says {a:,}; {b:,} are needed. Where the last one is only partly filled, "
-    return _judged("incorrect" if a == 0 else "partly_correct", why + "it still counts.")
+    return _judged("incorrect" if a == 0 else "partly_correct", why)
 
 
 def seed(url: str) -> tuple[Report, Report]:
