@@ -22,7 +22,7 @@ from pellucid.client import notices
 from pellucid.client.spool import Delivery, Spool, is_loopback, is_refused_for_good
 
 if TYPE_CHECKING:
-    from pellucid.client.http import Connection
+    from pellucid.client.http import Connection, Response
 
 _log = logging.getLogger("pellucid")
 
@@ -341,6 +341,9 @@ class Deliverer:
             self._note_away(None, error=error)
             return None
         status = answer.status
+        if 200 <= status < 300 and _is_no_answer_of_ours(answer):
+            self._note_away(status)
+            return None
         if status == 200 and answer.body and path.startswith("/v1/"):
             notices.tell_partial(self.url, answer.body)
         if status >= 400 and self._is_hopeless(status):
@@ -395,7 +398,7 @@ class Deliverer:
 
     def _come_back_later(self, retry_after_s: float) -> None:
         pause = max(self._retry_s, min(retry_after_s, _LONGEST_RETRY_AFTER_S))
-        self._retry_at = time.monotonic() + pause * random.uniform(0.8, 1.2)
+        self._retry_at = time.monotonic() + pause * random.Random().uniform(0.8, 1.2)
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
 
     def _keep(self, delivery: Delivery) -> bool:
@@ -436,6 +439,12 @@ class Deliverer:
         except OSError as error:
             _log.warning("A refused request could not be kept: %s", error)
         notices.tell_rejected(self.url, self.spool.rejected_folder, status)
+
+
+def _is_no_answer_of_ours(answer: "Response") -> bool:
+    """Tell whether some other program, such as a login portal, says 200 with a page of its own."""
+    kind = answer.headers.get("content-type", "")
+    return bool(answer.body) and "protobuf" not in kind and "json" not in kind
 
 
 def _seconds(text: str | None) -> float:

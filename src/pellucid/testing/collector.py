@@ -35,12 +35,13 @@ class Received:
 
 
 class Collector:
-    """Counts every span it acknowledged; `status`, `delay_s` and `headers` say how it answers."""
+    """Counts every span it acknowledged; its other fields say how it answers."""
 
     def __init__(self, port: int = 0) -> None:
         self.status = 200
         self.delay_s = 0.0
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.refused = 0
         self.times: list[float] = []
@@ -61,8 +62,9 @@ class Collector:
                 self.send_response(collector.status)
                 for name, value in collector.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(collector.body)))
                 self.end_headers()
+                self.wfile.write(collector.body)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -121,6 +121,20 @@ def test_another_program_on_the_port_gets_nothing_for_good(
     deliverer.close()
 
 
+def test_a_page_that_answers_in_the_place_of_a_server_takes_nothing(
+    collector: Collector, spool: Spool
+) -> None:
+    collector.headers, collector.body = {"content-type": "text/html"}, b"<html>Log in</html>"
+    deliverer = Deliverer(collector.url, spool)
+    deliverer.submit(_delivery(1))
+    assert not deliverer.flush(1)
+    assert len(spool.files()) == 1
+    collector.headers, collector.body = {"content-type": "application/json"}, b"{}"
+    assert deliverer.flush(5)
+    assert spool.files() == []
+    deliverer.close()
+
+
 def test_a_folder_that_another_process_empties_is_waited_for(
     deliverer: Deliverer, collector: Collector, spool: Spool
 ) -> None:
