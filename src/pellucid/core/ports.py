@@ -91,10 +91,14 @@ class SpanStore(Protocol):
         """
         ...
 
-    def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
+    def renormalise(
+        self, *, version: int, limit: int = 500, after: int = 0, prices: bool = False
+    ) -> int:
         """Read up to `limit` spans anew that an older normaliser than `version` read.
 
-        One call is one commit. Returns where the next call goes on (`after`), or 0 at the end.
+        With `prices`, look at spans of any version, and keep what differs in its estimated cost;
+        totals and rollups follow in the same commit. One call is one commit. Returns where the
+        next call goes on (`after`), or 0 at the end.
         """
         ...
 

@@ -310,4 +310,7 @@ def test_old_spans_can_be_read_anew(client: httpx.Client) -> None:
     send(client, "anew")
     answer = client.post("/api/v1/renormalise", params={"limit": 10})
     assert (answer.status_code, answer.json()) == (200, {"next": None})
+    priced = client.post("/api/v1/renormalise", params={"limit": 1, "prices": True})
+    assert priced.status_code == 200
+    assert priced.json()["next"] > 0
     assert client.post("/api/v1/renormalise", params={"limit": 0}).status_code == 400

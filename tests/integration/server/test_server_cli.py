@@ -71,7 +71,8 @@ def test_list_show_delete(server: LiveServer) -> None:
 
 def test_a_folder_without_a_server_is_opened(server: LiveServer) -> None:
     server.stop()
-    assert run(server, "renormalise").stdout == "All spans are up to date.\n"
+    for options in ([], ["--prices"]):
+        assert run(server, "renormalise", *options).stdout == "All spans are up to date.\n"
     listed = run(server, "traces", "list")
     assert TRACE in listed.stdout
     counted = run(server, "sql", "SELECT count(*) AS spans FROM spans", "--json")

@@ -135,9 +135,14 @@ class RenormaliseView(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="renormalise",
     responses=PROBLEMS,
 )
-async def renormalise(traces: TraceService, after: int = 0, limit: int = 500) -> RenormaliseView:
-    """Read anew the next spans that an older version understood; call until `next` is null."""
-    following = await traces.renormalise(after=after, limit=limit)
+async def renormalise(
+    traces: TraceService, after: int = 0, limit: int = 500, prices: bool = False
+) -> RenormaliseView:
+    """Read anew the next spans that an older version understood; call until `next` is null.
+
+    With `prices`, estimate the costs of all stored spans with the present price table.
+    """
+    following = await traces.renormalise(after=after, limit=limit, prices=prices)
     return RenormaliseView(next=following or None)
 
 

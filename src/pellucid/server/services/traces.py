@@ -166,15 +166,16 @@ class TraceService:
             step_minutes=step_minutes,
         )
 
-    async def renormalise(self, *, after: int, limit: int) -> int:
+    async def renormalise(self, *, after: int, limit: int, prices: bool = False) -> int:
         """Read up to `limit` spans anew that an older normaliser read, in one commit.
 
+        With `prices`, also those whose cost the present price table estimates otherwise.
         Returns where the next call goes on (`after`), or 0 at the end.
         """
         if not 1 <= limit <= MAX_LIMIT or after < 0:
             raise InvalidInput(f"Ask for 1 to {MAX_LIMIT} spans at a time, after 0 or more.")
         return await self._writers.run(
-            self._store.renormalise, version=VERSION, limit=limit, after=after
+            self._store.renormalise, version=VERSION, limit=limit, after=after, prices=prices
         )
 
     async def delete_trace(self, trace_id: str, *, dry_run: bool = False) -> Deletion:

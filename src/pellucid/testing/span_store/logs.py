@@ -44,3 +44,13 @@ class LogContract:
         assert calls == 3
         assert store.renormalise(version=2) == 0
         assert list(store.iter_spans(trace_id(1))) == before
+
+    def test_prices_are_looked_at_whatever_the_version(self, store: SpanStore) -> None:
+        store.write([make_arrival(1, n) for n in range(1, 8)])
+        before = list(store.iter_spans(trace_id(1)))
+        calls, after = 0, store.renormalise(version=1, limit=3, prices=True)
+        while after:
+            calls += 1
+            after = store.renormalise(version=1, limit=3, after=after, prices=True)
+        assert calls == 3
+        assert list(store.iter_spans(trace_id(1))) == before

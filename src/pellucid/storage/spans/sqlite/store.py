@@ -95,10 +95,12 @@ class SqliteSpanStore:
                 writer.write_logs(records)
             self._indexer.notify(len(records))
 
-    def renormalise(self, *, version: int, limit: int = 500, after: int = 0) -> int:
-        """Read spans again that an older normaliser than `version` read."""
+    def renormalise(
+        self, *, version: int, limit: int = 500, after: int = 0, prices: bool = False
+    ) -> int:
+        """Read spans again that an older normaliser, or another price table, read."""
         with self._transaction() as writer:
-            last = writer.renormalise(version, limit, after)
+            last = writer.renormalise(version, limit, after, prices)
         self._indexer.notify(limit)
         return last
 

@@ -111,12 +111,15 @@ class SpanWriter:
                 self._read_again(trace, nodes, insert)
         self._finish(insert)
 
-    def renormalise(self, version: int, limit: int, after: int) -> int:
-        """Read up to `limit` spans again that an older normaliser read.
+    def renormalise(self, version: int, limit: int, after: int, prices: bool) -> int:
+        """Read up to `limit` spans again that an older normaliser read; with `prices`, any spans.
 
         Looks from the span row after `after` on; returns the last row it looked at, 0 at the end.
+        What is written again gets a new row, so a walk meets it twice; a current span whose
+        estimate stays is left where it is, and the walk ends.
         """
-        found = rows(self._db, _SQL["older_spans"], (after, version, limit))
+        below = INT64_MAX if prices else version
+        found = rows(self._db, _SQL["older_spans"], (after, below, limit))
         by_trace: dict[bytes, list[bytes]] = {}
         for _, trace_id, span_id in found:
             by_trace.setdefault(trace_id, []).append(span_id)
@@ -194,18 +197,19 @@ class SpanWriter:
         changes: dict[bytes, _Change] = {}
         for node in nodes:
             span_id = node.key[1]
-            decoded = self._load_body(node).decoded
-            if version is None:
-                normaliser = self._db.execute(_SQL["normaliser_of"], (node.id,)).get
-            else:
-                normaliser = version
+            body = self._load_body(node)
+            span = self._normalise(body.decoded, self._logs(trace.trace_id, span_id))
+            earlier: int = self._db.execute(_SQL["normaliser_of"], (node.id,)).get
+            current = version is not None and earlier >= version
+            if current and span.estimated_cost_usd == body.span.estimated_cost_usd:
+                continue
             arrival = Arrival(
-                decoded=decoded,
-                span=self._normalise(decoded, self._logs(trace.trace_id, span_id)),
+                decoded=body.decoded,
+                span=span,
                 digest=node.rank[3],
                 attribute_count=node.rank[2],
                 seen_ns=node.seen_ns,
-                normaliser=normaliser,
+                normaliser=earlier if version is None else max(earlier, version),
             )
             self._take(trace, arrival, node.rank, node, changes)
         if changes:

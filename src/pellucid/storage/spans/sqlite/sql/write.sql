@@ -94,7 +94,7 @@ SELECT content FROM logs WHERE trace_id = ? AND span_id = ? ORDER BY digest
 SELECT normaliser FROM spans WHERE id = ?
 
 -- name: older_spans
--- Spans that an older normaliser read, in order of arrival. Walks the table from a row on.
+-- Spans that an older normaliser than this read, in order of arrival. Walks the table from a row on.
 SELECT s.id, t.trace_id, s.span_id FROM spans s JOIN traces t ON t.key = s.trace
 WHERE s.id > ? AND s.normaliser < ? ORDER BY s.id LIMIT ?
 
