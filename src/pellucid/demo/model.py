@@ -5,7 +5,6 @@ without a line of it; by hand you see what a span can hold.
 """
 
 import base64
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +52,7 @@ class Model:
             )
             span.set_messages(output=[reply | {"finish_reason": choice.finish_reason}])
             span.set_attribute("gen_ai.response.model", completion.model)
-            span.set_attribute("gen_ai.response.finish_reasons", [choice.finish_reason])
+            span.set_finish_reason(choice.finish_reason)
             _set_usage(span, completion.usage)
             return reply
 
@@ -67,7 +66,6 @@ class Model:
         parameters: dict[str, Any] = self._settings.parameters
         with pellucid.span(step, kind="LLM") as span:
             self._describe(span, messages, parameters)
-            started_ns = time.perf_counter_ns()
             pieces: list[str] = []
             finish = "stop"
             with self._client.chat.completions.create(
@@ -82,16 +80,14 @@ class Model:
                     for choice in chunk.choices:
                         finish = choice.finish_reason or finish
                         if choice.delta.content:
-                            if not pieces:
-                                waited_ns = time.perf_counter_ns() - started_ns
-                                span.set_attribute("pellucid.ttft_ns", waited_ns)
+                            span.set_first_token()
                             pieces.append(choice.delta.content)
                             on_text(choice.delta.content)
             text = "".join(pieces)
             span.set_messages(
                 output=[{"role": "assistant", "content": text, "finish_reason": finish}]
             )
-            span.set_attribute("gen_ai.response.finish_reasons", [finish])
+            span.set_finish_reason(finish)
             return text
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -130,7 +126,7 @@ class Model:
         span.set_model(self._settings.chat, self._settings.provider, **shown)
         span.set_messages(input=messages)
         if "tools" in parameters:
-            span.set_attribute("gen_ai.tool.definitions", parameters["tools"])
+            span.set_tools(parameters["tools"])
 
     def _embed(self, texts: Sequence[str]) -> "_Embedded":
         reply = self._client.embeddings.create(model=self._settings.embedding, input=list(texts))

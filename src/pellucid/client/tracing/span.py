@@ -1,6 +1,7 @@
 """The span handle that users hold: OpenTelemetry's span, with the words of contracts.md §2."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from contextvars import Token
 from types import TracebackType
@@ -148,6 +149,29 @@ class Span:
                 self._otel.set_attribute(names.INPUT_MESSAGES, messages_attribute(input))
             if output is not None:
                 self._otel.set_attribute(names.OUTPUT_MESSAGES, messages_attribute(output))
+        return self
+
+    def set_tools(self, tools: Iterable[Any]) -> "Span":
+        """Set the tools the model may call, as OpenAI's dicts or `{name, description, …}`."""
+        if self._otel.is_recording():
+            definitions = json_text(simplify(list(taken(tools))))
+            self._otel.set_attribute(names.TOOL_DEFINITIONS, definitions)
+        return self
+
+    def set_first_token(self) -> "Span":
+        """Note that a streamed answer's first piece is here; later calls change nothing."""
+        started = getattr(self._otel, "start_time", None)
+        if self._otel.is_recording() and isinstance(started, int):
+            held = getattr(self._otel, "attributes", None) or {}
+            if names.TTFT_NS not in held:
+                waited = max(time.time_ns() - started, 0)
+                self._otel.set_attribute(names.TTFT_NS, waited)
+        return self
+
+    def set_finish_reason(self, reason: str | None) -> "Span":
+        """Set why the model stopped, as `stop`, `length` or `tool_calls`."""
+        if reason is not None and self._otel.is_recording():
+            self._otel.set_attribute(names.FINISH_REASONS, [str(reason)])
         return self
 
     def set_documents(self, documents: Iterable[Document | Mapping[str, Any] | str]) -> "Span":
