@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import os
+import signal
 import socket
 import threading
 import time
@@ -47,7 +49,10 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     show_default=True,
     help="Second port for OTLP over HTTP, taken when it is free; 0 turns it off.",
 )
-def up(host: str, port: int, data_dir: Path | None, otlp_http_port: int) -> None:
+@click.option("--stop-with-stdin", is_flag=True, hidden=True)
+def up(
+    host: str, port: int, data_dir: Path | None, otlp_http_port: int, stop_with_stdin: bool
+) -> None:
     """Start the server over a data folder.
 
     It serves the web pages, /api/v1 and OTLP over HTTP (/v1/traces), and stops on Ctrl-C or
@@ -64,6 +69,8 @@ def up(host: str, port: int, data_dir: Path | None, otlp_http_port: int) -> None
     settings = msgspec.structs.replace(settings, data_dir=folder)
     _check_exposure(host, settings)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if stop_with_stdin:
+        threading.Thread(target=_stop_with_stdin, name="pellucid-stdin", daemon=True).start()
     with own_folder(folder) as tell_url, _listen(host, port) as listener:
         url = serve.url_of(listener, host)
         tell_url(url)
@@ -125,6 +132,14 @@ class _Start:
             connection.close()
         if (first or report.files) and (line := _describe(report)):
             click.echo(line)
+
+
+def _stop_with_stdin() -> None:
+    """Stop in order once the program that holds our input has ended, even by SIGKILL."""
+    # Not sys.stdin: a thread that waits in it holds its lock, which aborts the interpreter's end.
+    while os.read(0, 4096):
+        pass
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _describe(report: DrainReport) -> str | None:

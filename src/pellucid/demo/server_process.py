@@ -46,12 +46,15 @@ def own_server(data_dir: Path, port: int) -> Iterator[ServerProcess]:
     """Yield a server over `data_dir`, with its spool inside, and stop it afterwards.
 
     The user's own settings do not reach it, so that the demo never meets the user's data. Raises
-    PellucidError if it does not start; why is then on stderr.
+    PellucidError if it does not start; why is then on stderr. The server never outlives this
+    process: it stops when its input closes.
     """
     arguments = ["up", "--host", HOST, "--port", str(port), "--data-dir", str(data_dir)]
+    arguments += ["--otlp-http-port", "0", "--stop-with-stdin"]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "pellucid", *arguments, "--otlp-http-port", "0"],
+        [sys.executable, "-P", "-m", "pellucid", *arguments],
         env=_environment(data_dir),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         # Ctrl-C is for the demo alone, which then stops its server in order.
@@ -95,5 +98,6 @@ def _stop(process: "subprocess.Popen[str]") -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -90,3 +91,30 @@ def test_a_trace_that_is_not_there_is_a_problem(
     assert "is not complete" in problem
     [problem] = find_problems("http://127.0.0.1:9", answer)
     assert "does not answer" in problem
+
+
+def test_its_server_ends_with_a_demo_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from pellucid.demo.server_process import own_server\n"
+        "with own_server(Path(sys.argv[1]), 0) as server:\n"
+        "    print(server.url, flush=True)\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "demo")],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        process.send_signal(signal.SIGKILL)
+    for _ in range(200):
+        try:
+            httpx.get(f"{url}/health", trust_env=False)
+        except httpx.TransportError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the demo's server is still there")
