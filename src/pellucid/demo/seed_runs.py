@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import runpy
 import shutil
 import subprocess
 import tempfile
@@ -122,6 +123,8 @@ def _write(one: _Iteration, project: Path) -> str:
 
 def _log(one: _Iteration, project: Path, rng: random.Random) -> None:
     prompt = _write(one, project)
+    # Importing it declares the entry point, which a run can then be served by.
+    runpy.run_path(str(project / "agent.py"))
     params = {
         "chunk_size": one.chunk_size,
         "k": one.k,

@@ -49,6 +49,10 @@ class Chart:
     """One metric over steps or time, for one or several runs."""
 
     title: str
+    axis: str
+    """`step`, or `time` in nanoseconds since the run's first point."""
+    bounds: tuple[float, float, float, float]
+    """Least and greatest x, then y, that the box stands for."""
     lines: list[Line]
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -90,12 +94,11 @@ def draw_metric(
         )
     return Chart(
         title=name,
+        axis="time" if by_time else "step",
+        bounds=(x_low, x_high, y_low, y_high),
         lines=lines,
         x_ticks=_x_ticks(x_low, x_high, by_time=by_time),
-        y_ticks=[
-            Tick(100 - (y - y_low) / (y_high - y_low) * 100, format_measure(round(y, 10)))
-            for y in y_ticks
-        ],
+        y_ticks=[Tick(100 - (y - y_low) / (y_high - y_low) * 100, format_tick(y)) for y in y_ticks],
         points=len(xs),
         rows=_table(drawn, by_time=by_time),
     )
@@ -161,6 +164,12 @@ def nice_ticks(low: float, high: float, most: int = 4) -> list[float]:
     first = math.floor(low / step)
     last = math.ceil(high / step)
     return [index * step for index in range(first, last + 1)]
+
+
+def format_tick(value: float) -> str:
+    """Write a round number without the zeros that it does not need."""
+    rounded = float(f"{value:.10g}")
+    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e7 else f"{rounded:g}"
 
 
 def _x_ticks(low: float, high: float, *, by_time: bool) -> list[Tick]:

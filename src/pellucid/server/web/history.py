@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid.core.run import LineagePoint, from_wire
-from pellucid.server.web.charts import HEIGHT, WIDTH, Tick, nice_ticks
+from pellucid.server.web.charts import HEIGHT, WIDTH, Tick, format_tick, nice_ticks
 from pellucid.server.web.measures import format_measure, is_number
 
 
@@ -35,7 +35,7 @@ class History:
     """Height of the baseline's value, from 0 to 100 downwards."""
 
 
-MOST_DOTS = 1500
+MOST_DOTS = 600
 
 
 def draw_history(points: Sequence[LineagePoint], *, baseline: int | None) -> History:
@@ -79,15 +79,20 @@ def draw_history(points: Sequence[LineagePoint], *, baseline: int | None) -> His
         best_value=next(
             (format_measure(v) for p, v in held if best and p.run_id == best.run_id), ""
         ),
-        x_ticks=[
-            Tick(across(number) / 10, f"{number}")
-            for number in (round(tick) for tick in nice_ticks(x_low, x_high, 5))
-            if x_low <= number <= x_high
-        ],
-        y_ticks=[Tick(down(value), format_measure(round(value, 10))) for value in ticks],
+        x_ticks=[Tick(across(number) / 10, f"{number}") for number in _numbers(x_low, x_high)],
+        y_ticks=[Tick(down(value), format_tick(value)) for value in ticks],
         run_count=len(held),
         baseline_at=down(pinned) if pinned is not None else None,
     )
+
+
+def _numbers(first: int, last: int) -> list[int]:
+    """Return the numbers that the axis names: round ones, the first and the last."""
+    if last - first < 2:
+        return sorted({first, last})
+    far = (last - first) / 12
+    inner = [round(tick) for tick in nice_ticks(first, last, 5)]
+    return [first, *(n for n in inner if first + far < n < last - far), last]
 
 
 def _stairs(dots: Sequence[Dot]) -> str:

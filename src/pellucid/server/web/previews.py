@@ -47,7 +47,7 @@ async def preview_artifact(artifacts: ArtifactService, artifact: Artifact) -> Pr
             break
     shown = preview_bytes(artifact.path, bytes(held[:LOOKED_INTO]), size=artifact.size_bytes)
     kind = shown.kind
-    if kind != "binary" and artifact.media_type.partition(";")[0] == "text/html":
+    if kind != "binary" and is_html(artifact):
         kind = "html"
     return Preview(
         kind=kind,
@@ -59,6 +59,14 @@ async def preview_artifact(artifacts: ArtifactService, artifact: Artifact) -> Pr
         media_type=artifact.media_type,
         path=artifact.path,
     )
+
+
+def is_html(artifact: Artifact) -> bool:
+    """Tell whether an artifact is shown as HTML; a page reads no more than `LOOKED_INTO`."""
+    named = artifact.path.lower().endswith((".html", ".htm"))
+    is_text = artifact.media_type.startswith("text/")
+    declared = artifact.media_type.partition(";")[0] == "text/html"
+    return (declared or (named and is_text)) and artifact.size_bytes <= LOOKED_INTO
 
 
 def _preview(artifact: Artifact, kind: str, text: str) -> Preview:

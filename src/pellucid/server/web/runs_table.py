@@ -16,7 +16,7 @@ from pellucid.server.web.measures import (
 
 FAMILIES = ("param", "metric", "score", "tag")
 MOST_CHOSEN = 60
-_DEFAULTS = {"param": 4, "metric": 4, "score": 3, "tag": 1}
+_DEFAULTS = {"param": 3, "score": 3, "metric": 3, "tag": 1}
 _OWN = {"number": "Run", "name": "Name", "start": "Age", "duration": "Duration"}
 
 
@@ -147,7 +147,11 @@ def _column(view: View, column: str, family: str, label: str, *, is_number: bool
         family=family,
         name=label,
         is_number=is_number,
-        sort=("descending" if way == "desc" else "ascending") if is_current else "",
+        sort="descending"
+        if column == "start" and not view.order
+        else ("descending" if way == "desc" else "ascending")
+        if is_current
+        else "",
         href=view.link(order=following) if down else "",
     )
 

@@ -18,10 +18,12 @@ from pellucid.server.services.snapshots import SnapshotService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.charts import Chart, draw_metric
 from pellucid.server.web.commands import restore_command, serve_command
-from pellucid.server.web.measures import format_measure, format_setting
+from pellucid.server.web.measures import format_measure, format_setting, goal_of, read_value
 from pellucid.server.web.page import Page, Place, doc
+from pellucid.server.web.pages.runs import find_best
 from pellucid.server.web.pages.traces import pick_scores
 from pellucid.server.web.previews import Preview, preview_artifact, preview_bytes
+from pellucid.server.web.runs_table import pick_columns, pick_value
 
 TABS = ("overview", "metrics", "traces", "images", "files", "snapshot")
 SMOOTHINGS = (("0", "None"), ("0.6", "Some"), ("0.9", "Strong"))
@@ -96,6 +98,8 @@ class RunPage(Page):
     parent: Run | None = doc("The run that this one is part of")
     children: list[Run] = doc("The runs that are part of this one")
     conflicts: list[tuple[str, str, str]] = doc("Params with several values: name, kept, others")
+    best_in: str = doc("The metric or score in which it is the best of its experiment, if it is")
+    run_count: int = doc("How many runs the experiment has")
     before: Run | None = doc("The run before it in the experiment")
     after: Run | None = doc("The run after it")
 
@@ -178,6 +182,8 @@ async def show_run(
             )
             for one in run.conflicts
         ],
+        best_in=await _best_in(runs, run),
+        run_count=experiment.run_count if experiment else 0,
         before=await _neighbour(runs, run, -1),
         after=await _neighbour(runs, run, 1),
     ).respond()
@@ -264,7 +270,10 @@ def _facts(view: SnapshotView) -> list[tuple[str, str]]:
         ("Entry point", f"{manifest.entry_point.name}()" if manifest.entry_point else ""),
     ]
     facts += [
-        (name.replace("_", " ").capitalize(), format_setting(value))
+        (
+            name.replace("_", " ").capitalize(),
+            ", ".join(map(str, value)) if isinstance(value, list) else format_setting(value),
+        )
         for name, value in view.environment.items()
     ]
     facts += [(f"Dataset {name}", version) for name, version in manifest.datasets.items()]
@@ -276,6 +285,13 @@ async def _entry_point(snapshots: SnapshotService, snapshot_id: str) -> EntryPoi
         return (await snapshots.get(snapshot_id)).manifest.entry_point
     except NotFound:
         return None
+
+
+async def _best_in(runs: RunService, run: Run) -> str:
+    value = pick_value([run], pick_columns([run]))
+    best = await find_best(runs, run.experiment, "", value, goal_of(value)) if value else None
+    is_best = best is not None and read_value(best, value) == read_value(run, value)
+    return value.partition(".")[2] if is_best else ""
 
 
 async def _find(runs: RunService, run_id: str | None) -> Run | None:

@@ -5,7 +5,7 @@ from litestar import Response, get
 from pellucid.core.errors import NotFound
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.runs import RunService
-from pellucid.server.web.previews import LOOKED_INTO
+from pellucid.server.web.previews import is_html
 
 # The sandbox takes away scripts, forms, our origin and its cookies; the policy everything that
 # would be fetched from somewhere.
@@ -27,7 +27,7 @@ async def show_html(
 ) -> Response[bytes]:
     """Answer with an HTML artifact, for the sandboxed frame of the run's page."""
     artifact = await runs.get_artifact(await runs.resolve(run_id), path)
-    if artifact.media_type.partition(";")[0] != "text/html" or artifact.size_bytes > LOOKED_INTO:
+    if not is_html(artifact):
         raise NotFound(f"{path[:200]!r} is not HTML of at most 1 MiB, so it is not shown as such.")
     data = await artifacts.get(artifact.digest)
     return Response(data, media_type="text/html; charset=utf-8", headers=_HEADERS)

@@ -169,7 +169,7 @@ async def list_runs(
     value = view.value or pick_value(found, chosen)
     goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
     baseline = await _find_baseline(runs, experiment.name, view.baseline)
-    best = None if fault else await _find_best(runs, experiment.name, view.query, value, goal)
+    best = None if fault else await find_best(runs, experiment.name, view.query, value, goal)
     own, columns = describe_columns(view, chosen, [*found, *([baseline] if baseline else [])])
     make = _RowMaker(columns, value, goal, baseline, best)
     return RunsPage(
@@ -286,9 +286,10 @@ async def _find_baseline(runs: RunService, experiment: str, number: int | None) 
         return None
 
 
-async def _find_best(
+async def find_best(
     runs: RunService, experiment: str, query: str, value: str, goal: str
 ) -> Run | None:
+    """Return the run with the best value of all that match a query."""
     order = write_order(value, descending=goal == "max")
     if not value or not order:
         return None

@@ -18,6 +18,7 @@ import "./menus.js";
 import "./overview.js";
 import "./palette.js";
 import "./peek.js";
+import "./plot.js";
 import "./query.js";
 import "./runs.js";
 import "./scores.js";

@@ -1,6 +1,9 @@
 // @ts-check
 // <pl-steps>: a slider over the steps of one image; the links below it do the same without it.
 
+import { isTyping } from "./dom.js";
+import { singleKeysAllowed } from "./keys.js";
+
 class Steps extends HTMLElement {
   connectedCallback() {
     const slider = this.querySelector("input[type=range]");
@@ -31,3 +34,17 @@ class Steps extends HTMLElement {
 }
 
 customElements.define("pl-steps", Steps);
+
+const chosen = document.querySelector("[data-image][aria-selected=true]");
+chosen?.scrollIntoView({ block: "center" });
+
+document.addEventListener("keydown", (event) => {
+  if (isTyping(event) || !singleKeysAllowed()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const images = [...document.querySelectorAll("a[data-image]")];
+  if (!step || !images.length || event.target instanceof HTMLInputElement) return;
+  const current = document.querySelector("[data-image][aria-selected=true]");
+  const next = images[current ? images.indexOf(current) + step : 0];
+  if (next instanceof HTMLAnchorElement) location.assign(next.href);
+});
