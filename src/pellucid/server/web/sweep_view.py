@@ -178,7 +178,7 @@ def view_rows(
 ) -> list[ConfigRow]:
     """Return a row a configuration, the best first."""
     ends = {name: _ends(sweep, name) for name in metrics}
-    best = next((one for one in sweep.runs if not one.broken and _known(one, sweep.goal)), None)
+    best = find_best(sweep)
     return [
         ConfigRow(
             href=f"/evaluations/{one.run_id}",
@@ -191,6 +191,13 @@ def view_rows(
         )
         for one in sweep.runs
     ]
+
+
+def find_best(sweep: StoredSweep) -> StoredConfig | None:
+    """Return the configuration to choose: of equal ones, one that is on the front."""
+    sound = [one for one in sweep.runs if not one.broken and _known(one, sweep.goal)]
+    equal = [one for one in sound if one.metrics[sweep.goal] == sound[0].metrics[sweep.goal]]
+    return next((one for one in equal if one.on_front), equal[0] if equal else None)
 
 
 def list_parameters(sweep: StoredSweep) -> list[str]:

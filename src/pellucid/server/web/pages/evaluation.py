@@ -36,7 +36,6 @@ from pellucid.server.web.evaluation_view import (
 from pellucid.server.web.example_query import parse_examples
 from pellucid.server.web.example_view import ExampleView, view_example
 from pellucid.server.web.page import Fragment, Page, Place, doc
-from pellucid.server.web.pages.evaluations import find_experiment
 from pellucid.server.web.pages.traces import QueryFault
 from pellucid.server.web.terms import add_terms
 from pellucid.server.web.values import TextView, view_text
@@ -127,7 +126,7 @@ async def show_evaluation(
     """Show one evaluation against a baseline."""
     asked = request.query_params
     opened = await _open(evaluations, runs, run_id, asked.get("baseline"))
-    experiment = await find_experiment(traces, runs, slug_of(opened.run.experiment))
+    experiment = await traces.get_experiment(slug_of(opened.run.experiment))
     place = Place.of(experiment, "evaluations", rail=True)
     options = await evaluations.list_baselines(opened.run)
     page = await threads.run(_page, opened, place, options, dict(asked))

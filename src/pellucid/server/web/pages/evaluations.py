@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 from litestar import Response, get
 
-from pellucid.core.errors import NotFound
 from pellucid.core.run import Run
-from pellucid.core.slug import slug_of
 from pellucid.core.trace import ExperimentSummary
 from pellucid.evals.run_files import SWEEP, TYPE_TAG
 from pellucid.server.services.evaluations import EvaluationService, Summary
-from pellucid.server.services.runs import RunService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.evaluation_view import OPERATIONS, figure, span
 from pellucid.server.web.page import Page, Place, doc
@@ -61,10 +58,10 @@ class EvaluationsPage(Page):
 
 @get("/experiments/{slug:str}/evaluations", include_in_schema=False)
 async def list_evaluations(
-    traces: TraceService, runs: RunService, evaluations: EvaluationService, slug: str
+    traces: TraceService, evaluations: EvaluationService, slug: str
 ) -> Response[str]:
     """Show an experiment's evaluations."""
-    experiment = await find_experiment(traces, runs, slug)
+    experiment = await traces.get_experiment(slug)
     found = await evaluations.list_runs(experiment.name)
     shown = [await evaluations.summarise(run) for run in found[:ROWS]]
     columns = _columns(shown)
@@ -76,32 +73,6 @@ async def list_evaluations(
         columns=columns,
         is_partial=len(found) > ROWS,
     ).respond()
-
-
-async def find_experiment(traces: TraceService, runs: RunService, slug: str) -> ExperimentSummary:
-    """Return an experiment, also one that has runs but no traces. Raises NotFound."""
-    try:
-        return await traces.get_experiment(slug)
-    except NotFound:
-        for count in await runs.list_counts():
-            if slug_of(count.experiment) == slug:
-                return without_traces(count.experiment)
-        raise
-
-
-def without_traces(name: str) -> ExperimentSummary:
-    """Return the totals of an experiment that has no traces."""
-    return ExperimentSummary(
-        name=name,
-        slug=slug_of(name),
-        trace_count=0,
-        error_count=0,
-        tokens_in=0,
-        tokens_out=0,
-        cost_usd=None,
-        first_ns=None,
-        last_ns=None,
-    )
 
 
 def _columns(found: list[Summary]) -> list[str]:

@@ -13,13 +13,13 @@ from pellucid.server.services.runs import RunService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.evaluation_view import figure
 from pellucid.server.web.page import Page, Place, doc
-from pellucid.server.web.pages.evaluations import find_experiment
 from pellucid.server.web.sweep_view import (
     HEIGHT,
     WIDTH,
     ConfigRow,
     HeatMap,
     Plot,
+    find_best,
     list_metrics,
     list_parameters,
     view_heat,
@@ -59,7 +59,7 @@ async def show_sweep(
 ) -> Response[str]:
     """Show one sweep; `x` and `y` choose the heat map's parameters."""
     run, sweep = await evaluations.get_sweep(run_id)
-    experiment = await find_experiment(traces, runs, slug_of(run.experiment))
+    experiment = await traces.get_experiment(slug_of(run.experiment))
     parameters, metrics = list_parameters(sweep), list_metrics(sweep)
     asked = [request.query_params.get(name) for name in ("y", "x")]
     chosen = [name for name in asked if name in parameters]
@@ -92,17 +92,18 @@ async def _children(runs: RunService, sweep: StoredSweep) -> dict[str, Run]:
 def _answer(
     sweep: StoredSweep, rows: list[ConfigRow], parameters: list[str]
 ) -> tuple[str, list[str]]:
-    best = next((i for i, row in enumerate(rows) if row.is_best), None)
-    if best is None:
+    chosen = find_best(sweep)
+    if chosen is None:
         return "Every configuration failed or breaks a constraint", []
-    chosen = sweep.runs[best]
+    best = sweep.runs.index(chosen)
     value = chosen.metrics.get(sweep.goal)
     settings = ", ".join(f"{n} {s}" for n, s in zip(parameters, rows[best].settings, strict=True))
     word = "least" if sweep.minimises else "best"
     equal = sum(not one.broken and one.metrics.get(sweep.goal) == value for one in sweep.runs)
     lines = []
     if equal > 1:
-        lines.append(f"{equal} configurations reach it; the first of them is named.")
+        which = "this one is on the Pareto front" if chosen.on_front else "this is the first"
+        lines.append(f"{equal} configurations reach it; {which}.")
     first = next(iter(sweep.importance.items()), None)
     if first is not None and first[1] > 0:
         lines.append(f"{first[0]} explains {first[1]:.0%} of the differences in {sweep.goal}.")
