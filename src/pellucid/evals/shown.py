@@ -1,22 +1,20 @@
 """The copy of a report that leaves this process: bounded, masked and redacted as traces are."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from pellucid.client.encoding import json_text, simplify
-from pellucid.client.tracing import setup
+from pellucid.client.tracing.otlp import Redact
+from pellucid.client.tracing.setup import redact_hook
 from pellucid.core.span import Document
 from pellucid.evals.report import ExampleResult, Repeat, Report, ScoreResult
 from pellucid.semconv import attributes as names
 
-Redact = Callable[[str, Any], Any]
-
 
 def shown_report(report: Report) -> Report:
     """Return a report whose values are what its traces would show of them."""
-    show = _Shower(_redact_hook())
+    show = _Shower(redact_hook())
     return msgspec.structs.replace(
         report,
         examples=[show.example(example) for example in report.examples],
@@ -86,10 +84,3 @@ class _Shower:
             return msgspec.json.decode(kept)
         except msgspec.DecodeError:
             return kept
-
-
-def _redact_hook() -> Redact | None:
-    """Return the hook that `init` was given, as the spans' pipeline calls it."""
-    pipeline = getattr(setup._current, "pipeline", None)
-    hook: Redact | None = getattr(pipeline, "_redact", None)
-    return hook

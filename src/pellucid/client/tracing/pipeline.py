@@ -65,7 +65,8 @@ class Pipeline:
 
     def __init__(self, deliverer: Deliverer, *, redact: Redact | None = None) -> None:
         self.deliverer = deliverer
-        self._redact = _guarded(redact) if redact else None
+        self.redact = _guarded(redact) if redact else None
+        """The user's hook; a failure of it leaves a remark in the value's place."""
         self._inherited: set[int] = set()
         self._closed = False
         self._reset()
@@ -213,7 +214,7 @@ class Pipeline:
         batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
         for span in spans:
             try:
-                batch.add(span, encode_span(span, redact=self._redact))
+                batch.add(span, encode_span(span, redact=self.redact))
             except Exception:
                 # One span that cannot be read must not take its neighbours with it.
                 _log.exception("Span %r could not be encoded", getattr(span, "name", None))
@@ -251,7 +252,7 @@ class Pipeline:
                     batch.add(
                         span,
                         encode_span(
-                            span, redact=self._redact, attributes=held, pending_at_ns=now_ns
+                            span, redact=self.redact, attributes=held, pending_at_ns=now_ns
                         ),
                     )
                 except Exception:  # it changed under our eyes; its end will come
@@ -265,8 +266,8 @@ class Pipeline:
         if found is None:
             if len(self._envelopes) > 256:
                 self._envelopes.clear()
-            resource = encode_resource(span, self._redact)
-            found = span.resource, resource, encode_scope(span, self._redact)
+            resource = encode_resource(span, self.redact)
+            found = span.resource, resource, encode_scope(span, self.redact)
             self._envelopes[key] = found
         return found[1], found[2]
 

@@ -180,6 +180,12 @@ def is_switched_off() -> bool:
     return not settings.read_client_settings().enabled
 
 
+def redact_hook() -> Redact | None:
+    """Return the hook that `init` was given, made safe to call; None where there is none."""
+    setup = _current
+    return setup.pipeline.redact if setup else None
+
+
 def deliverer() -> Deliverer:
     """Return the way to the server: the one that `init` made, else one by the environment."""
     global _lone_deliverer
