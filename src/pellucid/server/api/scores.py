@@ -42,7 +42,11 @@ class ScoreInput(msgspec.Struct, kw_only=True):
     responses=PROBLEMS,
 )
 async def add_scores(data: ScoreInput | list[ScoreInput], scores: ScoreService) -> ScoreListView:
-    """Store one score or a list of them: all or none, and the same again changes nothing."""
+    """Store one score or a list of them; the same again changes nothing.
+
+    All or none, except that scores on runs are stored after the others: if they are refused as
+    conflicts, the others are kept.
+    """
     given = data if isinstance(data, list) else [data]
     stored = [_to_score(score) for score in given]
     await scores.add(stored)

@@ -27,7 +27,11 @@ class ScoreService:
         self._writers = writers
 
     async def add(self, scores: Sequence[Score]) -> None:
-        """Store scores, durable on return; all of them or none. A repetition changes nothing.
+        """Store scores, durable on return. A repetition changes nothing.
+
+        Those on traces, spans and sessions go into the span store, then those on runs into the
+        metadata: two commits, each all or none. If the second fails, the first is kept, and the
+        same call again completes it. An invalid score anywhere stores nothing.
 
         Raises InvalidInput, and Conflict for the same id with other content.
         """
