@@ -23,7 +23,7 @@ from pellucid.core.span import (
     Tool,
     ToolCall,
 )
-from pellucid.core.trace import ExperimentSummary, Trace, TracePage, TraceSummary
+from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -306,13 +306,6 @@ def view_page(page: TracePage) -> TraceListView:
     """Return a page of traces as the API shows it."""
     return TraceListView(
         traces=[view_trace(trace) for trace in page.traces], next=page.next, partial=page.partial
-    )
-
-
-def view_detail(trace: Trace) -> TraceDetailView:
-    """Return a whole trace as the API shows it."""
-    return TraceDetailView(
-        trace=view_trace(trace.trace), spans=[view_span(span) for span in trace.spans]
     )
 
 

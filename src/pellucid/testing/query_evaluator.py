@@ -46,11 +46,6 @@ def matches(query: Query, candidate: Candidate, *, now_ns: int) -> bool:
     return _holds(query.root, candidate, None, now_ns)
 
 
-def span_matches(query: Query, span: StoredSpan, scores: Sequence[Score], *, now_ns: int) -> bool:
-    """Tell whether one span meets a query over spans; `scores` are the latest on its trace."""
-    return _holds(query.root, None, _Subject(span, scores), now_ns)
-
-
 class _Subject(NamedTuple):
     span: StoredSpan
     scores: Sequence[Score]

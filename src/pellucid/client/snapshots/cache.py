@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -90,9 +89,3 @@ def is_fresh(held: CachedFile | None, signature: tuple[int, int, int, int, int])
     if held is None or held.signature != signature:
         return False
     return max(signature[0], signature[1]) + _RACY_NS < held.seen_ns
-
-
-def remember(cache: ProjectCache, **fields: Any) -> None:
-    """Set fields of a cache."""
-    for name, value in fields.items():
-        setattr(cache, name, value)

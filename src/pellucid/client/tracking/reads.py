@@ -11,7 +11,7 @@ import msgspec
 from pellucid.client.tracking.connection import Server, api_client
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import InvalidInput, NotFound, Unavailable
-from pellucid.core.run import Artifact, MetricSeries, Run, from_wire
+from pellucid.core.run import Artifact, MetricSeries, Run
 from pellucid.core.run_limits import check_path
 from pellucid.core.run_views import (
     ARTIFACTS_PATH,
@@ -149,11 +149,6 @@ def list_series(
     with _server() as server:
         body = server.get(f"/api/v1/runs/series?{query}")
     return msgspec.json.decode(body, type=SeriesListView).series
-
-
-def series_values(series: MetricSeries) -> list[float]:
-    """Return a series' values as numbers."""
-    return [from_wire(value) for value in series.values]
 
 
 def _logged(view: RunView) -> LoggedRun:

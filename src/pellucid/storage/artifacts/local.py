@@ -54,10 +54,6 @@ class LocalArtifactStore:
             self._publish(temporary, digest)
         return digest
 
-    def put_file(self, path: Path, *, expected: str | None = None) -> str:
-        """Store a copy of a file and return its digest."""
-        return self.put_stream(_read_chunks(path), expected=expected)
-
     def get(self, digest: str) -> bytes:
         """Return the bytes, their digest verified.
 

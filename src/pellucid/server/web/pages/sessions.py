@@ -9,7 +9,7 @@ from litestar import Response, get
 
 from pellucid.core.errors import NotFound
 from pellucid.core.trace import ExperimentSummary, TraceSummary
-from pellucid.server.services.overview import Session, group_sessions, read_newest
+from pellucid.server.services.sessions import Session, group_sessions, read_newest
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import quote_term, short_id
