@@ -194,6 +194,17 @@ def test_a_declared_length_beyond_the_limit_is_refused_unread(
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_beyond_the_limit_is_answered_when_all_of_it_is_sent(
+    client: httpx.Client, *, declared: bool
+) -> None:
+    size = 65 << 20
+    content = bytes(size) if declared else iter([bytes(1 << 20)] * 65)
+    response = client.post("/v1/traces", content=content, headers=PROTOBUF)
+    assert response.status_code == 413
+    assert "64 MiB" in rpc_status(response)[1]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_otlp(client: httpx.Client, method: str) -> None:
     response = client.request(method, "/v1/traces")

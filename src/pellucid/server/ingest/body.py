@@ -1,6 +1,7 @@
 """Request bodies: read with a bound, unpacked with a bound."""
 
 import asyncio
+import contextlib
 import io
 import zlib
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ _SLICE_BYTES = 64 * 1024
 _MAX_MEMBERS = 10_000
 _PAUSE_S = 30.0
 _READ_S = 600.0
+_LULL_S = 0.3
 _MAX_WINDOW_BYTES = 128 * 1024 * 1024
 
 Receive = Callable[[], Awaitable[Any]]
@@ -32,6 +34,7 @@ async def read_body(receive: Receive, length: int | None, reserve: Callable[[int
     not come in time, and Disconnected.
     """
     if length is not None and length > MAX_BODY_BYTES:
+        await _pass_over(receive)
         raise _too_large()
     pieces: list[bytes] = []
     size = 0
@@ -46,6 +49,8 @@ async def read_body(receive: Receive, length: int | None, reserve: Callable[[int
                 piece: bytes = message.get("body", b"")
                 size += len(piece)
                 if size > MAX_BODY_BYTES:
+                    pieces.clear()
+                    await _pass_over(receive)
                     raise _too_large()
                 reserve(len(piece))
                 pieces.append(piece)
@@ -56,6 +61,22 @@ async def read_body(receive: Receive, length: int | None, reserve: Callable[[int
         raise Unavailable(
             f"The rest of the body did not come in time; {size} bytes of it arrived."
         ) from None
+
+
+async def _pass_over(receive: Receive) -> None:
+    """Drop what is still coming of a body: many senders read no answer before they have sent all.
+
+    A sender that waits is not waited for, and what goes on for ever is cut off.
+    """
+    left = 4 * MAX_BODY_BYTES
+    with contextlib.suppress(TimeoutError):
+        while left > 0:
+            message = await asyncio.wait_for(receive(), _LULL_S)
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 def check_encoding(encoding: str) -> None:
