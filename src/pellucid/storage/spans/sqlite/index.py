@@ -7,6 +7,7 @@ import apsw
 import msgspec
 
 from pellucid.core.query.words import words_of
+from pellucid.core.span import Arrival
 from pellucid.core.texts import texts_of
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.connection import rows
@@ -35,6 +36,12 @@ def entry_of(span: int, trace: int, packed: bytes | msgspec.Raw) -> Entry:
     body = bodies.unpack(packed)
     facts = facts_of(body.decoded.attributes, body.span)
     return Entry(span, trace, texts_of(body.span), facts)
+
+
+def entry_of_arrival(span: int, trace: int, arrival: Arrival) -> Entry:
+    """Read the same of a span that is still in memory."""
+    facts = facts_of(arrival.decoded.attributes, arrival.span)
+    return Entry(span, trace, texts_of(arrival.span), facts)
 
 
 def indexed_text(piece: str) -> str:

@@ -12,10 +12,12 @@ import msgspec
 
 from pellucid.core.clock import Clock
 from pellucid.core.errors import PellucidError
+from pellucid.core.span import Arrival
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import INTERRUPTED_AFTER_NS, PENDING
 from pellucid.storage.spans.sqlite.connection import Readers, rows
-from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of
+from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of, entry_of_arrival
+from pellucid.storage.spans.sqlite.recent import RecentSpans
 from pellucid.storage.spans.sqlite.statements import statements
 
 ROUND: Final = 500
@@ -52,11 +54,17 @@ class Indexer:
     """Keeps the search index close behind the writes."""
 
     def __init__(
-        self, readers: Readers, transaction: Transaction, index: SearchIndex, clock: Clock
+        self,
+        readers: Readers,
+        transaction: Transaction,
+        index: SearchIndex,
+        recent: RecentSpans,
+        clock: Clock,
     ) -> None:
         self._readers = readers
         self._transaction = transaction
         self._index = index
+        self._recent = recent
         self._clock = clock
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -125,7 +133,8 @@ class Indexer:
             heard_before = self._clock() - INTERRUPTED_AFTER_NS
             ripe = rows(db, _SQL["ripe"], (heard_before, ROUND))
             now = [row for row in fresh if row[2] != PENDING]
-            entries = _entries(db, [*now, *ripe])
+            kept = self._recent.take(fresh[-1][0]) if fresh else {}
+            entries = _entries(db, [*now, *ripe], kept)
             traces = rows(db, _SQL["stale_traces"])[:_STALE_TRACES]
             stale = [_stale(db, trace, watermark) for (trace,) in traces]
         if not fresh and not ripe and not stale:
@@ -169,16 +178,20 @@ def _stale(db: apsw.Connection, trace: int, watermark: int) -> _Stale:
     return _Stale(
         trace,
         [row[0] for row in found],
-        _entries(db, found),
+        _entries(db, found, {}),
         [rowid for rowid, _ in old],
         [body for _, body in old],
     )
 
 
-def _entries(db: apsw.Connection, found: list[Any]) -> list[Entry]:
+def _entries(db: apsw.Connection, found: list[Any], kept: dict[int, Arrival]) -> list[Entry]:
     blocks: dict[int, list[msgspec.Raw]] = {}
     entries = []
     for span, trace, _, block, slot in found:
+        arrival = kept.get(span)
+        if arrival is not None:
+            entries.append(entry_of_arrival(span, trace, arrival))
+            continue
         opened = blocks.get(block)
         if opened is None:
             opened = blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)

@@ -59,7 +59,9 @@ class SqliteSpanStore:
             derive(self._db, self._writer)
         self._readers = Readers(path)
         self._traces = TraceReader(self._readers, clock)
-        self._indexer = Indexer(self._readers, self._transaction, self._writer.index, clock)
+        self._indexer = Indexer(
+            self._readers, self._transaction, self._writer.index, self._writer.recent, clock
+        )
         if index_in_background:
             self._indexer.start()
 

@@ -11,12 +11,13 @@ from pellucid.core.preview import detail_of, input_preview, output_preview
 from pellucid.core.slug import slug_of
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
+from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX, PENDING
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
 from pellucid.storage.spans.sqlite.nodes import Labels, Node, Rank, node_of, rank_of, within
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
+from pellucid.storage.spans.sqlite.recent import RecentSpans
 from pellucid.storage.spans.sqlite.rollups import RollupWriter
 from pellucid.storage.spans.sqlite.state import Flip
 from pellucid.storage.spans.sqlite.statements import statements
@@ -57,6 +58,7 @@ class SpanWriter:
         """Traces and failed ones to be added to experiments."""
         self.rollups = RollupWriter(connection)
         self.index = SearchIndex(connection)
+        self.recent = RecentSpans()
         self._load_counters()
 
     def _load_counters(self) -> None:
@@ -76,6 +78,7 @@ class SpanWriter:
         self._moves.clear()
         self.rollups.forget()
         self.index.forget()
+        self.recent.clear()
         self._load_counters()
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
@@ -296,6 +299,8 @@ class SpanWriter:
             node = change.node
             self._last_span += 1
             node.id, node.block, node.slot = self._last_span, block, slot
+            if node.status != PENDING:
+                self.recent.keep(node.id, change.arrival, len(change.body))
             insert.append(_row(trace.key, node, change.arrival, self._labels(trace, node.labels)))
             for digest in bodies.attachment_digests(change.body, change.arrival.span):
                 self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
