@@ -29,14 +29,17 @@ Fact = tuple[str, Value]
 def facts_of(raw: Attributes, span: Span) -> set[Fact]:
     """Return a span's facts."""
     found: set[Fact] = set(_of_span(span))
+    fields = _fields
     for name, value in raw.items():
-        field = f"attr.{name}"
+        field = fields.get(name) or _field(name)
         kind = type(value)
         if kind is int and -(2**63) <= value < 2**63:
             found.add((field, value))
         elif kind is str:
             # Folding never makes a text shorter.
             found.add((field, value if len(value) <= WHOLE else LONG))
+        elif kind is float and math.isfinite(value):
+            found.add((field, value))
         elif isinstance(value, list):
             found.update((field, one) for item in value for one in _of_scalar(item))
             if value:
@@ -44,6 +47,18 @@ def facts_of(raw: Attributes, span: Span) -> set[Fact]:
         else:
             found.update((field, one) for one in _of_scalar(value))
     return found
+
+
+_MAX_REMEMBERED = 4096
+_fields: dict[str, str] = {}
+
+
+def _field(name: str) -> str:
+    """Return the field of an attribute: one text for all spans, whose hash is known."""
+    field = f"attr.{name}"
+    if len(_fields) < _MAX_REMEMBERED and len(name) < 200:
+        _fields[name] = field
+    return field
 
 
 def indexed_value(value: Value) -> Value:
@@ -57,7 +72,7 @@ def indexed_value(value: Value) -> Value:
 def shown_value(fact: Fact) -> str | None:
     """Return a text as it was, where lists show it and folding changed it."""
     field, value = fact
-    if not isinstance(value, str) or value == LONG:
+    if field.startswith("attr.") or not isinstance(value, str) or value == LONG:
         return None
     is_shown = field in SHOWN or field.startswith("tag.")
     return value if is_shown and value != fold(value) else None
