@@ -14,6 +14,10 @@ def preview(value: Any, limit: int = PREVIEW_CHARACTERS) -> str | None:
     Its cost is bounded by `limit`, however large the value is.
     """
     if isinstance(value, str):
+        head = value[:limit]
+        # Of the characters that split words only the space is printable.
+        if head.isprintable() and "  " not in head and head.strip(" ") == head:
+            return head or None
         text = value[: 4 * limit]
     elif value is None or value == {} or value == []:
         return None
