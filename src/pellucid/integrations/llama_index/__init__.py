@@ -5,10 +5,15 @@ that does the work.
 """
 
 from pellucid.client.instrument import Integration
-from pellucid.client.patching import Patch, Undo, patch_all
+from pellucid.client.patching import Patch, Undo, patch_all, when_imported
 from pellucid.client.stages import traced_async, traced_sync
+from pellucid.integrations.llama_index import indexes
 
 SUPPORTED = "llama-index-core>=0.14,<0.15"
+_CHANGES = (
+    "insert ainsert insert_nodes ainsert_nodes refresh_ref_docs arefresh_ref_docs "
+    "update_ref_doc delete_ref_doc adelete_ref_doc"
+).split()
 
 
 def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
@@ -23,20 +28,21 @@ def install() -> Undo:
     """Listen to LlamaIndex until the returned undo runs."""
     from llama_index.core.instrumentation import root_dispatcher
 
-    from pellucid.integrations.llama_index import indexes
     from pellucid.integrations.llama_index.handler import Events, Spans
 
     spans = Spans(INTEGRATION)
     events = Events(spans)
     base = "llama_index.core.indices.base:BaseIndex"
     postprocessor = "llama_index.core.postprocessor.types:BaseNodePostprocessor"
+    vectors = "llama_index.core.indices.vector_store.base:VectorStoreIndex"
+    building = traced_sync(INTEGRATION, indexes.build(INTEGRATION))
     rerank = indexes.postprocess(INTEGRATION)
     undo = patch_all(
         Patch(f"{base}.from_documents", indexes.traced_from_documents(INTEGRATION)),
-        Patch(
-            "llama_index.core.indices.vector_store.base:VectorStoreIndex.build_index_from_nodes",
-            traced_sync(INTEGRATION, indexes.build(INTEGRATION)),
-        ),
+        Patch(f"{vectors}.build_index_from_nodes", building),
+        Patch(f"{base}.build_index_from_nodes", building),
+        *(_change(f"{base}.{method}", method) for method in _CHANGES),
+        *(_change(f"{vectors}.{method}", method) for method in ("insert_nodes", "ainsert_nodes")),
         Patch(f"{postprocessor}.postprocess_nodes", traced_sync(INTEGRATION, rerank)),
         Patch(f"{postprocessor}.apostprocess_nodes", traced_async(INTEGRATION, rerank), False),
     )
@@ -50,7 +56,14 @@ def install() -> Undo:
         ]
 
     undo.add(remove)
+    evaluators = "llama_index.core.evaluation"
+    undo.add(when_imported(evaluators, lambda: undo.add(indexes.patch_evaluators(INTEGRATION))))
     return undo
+
+
+def _change(target: str, method: str) -> Patch:
+    traced = traced_async if method.startswith("a") else traced_sync
+    return Patch(target, traced(INTEGRATION, indexes.change(INTEGRATION, method)), required=False)
 
 
 INTEGRATION = Integration(

@@ -1,5 +1,6 @@
 """The dispatcher's span and event handlers: open, current, held while a stream lasts, ended."""
 
+import asyncio
 import time
 import weakref
 from collections.abc import Callable
@@ -117,11 +118,17 @@ class Spans:
         self.finish(id_)
 
     def span_drop(
-        self, id_: str, bound_args: Any, err: BaseException | None = None, **_: Any
+        self,
+        id_: str,
+        bound_args: Any,
+        instance: Any = None,
+        err: BaseException | None = None,
+        **_: Any,
     ) -> None:
         """A call raised."""
         record = self._leave(id_)
         if record is None:
+            self._chat_written(id_, instance, err)
             return
         self.records.pop(id_, None)
         if err is not None:
@@ -141,13 +148,21 @@ class Spans:
             record.end()
         self.records.clear()
 
-    def finish(self, id_: str, show: Callable[[Span], object] | None = None) -> None:
-        """End a call that was held for its stream."""
+    def finish(
+        self,
+        id_: str,
+        show: Callable[[Span], object] | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """End a call that was held for its stream; one that nobody reads on has not failed."""
         record = self.records.pop(id_, None)
-        if record is not None:
-            if show is not None:
-                show(record.span)
-            record.end()
+        if record is None:
+            return
+        if show is not None:
+            show(record.span)
+        if error is not None and not isinstance(error, GeneratorExit | asyncio.CancelledError):
+            record.fail(error)
+        record.end()
 
     def _leave(self, id_: str) -> Record | None:
         token = self._tokens.pop(id_, None)
@@ -183,7 +198,7 @@ class Spans:
             weakref.finalize(result, self._abandoned, id_)
             return True
         if kind in {"StreamingResponse", "AsyncStreamingResponse"}:
-            hold_response(result, record.context, lambda text: self._streamed(id_, text))
+            hold_response(result, record.context, lambda text, e: self._streamed(id_, text, e))
             return True
         if kind == "StreamingAgentChatResponse":
             self._chats[id(result)] = id_
@@ -192,16 +207,19 @@ class Spans:
             return True
         return False
 
-    def _streamed(self, id_: str, text: str) -> None:
-        content = captures(self.integration)
-        self.finish(id_, (lambda span: span.set_output(text)) if content else None)
+    def _streamed(self, id_: str, text: str, error: BaseException | None) -> None:
+        def show(span: Span) -> None:
+            if text and captures(self.integration):
+                span.set_output(text)
 
-    def _chat_written(self, id_: str, response: Any) -> None:
-        """A chat engine's thread or task has taken the whole stream: the chat is over."""
+        self.finish(id_, show, error)
+
+    def _chat_written(self, id_: str, response: Any, error: BaseException | None = None) -> None:
+        """A chat engine's thread or task has taken the stream, as far as it came."""
         if id_.startswith("StreamingAgentChatResponse."):
             held = self._chats.pop(id(response), None)
             if held is not None:
-                self._streamed(held, str(response.response))
+                self._streamed(held, str(response.response or response.unformatted_response), error)
 
     def _abandoned(self, id_: str) -> None:
         record = self.records.pop(id_, None)

@@ -1,16 +1,21 @@
 """What the dispatcher does not tell of: building an index, and postprocessing nodes."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
+from opentelemetry import context as otel_context
+
 from pellucid.client.instrument import Integration, open_span
-from pellucid.client.patching import Wrap
-from pellucid.client.stages import Begin, Stage, captures
+from pellucid.client.patching import Patch, Undo, Wrap, patch_all
+from pellucid.client.stages import Begin, Stage, captures, traced_async
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
 from pellucid.integrations.llama_index.reading import documents_of, text_of
 from pellucid.semconv import attributes as names
+
+_CHANGING = otel_context.create_key("pellucid-llama-index-change")
+_JUDGED = ("query", "response", "contexts", "reference")
 
 
 def traced_from_documents(integration: Integration) -> Wrap:
@@ -23,7 +28,9 @@ def traced_from_documents(integration: Integration) -> Wrap:
                 return original(cls, documents, *args, **kwargs)
             stage = _stage(f"{cls.__name__}.from_documents", {"documents": len(documents)})
             with stage.running():
-                return original(cls, documents, *args, **kwargs)
+                made = original(cls, documents, *args, **kwargs)
+                stage.show(made)
+            return made
 
         return from_documents
 
@@ -35,9 +42,62 @@ def build(integration: Integration) -> Begin:
 
     def begin(index: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
         nodes = args[0] if args else kwargs.get("nodes") or []
-        return _stage("build index", {"nodes": len(nodes)})
+        return _stage("build index", {"nodes": len(nodes)}, index=index)
 
     return begin
+
+
+def change(integration: Integration, method: str) -> Begin:
+    """Return what opens the span of a change to an index: documents or nodes in or out."""
+
+    def begin(index: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
+        if otel_context.get_value(_CHANGING):
+            return None  # a part of a change that is shown
+        given = args[0] if args else next(iter(kwargs.values()), None)
+        shown = len(given) if isinstance(given, Sized) and not isinstance(given, str) else 1
+        what = "nodes" if "nodes" in method else "documents"
+        stage = _stage(f"{type(index).__name__}.{method}", {what: shown}, index=index)
+        stage.context = otel_context.set_value(_CHANGING, True, stage.context)
+        return stage
+
+    return begin
+
+
+def evaluate(integration: Integration) -> Begin:
+    """Return what opens the span of an evaluator."""
+
+    def begin(evaluator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+        span = open_span(type(evaluator).__name__, SpanKind.EVALUATOR)
+        if captures(integration):
+            asked = dict(zip(("query", "response", "contexts"), args, strict=False))
+            asked |= {name: kwargs[name] for name in _JUDGED if kwargs.get(name) is not None}
+            span.set_input({name: value for name, value in asked.items() if value is not None})
+
+        def show(span: Span, found: Any) -> None:
+            shown = {name: getattr(found, name, None) for name in ("passing", "score", "feedback")}
+            span.set_output({name: value for name, value in shown.items() if value is not None})
+
+        return Stage(span, result=show)
+
+    return begin
+
+
+def patch_evaluators(integration: Integration) -> Undo:
+    """Trace LlamaIndex's own evaluators, once they have been imported."""
+    from llama_index.core import evaluation
+
+    wrap = traced_async(integration, evaluate(integration))
+    # Some stand there under two names.
+    found = {kind for kind in vars(evaluation).values() if isinstance(kind, type)}
+    return patch_all(
+        *(
+            Patch(f"{kind.__module__}:{kind.__name__}.aevaluate", wrap)
+            for kind in found
+            if issubclass(kind, evaluation.BaseEvaluator)
+            and kind is not evaluation.BaseEvaluator
+            and "aevaluate" in vars(kind)
+        )
+    )
 
 
 def postprocess(integration: Integration) -> Begin:
@@ -61,7 +121,12 @@ def postprocess(integration: Integration) -> Begin:
     return begin
 
 
-def _stage(name: str, given: dict[str, int]) -> Stage:
+def _stage(name: str, given: dict[str, int], index: Any = None) -> Stage:
     span = open_span(name, SpanKind.TASK)
     span.set_input(given)
-    return Stage(span)
+
+    def show(span: Span, made: Any) -> None:
+        done = index if index is not None else made
+        span.set_output({"index": type(done).__name__})
+
+    return Stage(span, result=show)

@@ -10,6 +10,7 @@ _MODEL = frozenset(
 )
 _BY_BASE: tuple[tuple[str, frozenset[str], SpanKind], ...] = (
     ("BaseLLM", _MODEL, SpanKind.LLM),
+    ("BaseLLM", frozenset({"predict_and_call", "apredict_and_call"}), SpanKind.CHAIN),
     ("BaseRetriever", frozenset({"retrieve", "aretrieve"}), SpanKind.RETRIEVER),
     ("BaseQueryEngine", frozenset({"query", "aquery"}), SpanKind.CHAIN),
     (
@@ -18,7 +19,8 @@ _BY_BASE: tuple[tuple[str, frozenset[str], SpanKind], ...] = (
         SpanKind.CHAIN,
     ),
     ("BaseSynthesizer", frozenset({"synthesize", "asynthesize"}), SpanKind.CHAIN),
-    ("BaseSelector", frozenset({"select", "aselect"}), SpanKind.CHAIN),
+    ("BaseSelector", frozenset({"_select", "_aselect"}), SpanKind.CHAIN),
+    ("BaseQueryTransform", frozenset({"_run"}), SpanKind.CHAIN),
     ("BaseQuestionGenerator", frozenset({"generate", "agenerate"}), SpanKind.CHAIN),
     (
         "BaseEmbedding",
@@ -66,8 +68,6 @@ def call_of(id_: str, instance: Any, arguments: dict[str, Any]) -> Call | None:
         return Call(SpanKind.TOOL, str(arguments["ev"].tool_name), method)
     if instance is None or not bases - {"object", "NoneType"} or "ev" in arguments:
         return _step(owner, method, arguments)
-    if method.startswith("_") and method != "__call__":
-        return None
     for base, methods, kind in _BY_BASE:
         if base in bases and method in methods:
             name = str(instance.metadata.name) if kind is SpanKind.TOOL else type(instance).__name__

@@ -30,7 +30,8 @@ def show_arguments(span: Span, call: Call, arguments: dict[str, Any]) -> None:
     elif call.kind is SpanKind.EMBEDDING:
         span.set_input(next(iter(arguments.values()), None))
     elif call.kind is not SpanKind.LLM:
-        first = next(iter(arguments.values()), None)
+        named = arguments.get("query") or arguments.get("user_msg")
+        first = named if named is not None else next(iter(arguments.values()), None)
         span.set_input(text_of(first))
 
 
@@ -149,8 +150,13 @@ def _event_output(result: Any) -> Any:
     value = result if inner is None else inner
     response = getattr(value, "response", None)
     if response is not None:
-        return text_of(response)
+        asked = getattr(value, "tool_calls", None)
+        return text_of(response) or [_asked_call(call) for call in asked or []]
     return value if isinstance(value, str) else _fields(value)
+
+
+def _asked_call(call: Any) -> dict[str, Any]:
+    return {"name": str(call.tool_name), "arguments": simplify(call.tool_kwargs)}
 
 
 def _fields(event: Any) -> Any:

@@ -1,84 +1,85 @@
 """Streamed answers: generated while the program reads them, in the context of the query."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import weakref
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-Done = Callable[[str], None]
-"""Called once with the text that was streamed."""
+Done = Callable[[str, BaseException | None], None]
+"""Called once with the text that was streamed, and the error that ended it."""
 
 
 def hold_response(response: Any, context: Context, done: Done) -> None:
-    """Replace the generator of a streaming response; `done` is called when it ends."""
+    """Replace the generator of a streaming response; `done` is called when it ends.
+
+    It ends at its end, when closed, when it fails, or when nobody holds it any more.
+    """
     tokens = response.response_gen
+    held = _Held(context, done)
     response.response_gen = (
-        _AsyncTokens(tokens, context, done)
-        if hasattr(tokens, "__anext__")
-        else _Tokens(iter(tokens), context, done)
+        _read_async(tokens, held) if hasattr(tokens, "__anext__") else _read(iter(tokens), held)
     )
+    weakref.finalize(response.response_gen, held.finish)
 
 
 class _Held:
-    """A stream of texts that ends once: at its end, when closed, or when it is let go."""
+    """What was read of a stream, and whom to tell when it ends, once."""
 
-    def __init__(self, tokens: Any, context: Context, done: Done) -> None:
-        self._tokens = tokens
-        self._context = context
+    def __init__(self, context: Context, done: Done) -> None:
+        self.context = context
+        self.texts: list[str] = []
         self._done: Done | None = done
-        self._texts: list[str] = []
 
-    def _finish(self) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
+        """Tell of the end."""
         done, self._done = self._done, None
         if done is not None:
-            done("".join(self._texts))
-
-    def _take(self, token: Any) -> Any:
-        self._texts.append(str(token))
-        return token
-
-    def __del__(self) -> None:
-        self._finish()
+            done("".join(self.texts), error)
 
 
-class _Tokens(_Held, Iterator[Any]):
-    def __iter__(self) -> Iterator[Any]:
-        return self
+def _read(tokens: Any, held: _Held) -> Generator[Any, None, None]:
+    try:
+        while True:
+            attached = otel_context.attach(held.context)
+            try:
+                token = next(tokens)
+            except StopIteration:
+                break
+            finally:
+                otel_context.detach(attached)
+            held.texts.append(str(token))
+            yield token
+    except GeneratorExit:
+        if hasattr(tokens, "close"):
+            tokens.close()
+        raise
+    except BaseException as error:
+        held.finish(error)
+        raise
+    finally:
+        held.finish()
 
-    def __next__(self) -> Any:
-        token = otel_context.attach(self._context)
-        try:
-            return self._take(next(self._tokens))
-        except BaseException:
-            self._finish()
-            raise
-        finally:
-            otel_context.detach(token)
 
-    def close(self) -> None:
-        """End the stream, as a generator's `close` does."""
-        if hasattr(self._tokens, "close"):
-            self._tokens.close()
-        self._finish()
-
-
-class _AsyncTokens(_Held, AsyncIterator[Any]):
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    async def __anext__(self) -> Any:
-        token = otel_context.attach(self._context)
-        try:
-            return self._take(await anext(self._tokens))
-        except BaseException:
-            self._finish()
-            raise
-        finally:
-            otel_context.detach(token)
-
-    async def aclose(self) -> None:
-        """End the stream, as a generator's `aclose` does."""
-        if hasattr(self._tokens, "aclose"):
-            await self._tokens.aclose()
-        self._finish()
+async def _read_async(tokens: Any, held: _Held) -> AsyncGenerator[Any, None]:
+    try:
+        while True:
+            attached = otel_context.attach(held.context)
+            try:
+                token = await anext(tokens)
+            except StopAsyncIteration:
+                break
+            finally:
+                otel_context.detach(attached)
+            held.texts.append(str(token))
+            yield token
+    except GeneratorExit:
+        if hasattr(tokens, "aclose"):
+            await tokens.aclose()
+        raise
+    except BaseException as error:
+        held.finish(error)
+        raise
+    finally:
+        held.finish()
