@@ -249,3 +249,29 @@ def test_a_sweep_with_one_parameter_has_no_heat_map_and_none_without_figures_a_p
     )
     assert view_plot(bare, []) is None
     assert bare.minimises
+
+
+def test_a_verdict_on_time_alone_says_so_and_what_the_score_did() -> None:
+    before, after = report([True, False] * 15), report([False, True] + [True, False] * 14)
+    for one, took in ((before, 0.1), (after, 0.3)):
+        for number, case in enumerate(one.examples):
+            case.repeats[0].scores["latency_s"] = ScoreResult(value=took + number / 100)
+        one.scorers.append(ScorerInfo(name="latency_s", lower_is_better=True))
+    verdict = view_verdict(
+        after, compare(after, before), here="#2", there="#1", why="", chosen="right"
+    )
+    assert verdict.title == "#2 is worse than #1 at latency_s"
+    assert verdict.lines[0] == "right is 0.500 in both."
+    assert verdict.lines[1].startswith("latency_s rose from 0.245 to 0.445: +0.200")
+    assert verdict.lines[2] == "1 example regressed by right."
+
+
+def test_of_repeats_the_first_that_answered_is_shown() -> None:
+    whole = report([True, False])
+    first = whole.examples[0]
+    first.repeats = [Repeat(error="boom"), *first.repeats]
+    (failed, _) = group_rows(
+        whole, None, parse_examples(""), score="right", moved=Moved(), columns=[], everything=True
+    )
+    (row,) = failed.rows
+    assert (row.actual, row.error, row.broken) == ("Answer 0", "", "1 of 2 failed")

@@ -11,10 +11,10 @@ from pellucid.server.services.evaluations import interval_of
 from pellucid.server.web.evaluation_view import figure, is_low, signed, span
 from pellucid.server.web.example_query import Moved, meets
 from pellucid.server.web.format import format_score, quote_term
-from pellucid.server.web.gist import ANSWERED, ASKED, gist_of_preview
+from pellucid.server.web.gist import ANSWERED, ASKED
 from pellucid.server.web.values import json_line
 
-SHOWN = 200
+SHOWN = 100
 """Rows of one group that are shown before the rest is asked for."""
 GIST = 300
 NOTICED = 0.05
@@ -48,6 +48,9 @@ class Row:
     expected: str
     actual: str
     error: str
+    """Why it failed, where no repeat gave an output."""
+    broken: str
+    """How many repeats failed, where some did not."""
     cells: list[Cell]
     duration_ns: int | None
     trace_id: str | None
@@ -176,9 +179,11 @@ def gist(value: Any, keys: Sequence[str]) -> str:
     """Return the telling text of inputs or an output, in one line."""
     if isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
+    if isinstance(value, dict):
+        told = (value[key] for key in keys if isinstance(value.get(key), str) and value[key])
+        value = next(told, value)
     text = json_line(value) if value is not None else ""
-    found = gist_of_preview(text[: GIST * 4], keys) if isinstance(value, dict) else text
-    line = " ".join((found or "").split())
+    line = " ".join(text[: GIST * 4].split())
     return line if len(line) <= GIST else f"{line[:GIST]} …"
 
 
@@ -195,8 +200,10 @@ def asked_of(example: ExampleResult) -> str:
 
 
 def answered_of(example: ExampleResult | None) -> str:
-    """Return what its output says."""
-    return gist(example.output, ANSWERED) if example is not None and example.repeats else ""
+    """Return what its output says: the first that a repeat gave."""
+    repeats = example.repeats if example is not None else []
+    given = next((one.output for one in repeats if one.error is None), None)
+    return gist(given, ANSWERED)
 
 
 def cell_of(
@@ -233,6 +240,8 @@ def _row(
     summaries: dict[str, ScoreSummary],
     columns: Sequence[str],
 ) -> Row:
+    failed = sum(one.error is not None for one in example.repeats)
+    some = 0 < failed < len(example.repeats)
     times = [one.duration_s for one in example.repeats if one.duration_s is not None]
     return Row(
         id=example.id,
@@ -241,7 +250,8 @@ def _row(
         asked=asked_of(example),
         expected=gist(example.expected, ANSWERED),
         actual=answered_of(example),
-        error=" ".join((example.error or "").split())[:GIST],
+        error="" if some else " ".join((example.error or "").split())[:GIST],
+        broken=f"{failed} of {len(example.repeats)} failed" if some else "",
         cells=[cell_of(name, example, before, summaries[name]) for name in columns],
         duration_ns=round(sum(times) / len(times) * 1e9) if times else None,
         trace_id=example.trace_id if example.repeats else None,

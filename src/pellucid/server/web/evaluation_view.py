@@ -114,22 +114,23 @@ def view_verdict(
     better = [change for change in changes if change.verdict == BETTER]
     worse = [change for change in changes if change.verdict == WORSE]
     same = [change for change in changes if change.verdict == NO_CLEAR_CHANGE]
+    moved = [*worse, *better]
     if better and worse:
         kind = "mixed"
         title = f"{here} is better at {_names(better)}, worse at {_names(worse)}"
-    elif better or worse:
+    elif moved:
         kind = BETTER if better else WORSE
-        title = f"{here} is {kind} than {there}"
+        aside = all(change.name in OPERATIONS for change in moved)
+        title = f"{here} is {kind} than {there}{f' at {_names(moved)}' if aside else ''}"
     else:
         kind, title = "none", f"No clear change between {there} and {here}"
-    moved = sorted([*worse, *better], key=lambda change: change.name != chosen)
-    lines = [_sentence(change) for change in moved[:1] + worse[:1] if change in moved]
-    lines = list(dict.fromkeys(lines))
-    lines += _also(better, worse, moved[:1] + worse[:1])
-    if same and moved:
-        lines.append(f"No clear change in {_names(same)}.")
-    elif same:
-        lines += [_sentence(change) for change in same if change.name == chosen]
+    told = [change for change in changes if change.name == chosen]
+    told += [change for change in worse[:1] + moved[:1] if change not in told]
+    lines = [_sentence(change) for change in told[:2]]
+    lines += _also(better, worse, told[:2])
+    untold = [change for change in same if change not in told[:2]]
+    if untold and (moved or not told):
+        lines.append(f"No clear change in {_names(untold)}.")
     main = comparison.changes.get(chosen or "")
     if main is not None and main.regressions:
         lines.append(f"{plural(len(main.regressions), 'example')} regressed by {main.name}.")
@@ -258,6 +259,12 @@ def _sentence(change: Change) -> str:
         return f"{_plain(change.name)} is {figure(change.mean)} in both."
     went = "rose" if change.difference > 0 else "fell"
     sure = f" ({span(change.interval, signs=True)})" if change.interval else ""
+    if change.verdict == NO_CLEAR_CHANGE:
+        advice = view_change(change).advice
+        return (
+            f"{_plain(change.name)} shows no clear change: {signed(change.difference)}{sure}, "
+            f"p {p_value(change.p_value)}.{' ' if advice else ''}{advice}"
+        )
     return (
         f"{_plain(change.name)} {went} from {figure(change.baseline_mean)} to "
         f"{figure(change.mean)}: {signed(change.difference)}{sure}, p {p_value(change.p_value)}."

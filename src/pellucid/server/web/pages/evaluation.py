@@ -129,8 +129,13 @@ async def show_evaluation(
     experiment = await traces.get_experiment(slug_of(opened.run.experiment))
     place = Place.of(experiment, "evaluations", rail=True)
     options = await evaluations.list_baselines(opened.run)
-    page = await threads.run(_page, opened, place, options, dict(asked))
-    return page.respond(status=400 if page.fault else 200)
+
+    def render() -> Response[str]:
+        page = _page(opened, place, options, dict(asked))
+        return page.respond(status=400 if page.fault else 200)
+
+    # Hundreds of rows take a while; the loop is not to wait for them.
+    return await threads.run(render)
 
 
 @get("/evaluations/{run_id:str}/example", include_in_schema=False)
