@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
+from pellucid.core.packing import Packer
 from pellucid.core.span import DecodedSpan
 from pellucid.semconv.attributes import PENDING
 
 DIGEST_BYTES = 16
 
-_encoder = msgspec.msgpack.Encoder(order="sorted")
+_packer = Packer(msgspec.msgpack.Encoder(order="sorted"))
 
 
 def digest_of(decoded: DecodedSpan) -> bytes:
@@ -22,7 +23,7 @@ def digest_of(decoded: DecodedSpan) -> bytes:
     cutting. Never raises.
     """
     try:
-        encoded = _encoder.encode(decoded)
+        encoded: bytes | bytearray = _packer.pack(decoded)
     except (TypeError, ValueError, OverflowError, RecursionError):
         # Lone surrogates, integers beyond 64 bits, foreign types: slow and exact.
         encoded = _encode_anything(decoded).encode("utf-8", "surrogatepass")

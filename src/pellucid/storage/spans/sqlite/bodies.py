@@ -19,6 +19,7 @@ import msgspec
 import zstandard
 from msgspec.structs import replace
 
+from pellucid.core import packing
 from pellucid.core.span import Attributes, DecodedSpan, Scope, Span
 
 BLOCK_SPANS: Final = 32
@@ -52,6 +53,7 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_packer = packing.Packer(_encoder)
 _decoder = msgspec.msgpack.Decoder(_Packed)
 _block_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
@@ -80,7 +82,7 @@ def pack(decoded: DecodedSpan, span: Span) -> bytes:
     if _are_among(span.attributes, decoded.attributes):
         names = list(span.attributes)
         changes["attributes"] = {}
-    return _encoder.encode(_Packed(decoded, replace(span, **changes), shared, names))
+    return bytes(_packer.pack(_Packed(decoded, replace(span, **changes), shared, names)))
 
 
 def _equal(first: Any, second: Any) -> bool:
