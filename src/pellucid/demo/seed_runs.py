@@ -148,7 +148,7 @@ def _log(one: _Iteration, project: Path, rng: random.Random) -> None:
         _log_files(one)
         if one.number == BEST:
             run.set_notes("Small chunks and exact figures: the answers are right at last.")
-        _ask(one)
+        _answer("How high is the stack that holds all of Wikipedia?", one.discs)
 
 
 def _log_files(one: _Iteration) -> None:
@@ -179,8 +179,8 @@ def _scene(discs: int, *, house_m: float) -> Scene:
 
 
 @pellucid.trace(name="answer", kind="AGENT")
-def _ask(one: _Iteration) -> str:
-    return f"{one.discs:,} discs make a stack of {one.discs * 0.0012:.2f} m."
+def _answer(question: str, discs: int) -> str:
+    return f"{discs:,} discs make a stack of {discs * 0.0012:.2f} m."
 
 
 if __name__ == "__main__":

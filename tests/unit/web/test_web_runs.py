@@ -287,6 +287,7 @@ def test_hostile_names_stay_text_in_the_table() -> None:
         experiment=experiment,
         view=view,
         fault=None,
+        faulty="",
         own=own,
         columns=columns,
         value_name=HOSTILE,

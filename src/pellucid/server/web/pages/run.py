@@ -2,18 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from pellucid.core.errors import NotFound
-from pellucid.core.run import Artifact, MetricSummary, Run
+from pellucid.core.run import Artifact, LineagePoint, MetricSummary, Run
 from pellucid.core.run_views import SnapshotView
 from pellucid.core.score import Score
 from pellucid.core.snapshot import EntryPoint, TreeFile
 from pellucid.core.trace import ExperimentSummary, TraceSummary
 from pellucid.server.services.artifacts import ArtifactService
-from pellucid.server.services.runs import RunService
+from pellucid.server.services.runs import MAX_LINEAGE, RunService
 from pellucid.server.services.snapshots import SnapshotService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.charts import Chart, draw_metric
@@ -99,6 +100,8 @@ class RunPage(Page):
     children: list[Run] = doc("The runs that are part of this one")
     conflicts: list[tuple[str, str, str]] = doc("Params with several values: name, kept, others")
     best_in: str = doc("The metric or score in which it is the best of its experiment, if it is")
+    best: Run | None = doc("The best run of the experiment, if it is another one")
+    came_from: LineagePoint | None = doc("The run whose code it began with, on the snapshot's tab")
     run_count: int = doc("How many runs the experiment has")
     before: Run | None = doc("The run before it in the experiment")
     after: Run | None = doc("The run after it")
@@ -146,6 +149,7 @@ async def show_run(
     if snapshot is None and run.snapshot_id:
         entry = await _entry_point(snapshots, run.snapshot_id)
     experiment = await _experiment(traces, run)
+    standing = await _standing(runs, run)
     return RunPage(
         title=f"#{run.number} {run.name}".strip(),
         place=Place.of(experiment, "runs", rail=tab in {"files", "snapshot"}),
@@ -182,7 +186,9 @@ async def show_run(
             )
             for one in run.conflicts
         ],
-        best_in=await _best_in(runs, run),
+        best_in=standing.best_in,
+        best=standing.best,
+        came_from=await _came_from(runs, run) if tab == "snapshot" else None,
         run_count=experiment.run_count if experiment else 0,
         before=await _neighbour(runs, run, -1),
         after=await _neighbour(runs, run, 1),
@@ -287,11 +293,24 @@ async def _entry_point(snapshots: SnapshotService, snapshot_id: str) -> EntryPoi
         return None
 
 
-async def _best_in(runs: RunService, run: Run) -> str:
+class _Standing(NamedTuple):
+    best_in: str
+    best: Run | None
+
+
+async def _standing(runs: RunService, run: Run) -> _Standing:
+    """Tell in which value a run is its experiment's best, or which run is."""
     value = pick_value([run], pick_columns([run]))
     best = await find_best(runs, run.experiment, "", value, goal_of(value)) if value else None
-    is_best = best is not None and read_value(best, value) == read_value(run, value)
-    return value.partition(".")[2] if is_best else ""
+    if best is not None and read_value(best, value) == read_value(run, value):
+        return _Standing(value.partition(".")[2], None)
+    return _Standing("", best)
+
+
+async def _came_from(runs: RunService, run: Run) -> LineagePoint | None:
+    points = {p.run_id: p for p in await runs.list_lineage(run.experiment, limit=MAX_LINEAGE)}
+    point = points.get(run.id)
+    return points.get(point.parent_run_id or "") if point else None
 
 
 async def _find(runs: RunService, run_id: str | None) -> Run | None:

@@ -75,6 +75,7 @@ class RunsPage(Page):
     experiment: ExperimentSummary = doc("The experiment")
     view: View = doc("What the address says: query, order, columns, group, baseline")
     fault: QueryFault | None = doc("What is wrong with the query or the order, if anything")
+    faulty: str = doc("Which of the two is wrong: `query` or `order`")
     own: list[Column] = doc("The columns that every table has")
     columns: list[Column] = doc("The chosen ones")
     value_name: str = doc("The metric or score that the page follows, by its bare name")
@@ -99,6 +100,7 @@ class HistoryFragment(Fragment):
 
     history: History = doc("The staircase and its dots")
     value_name: str = doc("Name of what is drawn")
+    value: str = doc("The metric or score that is drawn")
     view: View = doc("What the address says")
     goal: str = doc("`max` or `min`")
     values: list[str] = doc("Metrics and scores that can be drawn instead")
@@ -146,6 +148,7 @@ async def list_runs(
     experiment = await traces.get_experiment(slug)
     view = read_view(request, f"/experiments/{slug}/runs")
     fault = None
+    faulty = ""
     found: list[Run] = []
     following: str | None = None
     count = 0
@@ -164,7 +167,9 @@ async def list_runs(
     except InvalidInput as error:
         if cursor and not isinstance(error, QuerySyntaxError):
             raise
-        fault = read_fault(error, view.query)
+        is_query = isinstance(error, QuerySyntaxError)
+        fault = read_fault(error, view.query if is_query else view.order)
+        faulty = "query" if is_query else "order"
     chosen = view.columns or pick_columns(found)
     value = view.value or pick_value(found, chosen)
     goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
@@ -178,6 +183,7 @@ async def list_runs(
         experiment=experiment,
         view=view,
         fault=fault,
+        faulty=faulty,
         own=own,
         columns=columns,
         value_name=value.partition(".")[2],
@@ -202,16 +208,17 @@ async def show_history(
     """Answer with the chart of the best so far."""
     experiment = await traces.get_experiment(slug)
     view = read_view(request, f"/experiments/{slug}/runs")
-    goal = view.goal if view.goal in {"max", "min"} else goal_of(view.value)
-    points = await runs.list_lineage(
-        experiment.name, value=view.value, goal=goal, limit=_HISTORY_RUNS
-    )
     names = await runs.list_columns(experiment.name)
     values = [f"score.{name}" for name in names.scores]
     values += [f"metric.{name}" for name in names.metrics if not name.startswith("system.")]
+    rising = [value for value in values if goal_of(value) == "max"]
+    value = view.value or next(iter(rising or values), "")
+    goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
+    points = await runs.list_lineage(experiment.name, value=value, goal=goal, limit=_HISTORY_RUNS)
     return HistoryFragment(
         history=draw_history(points, baseline=view.baseline),
-        value_name=view.value.partition(".")[2],
+        value_name=value.partition(".")[2],
+        value=value,
         view=view,
         goal=goal,
         values=values[:100],

@@ -2,7 +2,7 @@
 // <pl-palette>: go to a page, an experiment or a recent trace by a few letters of it.
 
 import { html, icon } from "./dom.js";
-import { formatAge, formatDuration } from "./format.js";
+import { formatAge, formatDuration, plural } from "./format.js";
 import { kindLook } from "./kinds.js";
 
 /**
@@ -57,12 +57,13 @@ class Palette extends HTMLElement {
     ]);
     const now = Date.now();
     for (const one of experiments?.experiments ?? []) {
+      const traced = plural(one.trace_count, "trace");
       this.#places.push({
         group: "Experiments",
         label: one.name,
         icon: "flask-conical",
-        note: `${one.trace_count.toLocaleString("en")} traces`,
-        href: `/experiments/${one.slug}/traces`,
+        note: one.run_count ? `${plural(one.run_count, "run")}, ${traced}` : traced,
+        href: `/experiments/${one.slug}/${one.trace_count ? "traces" : "runs"}`,
       });
     }
     for (const one of traces?.traces ?? []) {
@@ -98,6 +99,14 @@ class Palette extends HTMLElement {
         label: `Open trace ${words}`,
         icon: "list-tree",
         href: `/traces/${words}`,
+      });
+    }
+    if (/.@\d+$/.test(words)) {
+      this.#shown.unshift({
+        group: "Runs",
+        label: `Open run ${words}`,
+        icon: "flask-conical",
+        href: `/runs/${encodeURIComponent((this.input?.value ?? "").trim())}`,
       });
     }
     this.#shown = regroup(this.#shown.slice(0, MOST));

@@ -108,6 +108,15 @@ if (table) {
   show();
 }
 
+document.addEventListener("input", (event) => {
+  const field = /** @type {Element} */ (event.target);
+  if (!(field instanceof HTMLInputElement) || !field.matches("[data-filter]")) return;
+  const words = field.value.trim().toLowerCase();
+  for (const label of field.form?.querySelectorAll("label") ?? []) {
+    label.hidden = !(label.textContent ?? "").toLowerCase().includes(words);
+  }
+});
+
 document.addEventListener("keydown", (event) => {
   if (isTyping(event) || !singleKeysAllowed()) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
