@@ -227,4 +227,4 @@ def test_overhead_with_a_server_is_small(server: LiveServer) -> None:
     began = time.perf_counter()
     report = pellucid.evaluate(agent, data, [scorers.exact_match(), scorers.latency()])
     assert report.wall_s / 300 < 0.01  # the target is 2 ms, on an idle machine
-    assert time.perf_counter() - began < 6
+    assert time.perf_counter() - began < 30

@@ -203,7 +203,7 @@ def test_no_code_of_the_values_own_runs() -> None:
     }
     start = time.perf_counter()
     shown = simplify(value)
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 5
     assert "Hostile>" in shown["hostile"]
     assert "Endless" in shown["endless"]
     assert shown["dict"] == {"a": 1}

@@ -89,4 +89,4 @@ def test_long_queries_are_completed_in_time() -> None:
     for text in ("a" * 19_000, "a." * 9_000, "(" * 19_000, "a:(" * 6_000, '"' * 19_000):
         complete(text, len(text), TRACES)
         complete(text * 10, len(text), TRACES)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 20
