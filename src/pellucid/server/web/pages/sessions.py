@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from litestar import Response, get
 
 from pellucid.core.errors import NotFound
+from pellucid.core.survey import SessionSummary
 from pellucid.core.trace import ExperimentSummary, TraceSummary
-from pellucid.server.services.sessions import Session, group_sessions, read_newest
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.faults import list_faults
 from pellucid.server.web.format import quote_term, short_id
@@ -17,6 +17,7 @@ from pellucid.server.web.page import Page, Place, doc
 from pellucid.server.web.pages.trace import failed_span
 from pellucid.server.web.values import ValueView, view_value
 
+ROWS = 100
 TURNS = 50
 
 
@@ -24,7 +25,7 @@ TURNS = 50
 class SessionRow:
     """One session and where its conversation is."""
 
-    session: Session
+    session: SessionSummary
     href: str
 
 
@@ -45,9 +46,9 @@ class SessionsPage(Page):
     template = "sessions.html"
 
     experiment: ExperimentSummary = doc("The experiment")
-    rows: list[SessionRow] = doc("Its sessions")
-    counted: int = doc("The newest traces that they were found in")
-    is_partial: bool = doc("Whether there are older traces than those")
+    rows: list[SessionRow] = doc("A page of its sessions")
+    newest_url: str | None = doc("The first page, where this is a later one")
+    older_url: str | None = doc("The next page, where there is one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +57,30 @@ class SessionPage(Page):
 
     template = "session.html"
 
-    session: Session = doc("The session's totals")
+    session: SessionSummary = doc("The session's totals")
     turns: list[Turn] = doc("Its turns, at most the newest of them")
     traces_url: str = doc("The same traces as a list")
     delete_url: str = doc("Where a deletion is asked for")
 
 
 @get("/experiments/{slug:str}/sessions", include_in_schema=False)
-async def list_sessions(traces: TraceService, slug: str) -> Response[str]:
+async def list_sessions(
+    traces: TraceService, slug: str, cursor: str | None = None
+) -> Response[str]:
     """Show an experiment's sessions."""
     experiment = await traces.get_experiment(slug)
-    newest = await read_newest(traces, experiment.name, "")
+    page = await traces.list_sessions(experiment=experiment.name, limit=ROWS, cursor=cursor)
+    base = f"/experiments/{slug}/sessions"
     return SessionsPage(
         title=f"Sessions · {experiment.name}",
         place=Place.of(experiment, "sessions"),
         experiment=experiment,
         rows=[
             SessionRow(session=session, href=_address(slug, session.session_id))
-            for session in group_sessions(newest.traces)
+            for session in page.sessions
         ],
-        counted=len(newest.traces),
-        is_partial=newest.is_partial,
+        newest_url=base if cursor else None,
+        older_url=f"{base}?{urlencode({'cursor': page.next})}" if page.next else None,
     ).respond()
 
 
@@ -85,15 +89,15 @@ async def show_session(traces: TraceService, slug: str, id: str) -> Response[str
     """Show one session as a conversation."""
     experiment = await traces.get_experiment(slug)
     query = f"session={quote_term(id)}"
-    found = (await read_newest(traces, experiment.name, query)).traces
-    if not found:
+    page = await traces.list_sessions(experiment=experiment.name, query=query, limit=1)
+    if not page.sessions:
         raise NotFound(f"Experiment {experiment.name} has no session {id[:80]!r}.")
-    shown = sorted(found, key=lambda trace: (trace.start_ns, trace.trace_id))[-TURNS:]
-    turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown))
+    shown = await traces.list_session_traces(experiment.name, id)
+    turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown[-TURNS:]))
     return SessionPage(
         title=f"Session {short_id(id)}",
         place=Place.of(experiment, "sessions"),
-        session=group_sessions(found)[0],
+        session=page.sessions[0],
         turns=list(turns),
         traces_url=f"/experiments/{slug}/traces?{urlencode({'query': query})}",
         delete_url=f"/experiments/{slug}/delete?{urlencode({'session': id})}",
