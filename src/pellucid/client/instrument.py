@@ -162,12 +162,14 @@ def open_span(
     *,
     parent: Context | None = None,
     attributes: Mapping[str, Any] | None = None,
+    start_ns: int | None = None,
 ) -> Span:
     """Start a span that the caller ends; it becomes current only inside `current(span)`.
 
     `parent` is an OpenTelemetry context; by default the current one.
     """
-    return Span(start(name, {**kind_attributes(kind), **(attributes or {})}, kind, parent))
+    known = {**kind_attributes(kind), **(attributes or {})}
+    return Span(start(name, known, kind, parent, start_ns))
 
 
 def context_of(span: Span, parent: Context | None = None) -> Context:
@@ -185,6 +187,15 @@ def current(span: Span) -> Iterator[Span]:
         otel_context.detach(token)
 
 
+def drop_frame(error: BaseException) -> None:
+    """Take the calling wrapper's frame out of what it is about to raise again with a bare `raise`.
+
+    Programs and frameworks show tracebacks to people and to models: they read as without tracing.
+    """
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next
+
+
 class ModelCall:
     """A framework's span for one call of a model.
 
@@ -192,12 +203,38 @@ class ModelCall:
     but adds what only the wire knows: parameters, usage, finish reason, first token.
     """
 
-    __slots__ = ("seen", "span")
+    __slots__ = ("_claimed", "_lock", "seen", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         self.seen = 0
         """How many requests it has turned out to be."""
+        self._claimed = False
+        self._lock = threading.Lock()  # guards seen and _claimed
+
+    def claim(self) -> Context | None:
+        """Take the span for one request; where another has it, return where to open one beside.
+
+        A framework may ask for several answers by several requests; each is a call of its own,
+        unless the span is a root, which has no beside.
+        """
+        beside = self.beside()
+        with self._lock:
+            self.seen += 1
+            if beside is None or not self._claimed:
+                self._claimed = True
+                return None
+        return beside
+
+    def beside(self) -> Context | None:
+        """Return the context in which a span is this one's sibling; None if this is a root."""
+        above = getattr(self.span.otel_span, "parent", None)
+        return None if above is None else otel.set_span_in_context(otel.NonRecordingSpan(above))
+
+    def release(self) -> None:
+        """Give the span back after a request that failed: the next is another try."""
+        with self._lock:
+            self._claimed = False
 
 
 @contextmanager

@@ -9,6 +9,7 @@
 call alone. The span is current while the function runs, fails with what leaves it, and ends after.
 """
 
+import asyncio
 import functools
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -18,11 +19,12 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from pellucid.client.instrument import Integration, context_of
+from pellucid.client.instrument import Integration, context_of, drop_frame
 from pellucid.client.patching import Wrap
 from pellucid.client.tracing.span import Span
 
 _log = logging.getLogger("pellucid")
+_STAGE = otel_context.create_key("pellucid-stage")
 
 
 class Stage:
@@ -39,7 +41,12 @@ class Stage:
         expected: Callable[[BaseException], bool] | None = None,
     ) -> None:
         self.span = span
-        self.context = context_of(span) if context is None else context
+        context = context_of(span) if context is None else context
+        outer = otel_context.get_value(_STAGE, context)
+        self.outer = outer if type(outer) is Stage else None
+        self.was_let_go = False
+        """Whether whom it yields to has stopped listening."""
+        self.context = otel_context.set_value(_STAGE, self, context)
         self._result = result
         self._item = item
         self._expected = expected
@@ -75,7 +82,7 @@ class Stage:
 
         Nor is what `expected` says is the framework's way to tell that it is done.
         """
-        if self._expected is not None and self._expected(error):
+        if (self._expected is not None and self._expected(error)) or _is_leftover(self, error):
             self.span.end()
         else:
             self.span.__exit__(type(error), error, None)
@@ -87,6 +94,10 @@ class Stage:
         self.span.end()
         if self._last is not None:
             self._last()
+
+    def let_go(self) -> None:
+        """Note that nobody listens any more: what is cancelled below from now on has not failed."""
+        self.was_let_go = True
 
     def show(self, result: Any) -> None:
         """Show what the call returned."""
@@ -118,9 +129,13 @@ def traced_sync(integration: Integration, begin: Begin) -> Wrap:
             stage = _begin(integration, begin, self, args, kwargs)
             if stage is None:
                 return original(self, *args, **kwargs)
-            with stage.running():
-                result = original(self, *args, **kwargs)
-                stage.show(result)
+            try:
+                with stage.running():
+                    result = original(self, *args, **kwargs)
+                    stage.show(result)
+            except BaseException as error:
+                drop_frame(error)
+                raise
             return result
 
         return wrapper
@@ -137,9 +152,13 @@ def traced_async(integration: Integration, begin: Begin) -> Wrap:
             stage = _begin(integration, begin, self, args, kwargs)
             if stage is None:
                 return await original(self, *args, **kwargs)
-            with stage.running():
-                result = await original(self, *args, **kwargs)
-                stage.show(result)
+            try:
+                with stage.running():
+                    result = await original(self, *args, **kwargs)
+                    stage.show(result)
+            except BaseException as error:
+                drop_frame(error)
+                raise
             return result
 
         return wrapper
@@ -159,9 +178,14 @@ def traced_async_generator(integration: Integration, begin: Begin) -> Wrap:
         async def wrapper(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             stage = _begin(integration, begin, self, args, kwargs)
             generator = original(self, *args, **kwargs)
+            yielded = False
             if stage is None:
-                async for item in generator:
-                    yield item
+                try:
+                    async for item in generator:
+                        yield item
+                except BaseException as error:
+                    drop_frame(error)
+                    raise
                 return
             try:
                 while True:
@@ -171,17 +195,44 @@ def traced_async_generator(integration: Integration, begin: Begin) -> Wrap:
                         except StopAsyncIteration:
                             break
                     stage.show_item(item)
+                    yielded = True
                     yield item
+                    yielded = False
             except BaseException as error:
-                with stage.current():
-                    await generator.aclose()
-                stage.fail(error)
+                # At a `yield`, these come from the loop that closes what the program has left.
+                if yielded and isinstance(error, GeneratorExit | asyncio.CancelledError):
+                    stage.let_go()
+                try:
+                    with stage.current():
+                        await generator.aclose()
+                finally:
+                    stage.fail(error)
+                drop_frame(error)
                 raise
             stage.end()
 
         return wrapper
 
     return wrap
+
+
+def is_let_go() -> bool:
+    """Tell whether this code works for a stream that the program has left."""
+    stage = otel_context.get_value(_STAGE)
+    return type(stage) is Stage and _works_for_nobody(stage)
+
+
+def _is_leftover(stage: Stage, error: BaseException) -> bool:
+    return isinstance(error, asyncio.CancelledError | GeneratorExit) and _works_for_nobody(stage)
+
+
+def _works_for_nobody(stage: Stage) -> bool:
+    found: Stage | None = stage
+    while found is not None:
+        if found.was_let_go:
+            return True
+        found = found.outer
+    return False
 
 
 def _begin(

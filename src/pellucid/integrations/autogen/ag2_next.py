@@ -14,7 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from pellucid.client.encoding import simplify
-from pellucid.client.instrument import Integration, current, model_call, open_span
+from pellucid.client.instrument import Integration, current, drop_frame, model_call, open_span
 from pellucid.client.patching import Patch, Undo, patch_all
 from pellucid.client.stages import Stage, captures
 from pellucid.client.tracing import context as ambient
@@ -58,10 +58,14 @@ async def _turn(agent: Any, event: Any, context: Any, drive: Callable[[], Awaita
     span = open_span(name, SpanKind.AGENT, attributes=held)
     if captures(INTEGRATION):
         span.set_input(_text(event) or simplify(event))
-    with Stage(span, context=_session_context(span, held)).running():
-        reply = await drive()
-        if captures(INTEGRATION):
-            span.set_output(reply.body)
+    try:
+        with Stage(span, context=_session_context(span, held)).running():
+            reply = await drive()
+            if captures(INTEGRATION):
+                span.set_output(reply.body)
+    except BaseException as error:
+        drop_frame(error)
+        raise
     return reply
 
 

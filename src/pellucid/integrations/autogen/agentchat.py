@@ -7,8 +7,10 @@ integration, below the agent's.
 
 import contextlib
 import functools
+import uuid
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
@@ -24,6 +26,7 @@ from pellucid.client.stages import (
     traced_async,
     traced_async_generator,
 )
+from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import Message, Part, SpanKind
 from pellucid.semconv import attributes as names
@@ -39,6 +42,14 @@ _MANAGERS = (
     "_swarm_group_chat:SwarmGroupChatManager",
     "_graph._digraph_group_chat:GraphFlowManager",
 )
+_ORCHESTRATOR = "_magentic_one._magentic_one_orchestrator:MagenticOneOrchestrator"
+_ANSWERING = (
+    "autogen_agentchat.agents._assistant_agent:AssistantAgent",
+    "autogen_agentchat.agents._code_executor_agent:CodeExecutorAgent",
+    "autogen_agentchat.agents._society_of_mind_agent:SocietyOfMindAgent",
+    "autogen_agentchat.agents._user_proxy_agent:UserProxyAgent",
+)
+"""Agents that programs also call by `on_messages`, below what runs a task."""
 _EXECUTORS = (
     "autogen_ext.code_executors.local:LocalCommandLineCodeExecutor",
     "autogen_ext.code_executors.docker:DockerCommandLineCodeExecutor",
@@ -52,6 +63,7 @@ _OTHER_CLIENTS = (
     "autogen_ext.models.ollama._ollama_client:BaseOllamaChatCompletionClient",
     "autogen_ext.models.replay._replay_chat_completion_client:ReplayChatCompletionClient",
 )
+_sessions: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
 _running: dict[str, Context] = {}
 """Group topic of a running team → the context of its span: a runtime that the user started before
 processes messages in a context of its own."""
@@ -67,11 +79,16 @@ def install() -> Undo:
         Patch(f"{_TEAMS}._base_group_chat:BaseGroupChat.run_stream", _stream(_team)),
         Patch(f"{_TEAMS}._chat_agent_container:ChatAgentContainer.handle_request", _async(_turn)),
         Patch(f"{_TEAMS}._chat_agent_container:ChatAgentContainer._log_message", _heard),
+        Patch(f"{_TEAMS}.{_ORCHESTRATOR}.handle_start", _async(_orchestrate), False),
+        Patch(f"{_TEAMS}.{_ORCHESTRATOR}.handle_agent_response", _async(_orchestrate), False),
         Patch(f"{_TOOLS}:BaseTool.run_json", _async(_tool)),
         Patch(f"{_TOOLS}:BaseStreamTool.run_json_stream", _stream(_stream_tool)),
         Patch("autogen_core._telemetry._tracing:TraceHelper.trace_block", _silent),
         Patch("autogen_core._telemetry._genai:trace", _no_tracers),
     )
+    for agent in _ANSWERING:
+        undo.add(Patch(f"{agent}.on_messages", _async(_answer), False).apply())
+        undo.add(Patch(f"{agent}.on_messages_stream", _stream(_answer), False).apply())
     for manager in _MANAGERS:
         undo.add(Patch(f"{_TEAMS}.{manager}.select_speaker", _async(_speaker), False).apply())
     for target in _EXECUTORS:
@@ -146,19 +163,20 @@ def _heard(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _TURN = otel_context.create_key("pellucid-agentchat-turn")
+_AGENT = otel_context.create_key("pellucid-agentchat-agent")
 
 
 def _team(team: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
     topic = str(team._group_topic_type)
-    span = open_span(str(team.name), SpanKind.CHAIN, parent=_parents.pop(topic, None))
+    parent = _parents.pop(topic, None)
+    session = _session(str(getattr(team, "_team_id", "")), parent)
+    span = open_span(str(team.name), SpanKind.CHAIN, parent=parent, attributes=session)
     span.set_attribute("autogen.team", type(team).__name__)
     members = [str(member.name) for member in getattr(team, "_participants", [])]
     span.set_attribute("autogen.participants", members)
     _show_task(span, kwargs.get("task"))
-    context = context_of(span)
-
-    stage = Stage(span, item=_show_result, context=context)
-    _running[topic] = context
+    stage = Stage(span, item=_show_result, context=context_of(span, parent))
+    _running[topic] = stage.context
     stage.finally_(lambda: _running.pop(topic, None))
     return stage
 
@@ -166,7 +184,42 @@ def _team(team: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
 def _agent(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
     span = _open_agent(agent)
     _show_task(span, kwargs.get("task"))
-    return Stage(span, result=_show_result, item=_show_result)
+    context = otel_context.set_value(_AGENT, agent, context_of(span))
+    return Stage(span, result=_show_result, item=_show_result, context=context)
+
+
+def _answer(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
+    if otel_context.get_value(_AGENT) is agent:
+        return None
+    span = _open_agent(agent)
+    asked = args[0] if args else kwargs.get("messages", [])
+    if asked:
+        _show_task(span, list(asked))
+    context = otel_context.set_value(_AGENT, agent, context_of(span))
+
+    def show(span: Span, item: Any) -> None:
+        if hasattr(item, "chat_message"):
+            _show_said(span, item.chat_message)
+
+    return Stage(span, result=show, item=show, context=context)
+
+
+def _orchestrate(manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    """What plans, and says whose turn it is and what to do, takes its turns as an agent."""
+    parent = _running.get(str(manager._group_topic_type))
+    name = str(getattr(manager, "_name", "MagenticOneOrchestrator"))
+    span = open_span(name, SpanKind.AGENT, parent=parent, attributes={names.AGENT_NAME: name})
+    heard = getattr(args[0] if args else kwargs.get("message"), "messages", None)
+    if heard:
+        _show_task(span, list(heard))
+    elif manager._message_thread:
+        _show_task(span, list(manager._message_thread[-1:]))
+
+    def show(span: Span, _: Any) -> None:
+        if manager._message_thread:
+            _show_said(span, manager._message_thread[-1])
+
+    return Stage(span, result=show, context=context_of(span, parent))
 
 
 def _turn(container: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
@@ -181,13 +234,18 @@ def _turn(container: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stag
     if captures(INTEGRATION) and heard:
         span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(heard))
         span.set_input(_text(heard[-1]))
-    context = otel_context.set_value(_TURN, span, context_of(span))
+    context = otel_context.set_value(_TURN, span, context_of(span, parent))
+    context = otel_context.set_value(_AGENT, agent, context)
     return Stage(span, context=context)
 
 
 def _open_agent(agent: Any, parent: Context | None = None) -> Span:
     name = str(agent.name)
-    span = open_span(name, SpanKind.AGENT, parent=parent, attributes={names.AGENT_NAME: name})
+    held = {names.AGENT_NAME: name}
+    if parent is None:
+        known = _sessions.setdefault(agent, uuid.uuid4().hex)
+        held |= _session(known, parent)
+    span = open_span(name, SpanKind.AGENT, parent=parent, attributes=held)
     description = getattr(agent, "description", None)
     if description:
         span.set_attribute("gen_ai.agent.description", description)
@@ -205,7 +263,16 @@ def _speaker(manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sta
     def show(span: Span, chosen: Any) -> None:
         span.set_output(chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen)
 
-    return Stage(span, result=show)
+    context = None if parent is None else context_of(span, parent)
+    return Stage(span, result=show, context=context)
+
+
+def _session(known: str, parent: Context | None) -> dict[str, str]:
+    """Return a root's attribute: run again, a team or an agent goes on with its memory."""
+    above = otel.get_current_span(parent).get_span_context().is_valid
+    if above or not known or ambient.current().session_id is not None:
+        return {}
+    return {names.CONVERSATION_ID: known}
 
 
 def _open_tool(name: str, arguments: Any, call_id: Any = None) -> Span:
@@ -234,7 +301,8 @@ def _stream_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> St
     )
 
     def show(span: Span, item: Any) -> None:
-        _show_tool_result(span, tool, item)
+        if isinstance(item, tool._return_type):  # not what it yields on its way
+            _show_tool_result(span, tool, item)
 
     return Stage(span, item=show)
 
