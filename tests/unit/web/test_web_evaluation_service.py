@@ -110,6 +110,7 @@ SWEPT = StoredSweep(
 FILES = {
     ("a", REPORT_FILE): report("a", [0.1, 0.2, 0.3, 0.4, 0.1, 0.2]),
     ("b", REPORT_FILE): report("b", [0.6, 0.8, 0.7, 0.9, 0.7, 0.9]),
+    ("c", REPORT_FILE): b'{"broken',
     ("s", SWEEP_FILE): msgspec.json.encode(SWEPT),
 }
 
@@ -173,6 +174,12 @@ def test_without_numpy_the_page_names_the_line_that_installs_it(
         assert summary.figures[0].mean == pytest.approx(1.3 / 6)
 
     asyncio.run(ask())
+
+
+def test_a_report_that_cannot_be_read_leaves_the_list_whole() -> None:
+    service, _ = opened()
+    assert asyncio.run(service.summarise(RUNS[2])).examples == 0
+    assert asyncio.run(service.summarise(RUNS[5])).examples == 0
 
 
 def test_a_run_without_a_report_says_why() -> None:

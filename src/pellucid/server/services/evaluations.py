@@ -76,16 +76,16 @@ class EvaluationService:
         return [run for run in page.runs if run.parent_id not in sweeps]
 
     async def summarise(self, run: Run) -> Summary:
-        """Return an evaluation in short."""
+        """Return an evaluation in short; one whose report cannot be read has no figures."""
         try:
             digest = (await self._runs.get_artifact(run.id, REPORT_FILE)).digest
-        except NotFound:
+            found = self._figures.get(digest)
+            if found is None:
+                report = await self._read(digest)
+                found = await self._threads.run(_in_short, report)
+                self._figures.put(digest, found)
+        except (InvalidInput, NotFound):
             return Summary(run=run)
-        found = self._figures.get(digest)
-        if found is None:
-            report = await self._read(digest)
-            found = await self._threads.run(_in_short, report)
-            self._figures.put(digest, found)
         return Summary(run=run, **found)
 
     async def get(self, run: str) -> tuple[Run, Report]:

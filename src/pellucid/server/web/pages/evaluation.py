@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
-from pellucid.core.errors import NotFound, QuerySyntaxError
+from pellucid.core.errors import InvalidInput, NotFound, QuerySyntaxError
 from pellucid.core.run import Run
 from pellucid.core.slug import slug_of
 from pellucid.evals.compare import Comparison
@@ -215,7 +215,14 @@ async def _open(
         why = "" if other else "It is the first evaluation of these examples: the next has one."
     if other is None or other.id == run.id:
         return _Opened(run=run, report=report, baseline=None, before=None, comparison=None, why=why)
-    other, before = await evaluations.get(other.id)
+    try:
+        other, before = await evaluations.get(other.id)
+    except (InvalidInput, NotFound) as error:
+        if baseline:
+            raise
+        return _Opened(
+            run=run, report=report, baseline=None, before=None, comparison=None, why=error.message
+        )
     judged = await evaluations.compare(run, other)
     return _Opened(
         run=run,
