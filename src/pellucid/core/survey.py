@@ -21,6 +21,10 @@ class ScoreSurvey(msgspec.Struct, frozen=True, kw_only=True):
     """Of numbers, with true as 1 and false as 0; None where all are words."""
     least: float | None
     greatest: float | None
+    low_count: int
+    """Traces with a number below 0.5."""
+    high_count: int
+    """Traces with a number of 0.5 and up."""
     words: list[ValueCount]
 
 
@@ -49,6 +53,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool
     """Whether there are, or may be, more matches that were not counted."""
     statuses: list[ValueCount]
+    inside_count: int
+    """Traces that ended well with a failed span inside."""
     kinds: list[ValueCount]
     """Traces with a span of the kind."""
     names: list[ValueCount]

@@ -1,6 +1,6 @@
 """The facets beside the trace list: counted values, each with its terms of the query."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,39 +33,14 @@ class Facet(NamedTuple):
     remark: str = ""
 
 
-class ScoreRange(NamedTuple):
-    """A part of a score's values that is counted by a query of its own."""
-
-    name: str
-    label: str
-    terms: tuple[str, ...]
-
-
-def list_score_ranges(survey: Survey) -> list[ScoreRange]:
-    """Return the ranges to count for the scores that are numbers or truths."""
-    ranges = []
-    for score in survey.scores[:MOST_SCORES]:
-        if score.mean is not None:
-            field = f"score.{write_key(score.name)}"
-            ranges.append(ScoreRange(score.name, "below 0.5", (f"{field}<0.5",)))
-            ranges.append(ScoreRange(score.name, "0.5 and up", (f"{field}>=0.5",)))
-    return ranges
-
-
-def list_facets(
-    survey: Survey, *, inside: int, ranges: Iterable[tuple[ScoreRange, int]]
-) -> list[Facet]:
-    """Return the facets that have values, in the order of the page.
-
-    `inside` counts the traces that ended well with a failure inside, `ranges` the scores'.
-    """
-    counted = list(ranges)
+def list_facets(survey: Survey) -> list[Facet]:
+    """Return the facets that have values, in the order of the page."""
     statuses = [
         FacetValue(one.value, one.count, (f"status:{one.value}",), mark=one.value)
         for one in survey.statuses
     ]
-    if inside:
-        statuses.append(FacetValue("error inside", inside, INSIDE, mark="inside"))
+    if survey.inside_count:
+        statuses.append(FacetValue("error inside", survey.inside_count, INSIDE, mark="inside"))
     kinds = [
         FacetValue(kind_look(one.value).label, one.count, (f"kind:{one.value}",), kind=one.value)
         for one in survey.kinds
@@ -75,7 +50,7 @@ def list_facets(
         Facet("Name", _values(survey.names, lambda name: f"name={quote_term(name)}")),
         Facet("Kind", kinds),
         Facet("Model", _values(survey.models, lambda model: f"model={quote_term(model)}")),
-        *(_score(score, counted) for score in survey.scores[:MOST_SCORES]),
+        *(_score(score) for score in survey.scores[:MOST_SCORES]),
         Facet("Tag", _tags(survey)),
         Facet("User", _values(survey.users, lambda user: f"user={quote_term(user)}")[:5]),
     ]
@@ -105,12 +80,15 @@ def _tags(survey: Survey) -> list[FacetValue]:
     return sorted(values, key=lambda value: (-value.count, value.label))[:MOST_VALUES]
 
 
-def _score(score: ScoreSurvey, counted: list[tuple[ScoreRange, int]]) -> Facet:
+def _score(score: ScoreSurvey) -> Facet:
     field = f"score.{write_key(score.name)}"
     values = [
-        FacetValue(part.label, count, part.terms)
-        for part, count in counted
-        if part.name == score.name and count
+        FacetValue(label, count, (f"{field}{condition}",))
+        for label, condition, count in (
+            ("below 0.5", "<0.5", score.low_count),
+            ("0.5 and up", ">=0.5", score.high_count),
+        )
+        if count
     ]
     values += _values(score.words, lambda word: f"{field}={quote_term(word)}")
     remark = f"mean {format_score(score.mean)}" if score.mean is not None else ""

@@ -95,12 +95,42 @@ class SurveyContract:
         }
         by_name = {score.name: score for score in found.scores}
         assert (by_name["relevance"].count, by_name["relevance"].mean) == (4, 0.25)
+        assert (by_name["relevance"].low_count, by_name["relevance"].high_count) == (4, 0)
         assert by_name["good"].mean == 1.0
         assert by_name["verdict"].words == _counts(fine=1)
         few = store.survey(experiment="discs", query="status:error tag.env:dev")
         assert (few.trace_count, few.statuses) == (2, _counts(error=2))
         assert store.survey(experiment="unknown").trace_count == 0
         assert store.survey().trace_count == 12
+
+    def test_counts_are_what_a_query_would_find(self, store: SpanStore) -> None:
+        for number, failed in ((1, True), (2, False), (3, True)):
+            store.write(
+                [
+                    make_arrival(number, 1, at=number, experiment="discs"),
+                    make_arrival(
+                        number, 2, 1, at=number, status=Status.ERROR if failed else Status.OK
+                    ),
+                ]
+            )
+        store.write_scores(
+            [
+                make_score(
+                    10 * number + place, value, trace_id=trace_id(number), author=f"a{place}"
+                )
+                for number, values in ((1, [0.1, 0.5]), (2, [0.2, 0.3]), (3, [True]))
+                for place, value in enumerate(values)
+            ]
+        )
+        found = store.survey(experiment="discs")
+        (score,) = found.scores
+        for query, count in (
+            ("errors>0 status:ok", found.inside_count),
+            ("score.relevance<0.5", score.low_count),
+            ("score.relevance>=0.5", score.high_count),
+        ):
+            assert store.survey(experiment="discs", query=query).trace_count == count
+        assert (found.inside_count, score.low_count, score.high_count) == (2, 2, 1)
 
     def test_matches_are_counted_by_time(self, store: SpanStore) -> None:
         assert store.count_by_time().bins == []

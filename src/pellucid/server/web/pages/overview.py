@@ -12,7 +12,7 @@ from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
 from pellucid.core.survey import Survey, TimeBin, TimeBins
 from pellucid.server.services.traces import TraceService
-from pellucid.server.web.facets import INSIDE, Facet, FacetValue, list_facets, list_score_ranges
+from pellucid.server.web.facets import Facet, FacetValue, list_facets
 from pellucid.server.web.page import Fragment, doc
 from pellucid.server.web.terms import add_terms, drop_terms, has_terms, replace_fields
 
@@ -107,9 +107,8 @@ async def show_overview(
         query = ""
         survey, bins = await _read(traces, name, query)
     base = f"/experiments/{slug}/traces"
-    facets = await _count_facets(traces, name, query, survey)
     return OverviewPage(
-        facets=[_link(facet, base, query, survey.trace_count) for facet in facets],
+        facets=[_link(facet, base, query, survey.trace_count) for facet in list_facets(survey)],
         chart=draw_chart(bins, base, query),
         counted=survey.trace_count,
         is_partial=survey.partial,
@@ -121,16 +120,6 @@ async def _read(traces: TraceService, name: str, query: str) -> tuple[Survey, Ti
         traces.survey(experiment=name, query=query),
         traces.count_by_time(experiment=name, query=query),
     )
-
-
-async def _count_facets(traces: TraceService, name: str, query: str, survey: Survey) -> list[Facet]:
-    async def count(terms: tuple[str, ...]) -> int:
-        narrowed = add_terms(query, terms)
-        return (await traces.survey(experiment=name, query=narrowed, most=1)).trace_count
-
-    ranges = list_score_ranges(survey)
-    inside, *counts = await asyncio.gather(count(INSIDE), *(count(part.terms) for part in ranges))
-    return list_facets(survey, inside=inside, ranges=zip(ranges, counts, strict=True))
 
 
 def _link(facet: Facet, base: str, query: str, total: int) -> FacetView:

@@ -10,6 +10,7 @@ import apsw
 import msgspec
 
 from pellucid.core.query.tree import fold
+from pellucid.core.span import Status
 from pellucid.core.survey import (
     ScoreSurvey,
     SessionPage,
@@ -35,6 +36,7 @@ EMPTY_SURVEY: Final = Survey(
     trace_count=0,
     partial=False,
     statuses=[],
+    inside_count=0,
     kinds=[],
     names=[],
     models=[],
@@ -52,62 +54,80 @@ _STEPS: Final = tuple(
     )
 )
 _SQL = statements("survey")
+_HIGH: Final = 0.5
 _models = msgspec.json.Decoder(list[str])
 _tags = msgspec.json.Decoder(dict[str, str])
 
 
+class _Counts:
+    """What was counted so far."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.inside = 0
+        self.kinds: Counter[int] = Counter()
+        self.names: Counter[str] = Counter()
+        self.models: Counter[str] = Counter()
+        self.users: Counter[str] = Counter()
+        self.tags: Counter[tuple[str, str]] = Counter()
+        self.scores: dict[str, list[tuple[float | None, str | None]]] = {}
+        # By name of the score: traces with a low number, and with a high one.
+        self.low: Counter[str] = Counter()
+        self.high: Counter[str] = Counter()
+
+    def add(self, db: apsw.Connection, matches: list[Candidate], now: int) -> None:
+        keys = (_json([match.key for match in matches]),)
+        for row in rows(db, _SQL["fields_of_some"], keys):
+            code, seen, kinds, name, models, user, tags, errors = row
+            status = status_at(code, seen, now)
+            self.statuses[status.value] += 1
+            self.inside += status is Status.OK and errors > 0
+            self.kinds[kinds] += 1
+            self.names[name] += 1
+            if models != "[]":
+                self.models.update(_models.decode(models))
+            if user:
+                self.users[user] += 1
+            if tags != "{}":
+                self.tags.update(_tags.decode(tags).items())
+        low: set[tuple[str, int]] = set()
+        high: set[tuple[str, int]] = set()
+        for name, key, figure, word in rows(db, _SQL["scores_of_some"], keys):
+            self.scores.setdefault(name, []).append((figure, word))
+            if figure is not None:
+                (high if figure >= _HIGH else low).add((name, key))
+        self.low.update(name for name, _ in low)
+        self.high.update(name for name, _ in high)
+
+
 def survey(search: Search, after: Position, *, now: int, deadline: float, most: int) -> Survey:
     """Count what the newest matches have; `most` values a field are given."""
-    counts: dict[str, Counter[Any]] = {
-        name: Counter() for name in ("status", "kinds", "name", "model", "user", "tag")
-    }
-    scores: dict[str, list[tuple[float | None, str | None]]] = {}
+    counts = _Counts()
     total, partial = 0, False
     for chunk in search.chunks(after):
         matches = chunk.matches[: SURVEYED - total]
         total += len(matches)
-        _count(search.connection, matches, counts, scores, now)
+        counts.add(search.connection, matches, now)
         if len(matches) < len(chunk.matches) or time.monotonic() > deadline or total == SURVEYED:
             partial = True
             break
     tags: dict[str, list[ValueCount]] = {}
-    for (name, value), count in counts["tag"].most_common():
+    for (name, value), count in counts.tags.most_common():
         values = tags.setdefault(name, [])
         if len(values) < most:
             values.append(ValueCount(value=value, count=count))
     return Survey(
         trace_count=total,
         partial=partial,
-        statuses=_top(counts["status"], most),
-        kinds=_top(_kinds(counts["kinds"]), len(KINDS)),
-        names=_top(counts["name"], most),
-        models=_top(counts["model"], most),
-        users=_top(counts["user"], most),
+        statuses=_top(counts.statuses, most),
+        inside_count=counts.inside,
+        kinds=_top(_kinds(counts.kinds), len(KINDS)),
+        names=_top(counts.names, most),
+        models=_top(counts.models, most),
+        users=_top(counts.users, most),
         tags=tags,
-        scores=[_score(name, values, most) for name, values in sorted(scores.items())],
+        scores=[_score(name, counts, most) for name in sorted(counts.scores)],
     )
-
-
-def _count(
-    db: apsw.Connection,
-    matches: list[Candidate],
-    counts: dict[str, Counter[Any]],
-    scores: dict[str, list[tuple[float | None, str | None]]],
-    now: int,
-) -> None:
-    keys = (_json([match.key for match in matches]),)
-    for status, seen, kinds, name, models, user, tags in rows(db, _SQL["fields_of_some"], keys):
-        counts["status"][status_at(status, seen, now).value] += 1
-        counts["kinds"][kinds] += 1
-        counts["name"][name] += 1
-        if models != "[]":
-            counts["model"].update(_models.decode(models))
-        if user:
-            counts["user"][user] += 1
-        if tags != "{}":
-            counts["tag"].update(_tags.decode(tags).items())
-    for name, _, figure, word in rows(db, _SQL["scores_of_some"], keys):
-        scores.setdefault(name, []).append((figure, word))
 
 
 def _kinds(bits: Counter[int]) -> Counter[str]:
@@ -119,7 +139,8 @@ def _kinds(bits: Counter[int]) -> Counter[str]:
     return found
 
 
-def _score(name: str, values: list[tuple[float | None, str | None]], most: int) -> ScoreSurvey:
+def _score(name: str, counts: _Counts, most: int) -> ScoreSurvey:
+    values = counts.scores[name]
     truth = {"true": 1.0, "false": 0.0}
     figures = [
         figure if figure is not None else truth[word or ""]
@@ -133,6 +154,8 @@ def _score(name: str, values: list[tuple[float | None, str | None]], most: int) 
         mean=math.fsum(figures) / len(figures) if figures else None,
         least=min(figures, default=None),
         greatest=max(figures, default=None),
+        low_count=counts.low[name],
+        high_count=counts.high[name],
         words=_top(words, most),
     )
 

@@ -1,6 +1,7 @@
 -- name: fields_of_some
 -- What is counted of some traces, by key.
-SELECT t.status, t.pending_seen_ns, t.kinds, t.name, t.models, t.user_id, t.tags
+SELECT t.status, t.pending_seen_ns, t.kinds, t.name, t.models, t.user_id, t.tags,
+       t.error_count
 FROM json_each(?) k CROSS JOIN traces t ON t.key = k.value
 
 -- name: scores_of_some
