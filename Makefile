@@ -2,6 +2,7 @@
 # make test        everything: lint, types, import contracts, unit, contract, golden, integration and browser tests
 # make test-quick  the same tests without the slow ones
 # make test-integrations   the framework and evaluator environments
+# make bench       every benchmark as one table (BENCH_ARGS="--large --peers")
 # make docs        renew the generated pages of docs/reference
 # make lock        renew the hashed requirements files
 
@@ -16,7 +17,7 @@ JS := src/pellucid/server/web/static
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: docs help demo test test-quick test-integrations lint types js format lock setup clean
+.PHONY: bench docs help demo test test-quick test-integrations lint types js format lock setup clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -83,6 +84,9 @@ test-quick: setup
 test-integrations: setup
 	@sh scripts/test_evaluators.sh
 	@sh scripts/test_integrations.sh
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 docs: $(VENV)/dev.stamp
 	@$(BIN)/python scripts/write_reference.py

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 PAYLOAD = "What would it take to store all of it on discs? " * 32
+PARTS = ("caller", "process", "wall")
 STEP = 500  # calls between flushes: below any queue's limit, so that neither side drops one
 
 
@@ -98,6 +99,38 @@ def measure(side: str, url: str, calls: int) -> None:
     print(json.dumps({name: value * 1e6 for name, value in figures.items()}))
 
 
+def compare(calls: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the medians of both sides, in µs a call."""
+    server = Server(("127.0.0.1", 0), Sink)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    results: dict[str, list[dict[str, float]]] = {"bare": [], "ours": []}
+    for _ in range(rounds):
+        for side, found in results.items():
+            command = [sys.executable, __file__, "--side", side, "--url", url]
+            command += ["--calls", str(calls)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found.append(json.loads(out))
+    server.shutdown()
+    return {
+        side: {name: statistics.median(row[name] for row in found) for name in PARTS}
+        for side, found in results.items()
+    }
+
+
+def start_up(code: str) -> tuple[float, float]:
+    """Return the least CPU and wall seconds of an interpreter that runs some code."""
+    rows = []
+    for _ in range(7):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        wall = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        rows.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall))
+    return min(row[0] for row in rows), min(row[1] for row in rows)
+
+
 def startup() -> None:
     print(f"\n{'start-up, ms':44}{'CPU':>8}{'wall':>8}")
     for code in (
@@ -106,16 +139,7 @@ def startup() -> None:
         "import pellucid; pellucid.init()",
         "import opentelemetry.sdk.trace",
     ):
-        rows = []
-        for _ in range(7):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            wall = time.perf_counter() - start
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            rows.append((cpu, wall))
-        cpu, wall = min(row[0] for row in rows), min(row[1] for row in rows)
+        cpu, wall = start_up(code)
         print(f"{code:44}{cpu * 1e3:8.0f}{wall * 1e3:8.0f}")
 
 
@@ -157,23 +181,11 @@ def main() -> None:
     if options.side:
         measure(options.side, options.url, options.calls)
         return
-    server = Server(("127.0.0.1", 0), Sink)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    results: dict[str, list[dict[str, float]]] = {"bare": [], "ours": []}
-    for _ in range(options.rounds):
-        for side, found in results.items():
-            command = [sys.executable, __file__, "--side", side, "--url", url]
-            command += ["--calls", str(options.calls)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found.append(json.loads(out))
+    sides = compare(options.calls, options.rounds)
     print(f"{'µs a call':12}{'bare OTel':>12}{'Pellucid':>12}{'ratio':>8}")
-    for name in ("caller", "process", "wall"):
-        sides = {
-            side: statistics.median(row[name] for row in found) for side, found in results.items()
-        }
-        ratio = sides["ours"] / sides["bare"]
-        print(f"{name:12}{sides['bare']:12.1f}{sides['ours']:12.1f}{ratio:8.2f}")
+    for name in PARTS:
+        bare, ours = sides["bare"][name], sides["ours"][name]
+        print(f"{name:12}{bare:12.1f}{ours:12.1f}{ours / bare:8.2f}")
     startup()
     burst()
 

@@ -155,7 +155,7 @@ def measure_server(bodies: Sequence[bytes], spans: int, senders: int, packed: bo
                 cpu, began = _cpu_s(server.pid), time.perf_counter()
                 waits = [wait for share in pool.starmap(send, shares) for wait in share]
                 wall, cpu = time.perf_counter() - began, _cpu_s(server.pid) - cpu
-            memory = _memory_mb(server.pid)
+            memory = memory_mb(server.pid)
             server.stop()
             size = sum(file.stat().st_size for file in server.data_dir.glob("spans.db*"))
         finally:
@@ -220,7 +220,7 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def _memory_mb(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 

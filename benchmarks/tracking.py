@@ -105,8 +105,7 @@ def measure_server(server: LiveServer, metrics: int, runs: int) -> None:
         "PELLUCID_URL": server.url,
         "PELLUCID_SPOOL_DIR": str(server.data_dir.parent / "spool"),
     }
-    out = run_python(sys.executable, CALLER, str(metrics), environment=environment)
-    say("log_metric in one process", json.loads(out))
+    say("log_metric in one process", log_from_one_process(environment, metrics))
     for requests, size in ((300, 1), (60, 1000)):
         for senders in (1, 4):
             total = send(sys.executable, SENDER, server.url, requests, size, senders)
@@ -122,6 +121,13 @@ def measure_server(server: LiveServer, metrics: int, runs: int) -> None:
         say(f"1,000 of {runs} runs x 50 metrics", {"ms": median_ms(http, params)})
     size = (server.data_dir / "meta.db").stat().st_size
     say("meta.db", {"MB": size / 1e6})
+
+
+def log_from_one_process(environment: dict[str, str], metrics: int) -> dict[str, float]:
+    """Log metrics through the client; the environment names the server."""
+    out = run_python(sys.executable, CALLER, str(metrics), environment=environment)
+    figures: dict[str, float] = json.loads(out)
+    return figures
 
 
 def fill(server: LiveServer, runs: int) -> None:
