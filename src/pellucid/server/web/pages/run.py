@@ -265,12 +265,12 @@ async def _snapshot(snapshots: SnapshotService, run: Run, path: str) -> Snapshot
 
 def _facts(view: SnapshotView) -> list[tuple[str, str]]:
     manifest, git = view.manifest, view.manifest.git
+    commit = ""
+    if git:
+        commit = (git.commit or "none yet")[:10] + (", with changes" if git.dirty else "")
     facts = [
         ("Snapshot", view.snapshot_id[:12]),
-        (
-            "Commit",
-            f"{(git.commit or '')[:10]}{' with changes' if git.dirty else ''}" if git else "",
-        ),
+        ("Commit", commit),
         ("Branch", (git.branch or "") if git else ""),
         ("Command", " ".join(manifest.command)),
         ("Entry point", f"{manifest.entry_point.name}()" if manifest.entry_point else ""),
