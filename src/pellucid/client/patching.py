@@ -109,7 +109,9 @@ def _wrapped(original: Any, wrap: Wrap) -> Any:
     return _named(wrap(original), original)
 
 
-def _named(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+def _named(replacement: Any, original: Any) -> Any:
+    if not callable(original):
+        return replacement  # a module or a value: its attributes are not the replacement's
     if getattr(replacement, "__wrapped__", None) is not original:
         functools.update_wrapper(replacement, original)
     return replacement

@@ -80,6 +80,20 @@ def test_a_missing_required_target_leaves_nothing_patched(module: str) -> None:
     patch_all(Patch(f"{module}:gone", plus_one, required=False))()
 
 
+def test_what_stands_for_a_module_keeps_its_own_attributes(module: str) -> None:
+    thing: Any = importlib.import_module(module)
+    thing.inner = importlib.import_module("json")
+
+    class Stand:
+        def dumps(self, value: Any) -> str:
+            return "mine"
+
+    undo = patch_all(Patch(f"{module}:inner", lambda original: Stand()))  # type: ignore[return-value]
+    assert thing.inner.dumps(1) == "mine"
+    undo()
+    assert thing.inner.dumps(1) == "1"
+
+
 def test_a_wrapper_around_ours_stays(module: str) -> None:
     thing: Any = importlib.import_module(module)
     undo = patch_all(Patch(f"{module}:free", plus_one))
