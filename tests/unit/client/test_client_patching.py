@@ -88,7 +88,8 @@ def test_what_stands_for_a_module_keeps_its_own_attributes(module: str) -> None:
         def dumps(self, value: Any) -> str:
             return "mine"
 
-    undo = patch_all(Patch(f"{module}:inner", lambda original: Stand()))  # type: ignore[return-value]
+    stand: Any = Stand()
+    undo = patch_all(Patch(f"{module}:inner", lambda original: stand))
     assert thing.inner.dumps(1) == "mine"
     undo()
     assert thing.inner.dumps(1) == "1"
