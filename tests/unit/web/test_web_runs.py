@@ -214,6 +214,14 @@ def test_the_verdict_of_two_runs_names_the_changes() -> None:
     assert figure_rows(runs)[-1].name == "same"
 
 
+def test_the_verdict_of_mixed_results_counts_both_sides() -> None:
+    runs = [
+        make_run(1, metrics={"accuracy": 0.8, "cost_usd": 0.1}),
+        make_run(2, metrics={"accuracy": 0.9, "cost_usd": 0.2}),
+    ]
+    assert judge(runs, figure_rows(runs)).headline == "#2 is better in 1 measure and worse in 1"
+
+
 def test_the_verdict_says_when_a_run_is_not_finished_or_nothing_is_shared() -> None:
     runs = [make_run(1, metrics={"a": 1.0}), make_run(2, status=RunStatus.CRASHED)]
     verdict = judge(runs, figure_rows(runs))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.core.run import Run
+from pellucid.server.web.format import plural
 from pellucid.server.web.measures import (
     format_change,
     format_measure,
@@ -148,7 +149,8 @@ def _judge_two(runs: Sequence[Run], rows: Sequence[FigureRow]) -> Verdict:
     elif worse and not better:
         headline = f"{name} is worse in {_all(len(worse), len(rows))}"
     else:
-        headline = f"{name} is better in {len(better)} and worse in {len(worse)} measures"
+        measures = plural(len(better), "measure")
+        headline = f"{name} is better in {measures} and worse in {len(worse)}"
     told = [f"{_sentence(row)}" for row in [*better[:_NAMED], *worse[:_NAMED]]]
     return Verdict(headline=headline, detail=" ".join([*told, _caveat(runs)]))
 

@@ -174,7 +174,11 @@ async def list_runs(
     value = view.value or pick_value(found, chosen)
     goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
     baseline = await _find_baseline(runs, experiment.name, view.baseline)
-    best = None if fault else await find_best(runs, experiment.name, view.query, value, goal)
+    best = None
+    if found and not cursor and view.order == write_order(value, descending=goal == "max"):
+        best = None if view.group or read_value(found[0], value) is None else found[0]
+    if best is None and not fault:
+        best = await find_best(runs, experiment.name, view.query, value, goal)
     own, columns = describe_columns(view, chosen, [*found, *([baseline] if baseline else [])])
     make = _RowMaker(columns, value, goal, baseline, best)
     return RunsPage(
