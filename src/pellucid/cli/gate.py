@@ -1,12 +1,13 @@
 """`pellucid gate`: let CI fail where an evaluation breaks its rules."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+
+from pellucid.cli.tables import print_json
 
 if TYPE_CHECKING:
     from pellucid.evals.compare import Comparison
@@ -71,7 +72,7 @@ def gate(
             "rules": msgspec.to_builtins(result.results),
             "metrics": _metrics(result.comparison),
         }
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        print_json(shown)
     else:
         click.echo(str(result))
     sys.exit(0 if result.passed else 1)

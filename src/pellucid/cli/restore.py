@@ -1,6 +1,5 @@
 """`pellucid restore`: a run's code, byte for byte, in a new folder."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
+from pellucid.cli.tables import print_json
 from pellucid.client.snapshots.restore import Restored
 from pellucid.client.snapshots.restore import restore as restore_run
 
@@ -32,7 +32,7 @@ def restore(run: str, to: Path, env: bool, as_json: bool, data_dir: Any) -> None
     with connect(data_dir) as server:
         restored = restore_run(run, to, env=env, server=server)
     if as_json:
-        click.echo(json.dumps(_as_json(restored), ensure_ascii=False, indent=2))
+        print_json(_as_json(restored))
         return
     manifest = restored.manifest
     click.echo(f"Restored {manifest.file_count} files to {restored.path}")

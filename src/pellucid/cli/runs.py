@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
-from pellucid.cli.tables import plain, print_table
+from pellucid.cli.tables import plain, print_json, print_table
 
 
 @click.group()
@@ -43,7 +43,7 @@ def list_runs(
     with connect(data_dir) as server:
         page = json.loads(server.get("/api/v1/runs", params))
     if as_json:
-        click.echo(json.dumps(page, ensure_ascii=False, indent=2))
+        print_json(page)
     elif not page["runs"]:
         click.echo("No runs. Start one in Python: with pellucid.start_run(): …")
     else:
@@ -63,7 +63,7 @@ def show(run: str, as_json: bool, data_dir: Any) -> None:
         path = f"/api/v1/runs/{found['id']}/artifacts"
         artifacts = json.loads(server.get(path))["artifacts"]
     if as_json:
-        click.echo(json.dumps({**found, "artifacts": artifacts}, ensure_ascii=False, indent=2))
+        print_json({**found, "artifacts": artifacts})
     else:
         _print_run(found, artifacts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
-from pellucid.cli.tables import plain, print_table
+from pellucid.cli.tables import plain, print_json, print_table
 
 
 @click.command()
@@ -28,7 +28,7 @@ def sql(statement: str, limit: int, as_json: bool, data_dir: Path | None) -> Non
     columns, rows = result["columns"], result["rows"]
     if as_json:
         objects = [dict(zip(columns, row, strict=True)) for row in rows]
-        click.echo(json.dumps(objects, ensure_ascii=False, indent=2))
+        print_json(objects)
     else:
         print_table(columns, [[_cell(value) for value in row] for row in rows])
     if result["truncated"]:

@@ -1,6 +1,8 @@
-"""Plain tables on the terminal, of texts that others chose."""
+"""What commands print: plain tables of texts that others chose, or JSON."""
 
+import json
 from collections.abc import Sequence, Set
+from typing import Any
 
 import click
 
@@ -25,3 +27,8 @@ def print_table(
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON for people and programs."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

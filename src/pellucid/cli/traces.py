@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pellucid.cli.connection import connect, data_dir_option
-from pellucid.cli.tables import plain, print_table
+from pellucid.cli.tables import plain, print_json, print_table
 from pellucid.client.http import path_segment
 
 
@@ -30,7 +30,7 @@ def list_traces(
     with connect(data_dir) as server:
         page = json.loads(server.get("/api/v1/traces", params))
     if as_json:
-        click.echo(json.dumps(page, ensure_ascii=False, indent=2))
+        print_json(page)
     elif not page["traces"]:
         click.echo("No traces. Send one with: pellucid demo --once")
     else:
@@ -48,7 +48,7 @@ def show(trace_id: str, as_json: bool, data_dir: Any) -> None:
     with connect(data_dir) as server:
         detail = json.loads(server.get(f"/api/v1/traces/{path_segment(trace_id)}"))
     if as_json:
-        click.echo(json.dumps(detail, ensure_ascii=False, indent=2))
+        print_json(detail)
     else:
         _print_trace(detail["trace"], detail["spans"])
 
@@ -84,7 +84,7 @@ def delete(
     with connect(data_dir) as server:
         deletion = json.loads(server.delete(path, query))
     if as_json:
-        click.echo(json.dumps(deletion, indent=2))
+        print_json(deletion)
     else:
         verb = "Would delete" if dry_run else "Deleted"
         click.echo(

@@ -285,10 +285,7 @@ class ActiveRun:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.end()
-        else:
-            self.end(RunStatus.FAILED, error=f"{type(error).__name__}: {_text(error)}"[:10_000])
+        self._leave(error)
         self.wait()
 
     async def __aenter__(self) -> "ActiveRun":
@@ -302,12 +299,15 @@ class ActiveRun:
     ) -> None:
         import asyncio
 
+        self._leave(error)
+        # Other tasks go on while this one waits.
+        await asyncio.to_thread(self.wait)
+
+    def _leave(self, error: BaseException | None) -> None:
         if error is None:
             self.end()
         else:
             self.end(RunStatus.FAILED, error=f"{type(error).__name__}: {_text(error)}"[:10_000])
-        # Other tasks go on while this one waits.
-        await asyncio.to_thread(self.wait)
 
     def __call__(self, function: Any) -> Any:
         """Make `@start_run(…)` start one run a call."""

@@ -126,12 +126,6 @@ class TraceService:
         _check_limit(limit)
         return await self._readers.run(self._list_sessions, experiment, query, limit, cursor)
 
-    async def list_session_traces(self, experiment: str, session_id: str) -> list[TraceSummary]:
-        """List the newest 1,000 traces of a session, oldest first; none of an unknown one."""
-        return await self._readers.run(
-            self._store.list_session_traces, experiment, session_id, limit=MAX_LIMIT
-        )
-
     async def list_values(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
         """List texts that a field of the query language has and that begin so, in any case."""
         return await self._readers.run(

@@ -92,8 +92,8 @@ async def show_session(traces: TraceService, slug: str, id: str) -> Response[str
     page = await traces.list_sessions(experiment=experiment.name, query=query, limit=1)
     if not page.sessions:
         raise NotFound(f"Experiment {experiment.name} has no session {id[:80]!r}.")
-    shown = await traces.list_session_traces(experiment.name, id)
-    turns = await asyncio.gather(*(_read_turn(traces, trace) for trace in shown[-TURNS:]))
+    newest = await traces.list_traces(experiment=experiment.name, query=query, limit=TURNS)
+    turns = await asyncio.gather(*(_read_turn(traces, one) for one in reversed(newest.traces)))
     return SessionPage(
         title=f"Session {short_id(id)}",
         place=Place.of(experiment, "sessions"),
