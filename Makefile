@@ -1,6 +1,6 @@
 # make demo        a traced agent and its page in the browser (ONCE=1: check over HTTP and stop)
 # make test        everything: lint, types, import contracts, unit, contract, golden, integration and browser tests
-# make test-quick  the same tests without the slow ones
+# make test-quick  the same tests without the slow ones, and fewer examples of each law
 # make test-integrations   the framework and evaluator environments
 # make bench       every benchmark as one table (BENCH_ARGS="--large --peers")
 # make docs        renew the generated pages of docs/reference
@@ -79,7 +79,7 @@ test: setup lint types js
 	@$(PYTEST) -m browser
 
 test-quick: setup
-	@$(PYTEST) -m "not slow and not browser"
+	@$(PYTEST) --hypothesis-profile quick -m "not slow and not browser"
 
 test-integrations: setup
 	@sh scripts/test_evaluators.sh

@@ -1,11 +1,18 @@
 """Fixtures for all tests."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pellucid.testing.live import LiveServer
+
+# `make test-quick` asks for it. The environments of frameworks and evaluators have no hypothesis.
+with suppress(ImportError):
+    from hypothesis import settings
+
+    settings.register_profile("quick", max_examples=25)
 
 
 @pytest.fixture

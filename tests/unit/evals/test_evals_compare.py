@@ -111,6 +111,7 @@ def test_reports_without_a_shared_example_cannot_be_compared() -> None:
         pellucid.compare(first, second)
 
 
+@pytest.mark.slow
 def test_false_verdicts_stay_below_five_percent() -> None:
     generator = numpy.random.default_rng(12)
     rounds, alarms = 200, 0
