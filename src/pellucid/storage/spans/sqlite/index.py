@@ -1,7 +1,7 @@
 """The search index in the file: documents of words, facts, and which of them are in doubt."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -89,10 +89,19 @@ class SearchIndex:
         self._db.execute(_SQL["add_document"], (trace,))
         text = BOUNDARY.join(map(indexed_text, pieces))
         self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
-        self._db.executemany(
-            _SQL["add_fact"],
-            [(self.field(f[0]), indexed_value(f[1]), trace, shown_value(f)) for f in facts],
-        )
+        self._db.executemany(_SQL["add_fact"], self._rows_of(trace, facts))
+
+    def _rows_of(self, trace: int, facts: Iterable[Fact]) -> list[tuple[Any, ...]]:
+        numbers = self._fields
+        found = []
+        for fact in facts:
+            field, value = fact
+            number = numbers.get(field) or self.field(field)
+            if isinstance(value, str):
+                found.append((number, indexed_value(value), trace, shown_value(fact)))
+            else:
+                found.append((number, value, trace, None))
+        return found
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
         """Take note that an indexed span has another version; `packed` was its body."""
