@@ -20,7 +20,7 @@ import zstandard
 from msgspec.structs import replace
 
 from pellucid.core import packing
-from pellucid.core.span import Attributes, DecodedSpan, Scope, Span
+from pellucid.core.span import Attributes, DecodedSpan, Message, Scope, Span
 
 BLOCK_SPANS: Final = 32
 BLOCK_BYTES: Final = 192 * 1024
@@ -33,7 +33,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NO_SCOPE = Scope()
 _MISSING = object()
 
-_RESOURCE, _SCOPE, _EVENTS, _LINKS = 1, 2, 4, 8
+_RESOURCE, _SCOPE, _EVENTS, _LINKS, _INPUT, _OUTPUT = 1, 2, 4, 8, 16, 32
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class _Packed(msgspec.Struct, array_like=True):
     decoded: DecodedSpan
     span: Span
     shared: int
-    """Which fields of `span` are those of `decoded`."""
+    """Which fields of `span` are those of `decoded`, or the text of its last message."""
     attributes: list[str] | None
     """Names of the raw attributes that are `span.attributes`; None if it stands in `span`."""
 
@@ -78,11 +78,22 @@ def pack(decoded: DecodedSpan, span: Span) -> bytes:
     if span.links and _equal(span.links, decoded.links):
         shared |= _LINKS
         changes["links"] = []
+    if span.input is not None and span.input is _last_text(span.input_messages):
+        shared |= _INPUT
+        changes["input"] = None
+    if span.output is not None and span.output is _last_text(span.output_messages):
+        shared |= _OUTPUT
+        changes["output"] = None
     names: list[str] | None = None
     if _are_among(span.attributes, decoded.attributes):
         names = list(span.attributes)
         changes["attributes"] = {}
     return bytes(_packer.pack(_Packed(decoded, replace(span, **changes), shared, names)))
+
+
+def _last_text(messages: Sequence[Message]) -> str | None:
+    parts = messages[-1].parts if messages else ()
+    return parts[0].content if len(parts) == 1 else None
 
 
 def _equal(first: Any, second: Any) -> bool:
@@ -114,6 +125,10 @@ def unpack(data: bytes | msgspec.Raw) -> Body:
         changes["events"] = decoded.events
     if shared & _LINKS:
         changes["links"] = decoded.links
+    if shared & _INPUT:
+        changes["input"] = _last_text(packed.span.input_messages)
+    if shared & _OUTPUT:
+        changes["output"] = _last_text(packed.span.output_messages)
     if packed.attributes is not None:
         changes["attributes"] = {name: decoded.attributes[name] for name in packed.attributes}
     return Body(decoded, replace(packed.span, **changes))

@@ -26,7 +26,7 @@ Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
 """Reads a span, with the log records that joined it; pure."""
 
 Row = tuple[Any, ...]
-"""The values of `insert_span`."""
+"""The values of a statement, such as `insert_span`."""
 
 _SQL = statements("write")
 _json = msgspec.json.Encoder()
@@ -54,6 +54,7 @@ class SpanWriter:
         self._packer = bodies.Packer()
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
+        self._fresh_labels: list[Row] = []
         self._moves: dict[int, list[int]] = {}
         """Traces and failed ones to be added to experiments."""
         self.rollups = RollupWriter(connection)
@@ -75,6 +76,7 @@ class SpanWriter:
         """Drop everything in memory, as after a transaction that was rolled back."""
         self._traces.forget()
         self._experiments.clear()
+        self._fresh_labels.clear()
         self._moves.clear()
         self.rollups.forget()
         self.index.forget()
@@ -141,6 +143,8 @@ class SpanWriter:
 
     def _finish(self, insert: list[Row]) -> None:
         self._run("insert_span", insert)
+        self._run("insert_labels", self._fresh_labels)
+        self._fresh_labels.clear()
         moves = [(*sums, number) for number, sums in self._moves.items() if any(sums)]
         self._run("add_to_experiment", moves)
         self._moves.clear()
@@ -310,7 +314,7 @@ class SpanWriter:
         if number is None:
             number = trace.labels[labels] = len(trace.labels)
             content = msgspec.msgpack.encode(labels)
-            self._db.execute(_SQL["insert_labels"], (trace.key, number, content))
+            self._fresh_labels.append((trace.key, number, content))
         return number
 
     def _put_trace(self, trace: OpenTrace, experiment: int, changes: dict[bytes, _Change]) -> None:
