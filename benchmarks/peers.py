@@ -113,7 +113,6 @@ def _measure(peer: Peer, folder: Path, bodies: Sequence[bytes], spans: int) -> N
         waits = []
         began = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        connection.connect()
         headers = {"content-type": "application/x-protobuf", **peer.headers}
         for body in bodies:
             at = time.perf_counter()

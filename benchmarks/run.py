@@ -89,7 +89,7 @@ def read_figures(options: argparse.Namespace) -> Figures:
 
         middle = f"{traces // 2:032x}"
         yield Figure(
-            f"trace by id, all spans,{at}, ms",
+            f"trace by id, all spans,{at} traces, ms",
             median_ms(lambda: (spans.get_trace(middle), list(spans.iter_spans(middle)))),
             "≤ 3",
             "trace",
