@@ -64,11 +64,6 @@ class Integration:
         except (metadata.PackageNotFoundError, ImportError, ValueError):
             return None
 
-    def is_available(self) -> bool:
-        """Tell whether a version is installed that this integration can trace."""
-        version = self.find_version()
-        return version is not None and not _below(version, self.supported)
-
     def switch(self, *, disable: bool = False, **options: Any) -> bool:
         """Turn tracing on, or off; return whether it is on. Either may be repeated."""
         with self._lock:
