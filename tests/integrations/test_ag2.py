@@ -164,3 +164,88 @@ def test_a_model_that_fails_fails_what_waited_for_it(config: Any, recording: Rec
     (failed,) = recording.of_kind(SpanKind.LLM)
     recording.check_failure(failed)
     assert recording.root.status is Status.ERROR
+
+
+def test_chats_in_a_queue_are_one_trace(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    chats = [
+        {"recipient": assistant(config, name), "message": f"To {name}", "max_turns": 1}
+        for name in ("first", "second")
+    ]
+    user().initiate_chats(chats)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="To first", output="A draft")
+    names = [span.name for span in recording.children(recording.root)]
+    assert names == ["initiate_chat user → first", "initiate_chat user → second"]
+
+
+async def test_chats_of_a_queue_that_need_each_other_are_one_trace(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    chats = [
+        {"chat_id": 1, "recipient": assistant(config, "first"), "message": "One", "max_turns": 1},
+        {
+            "chat_id": 2,
+            "prerequisites": [1],
+            "recipient": assistant(config, "second"),
+            "message": "Two",
+            "max_turns": 1,
+        },
+    ]
+    results = await user().a_initiate_chats(chats)
+    assert sorted(results) == [1, 2]
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+
+
+def test_a_queue_is_one_trace_by_the_function_too(config: Any, recording: Recording) -> None:
+    chat = {"recipient": assistant(config), "message": "Go", "max_turns": 1, "sender": user()}
+    (result,) = autogen.initiate_chats(chat_queue=[chat])
+    assert "A draft" in result.summary
+    recording.check_structure()
+    assert recording.root.name == "initiate_chats"
+
+
+def test_a_summary_by_a_model_is_its_agents(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    user().initiate_chat(
+        assistant(config), message="Hello", max_turns=1, summary_method="reflection_with_llm"
+    )
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_owner("assistant")
+    summary = recording.children(recording.root)[-1]
+    assert summary.attributes["ag2.step"] == "summary"
+    assert "A draft" in shown(summary.output)
+
+
+def test_a_group_of_a_pattern_ends_without_failure(
+    config: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from autogen.agentchat import initiate_group_chat
+    from autogen.agentchat.group import TerminateTarget
+    from autogen.agentchat.group.patterns import DefaultPattern
+
+    triage = autogen.ConversableAgent("Triage", llm_config=config)
+    triage.handoffs.set_after_work(TerminateTarget())
+    pattern = DefaultPattern(initial_agent=triage, agents=[triage])
+    initiate_group_chat(pattern=pattern, messages="My disc is broken", max_rounds=5)
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_root(input="My disc", output="A draft")
+    recording.check_no_failure()
+    assert not [span for span in recording.spans if "_User" in span.name + shown(span.input)]
+
+
+def test_a_chat_that_goes_on_is_one_session(config: Any, recording: Recording) -> None:
+    helper, caller = assistant(config), user()
+    caller.initiate_chat(helper, message="Hello", max_turns=1)
+    caller.initiate_chat(helper, message="More", max_turns=1, clear_history=False)
+    caller.initiate_chat(helper, message="Anew", max_turns=1)
+    roots = [span for span in recording.spans if not span.parent_id]
+    first, second, third = (span.session_id for span in roots)
+    assert first
+    assert first == second != third

@@ -226,3 +226,90 @@ async def test_the_frameworks_own_spans_come_back(client: Any, recording: Record
     assert type(_genai.trace).__name__ == "module"
     await assistant(client).run(task="Hello")
     assert {span.kind for span in recording.spans} <= {SpanKind.AGENT, SpanKind.UNKNOWN}
+
+
+@pytest.mark.parametrize("in_team", [False, True])
+async def test_a_stream_that_is_left_has_not_failed(
+    client: Any, recording: Recording, in_team: bool
+) -> None:
+    import asyncio
+    import gc
+
+    from autogen_agentchat.teams import RoundRobinGroupChat
+
+    async def leave() -> None:
+        agent = assistant(client, "writer", model_client_stream=True)
+        runner = RoundRobinGroupChat([agent], max_turns=50) if in_team else agent
+        count = 0
+        async for _ in runner.run_stream(task="Write."):
+            count += 1
+            if count == 3:
+                break
+
+    await asyncio.to_thread(asyncio.run, leave())
+    gc.collect()
+    recording.check_structure()
+    recording.check_no_failure()
+
+
+async def test_an_agent_that_is_called_by_its_messages(
+    client: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from autogen_agentchat.messages import TextMessage
+    from autogen_core import CancellationToken
+
+    message = TextMessage(content="2 and 3?", source="user")
+    await assistant(client, tools=[add]).on_messages([message], CancellationToken())
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_owner("helper")
+    recording.check_root(input="2 and 3?", output="5")
+
+
+async def test_what_goes_on_is_one_session(client: Any, recording: Recording) -> None:
+    from autogen_agentchat.teams import RoundRobinGroupChat
+
+    team = RoundRobinGroupChat([assistant(client, "writer")], max_turns=1)
+    await team.run(task="Write.")
+    await team.run(task="More.")
+    await assistant(client, "other").run(task="Else.")
+    sessions = [span.session_id for span in recording.spans if not span.parent_id]
+    assert sessions[0]
+    assert sessions[0] == sessions[1] != sessions[2]
+
+
+async def test_an_orchestrator_takes_its_turns_as_an_agent(recording: Recording) -> None:
+    import json
+
+    from autogen_agentchat.teams import MagenticOneGroupChat
+    from autogen_ext.models.openai import OpenAIChatCompletionClient
+
+    def ledger(done: bool) -> str:
+        answers = {
+            "is_request_satisfied": done,
+            "is_progress_being_made": True,
+            "is_in_loop": False,
+            "instruction_or_question": "Write it.",
+            "next_speaker": "writer",
+        }
+        return json.dumps({key: {"reason": "r", "answer": a} for key, a in answers.items()})
+
+    script = [
+        Rule(
+            lambda r: ledger("A draft" in str([m.text for m in r.messages])),
+            user="is_request_satisfied",
+        ),
+        Rule("A draft", user="Write it."),
+        Rule("Facts, plan, answer"),
+    ]
+    with ScriptedModelServer(script=script) as server:
+        client = OpenAIChatCompletionClient(
+            model="gpt-4o", base_url=server.base_url, api_key="k", max_retries=0
+        )
+        team = MagenticOneGroupChat([assistant(client, "writer")], model_client=client)
+        await team.run(task="A poem?")
+        recording.check_structure()
+        recording.check_model_calls(server.log)
+    recording.check_owner("writer", "MagenticOneOrchestrator")
+    recording.check_root(input="A poem?", output="Facts, plan, answer")
+    recording.check_no_failure()
