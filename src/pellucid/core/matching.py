@@ -27,8 +27,6 @@ from pellucid.core.score import Score
 from pellucid.core.span import Span, StoredSpan
 from pellucid.core.texts import texts_of
 
-Scalar = str | int | float | bool
-
 _COMPARE: Final[dict[Op, Callable[[Any, Any], bool]]] = {
     Op.FOLD: lambda stored, wanted: bool(stored == wanted),
     Op.EQUAL: lambda stored, wanted: bool(stored == wanted),
