@@ -276,7 +276,8 @@ class _Parser:
                 return values
             if not cursor.take(","):
                 cursor.fail(
-                    "Expected , or ) in this list. A value with spaces needs quotes.",
+                    "Expected , or ) in this list: write it as (a, b). "
+                    "A value with spaces needs quotes.",
                     position=cursor.at if cursor.peek() else position,
                 )
 
@@ -332,6 +333,11 @@ class _Parser:
             return "has: takes its field directly after the colon, such as has:session."
         if name.head in ("spans", "errors") and schema.name == "spans":
             return f"{name.head} counts a trace's spans; it has no meaning inside span( … )."
+        if name.head.lower() in _SEARCHED and name.key is None:
+            return (
+                f"There is no field {name.head!r}. "
+                "Names, inputs and outputs are searched together: write only the words."
+            )
         rest = RUN.match(self._cursor.text, name.position)
         quoted = f" To look for the text, quote it: {quote(rest[0])}" if rest else ""
         head = name.head.lower()
@@ -373,8 +379,11 @@ _OTHER_WORDS = {
     "attributes": "attr",
     "thread": "session",
     "span_count": "spans",
+    "service": "experiment",
+    "project": "experiment",
 }
 """What other tools call the fields."""
+_SEARCHED = frozenset("input inputs output outputs text content message body".split())
 
 
 def _advise(word: str, operator: re.Match[str]) -> str:
