@@ -192,3 +192,20 @@ def test_pages_know_their_neighbours_in_the_list(page: Page, site: Site) -> None
     page.keyboard.press("j")
     page.wait_for_url(re.compile(f"/traces/{second}"))
     expect(page.locator("[data-neighbour='-1']")).to_be_visible()
+
+
+def test_what_takes_minutes_or_days_has_the_ticks_of_clocks(page: Page, site: Site) -> None:
+    _open(page, site.url(site.bluray))
+    steps = page.evaluate(
+        """async seconds => {
+            const script = document.querySelector('script[src*="/components/"]');
+            const { TimeAxis } = await import(new URL("time-axis.js", script.src).href);
+            const { formatTick } = await import(new URL("format.js", script.src).href);
+            return seconds.map(one => {
+                const step = new TimeAxis(one * 1e9).stepNs;
+                return formatTick(step, step);
+            });
+        }""",
+        [0.004, 12, 200, 260, 900, 3_600, 40_000, 200_000, 9_000_000_000],
+    )
+    assert steps == ["1 ms", "5 s", "50 s", "1 min", "5 min", "20 min", "3 h", "12 h", "50000 d"]

@@ -1,5 +1,6 @@
 """Figures and times as people read them; `components/format.js` says the same in the browser."""
 
+import math
 from datetime import UTC, datetime
 
 _SECOND = 1_000_000_000
@@ -60,15 +61,19 @@ def format_cost(dollars: float | None) -> str:
     if dollars >= 0.01:
         return f"${dollars:.3f}"
     if dollars >= 1e-7:
-        return f"${float(f'{dollars:.2g}'):.9f}".rstrip("0")
+        shown = float(f"{dollars:.2g}")
+        return f"${shown:.{1 - math.floor(math.log10(shown))}f}"
     return "<$0.0000001" if dollars > 0 else f"-{format_cost(-dollars)}"
 
 
 def format_age(at_ns: int, now_ns: int) -> str:
-    """Write how long ago something was, up to a day; then its date, UTC."""
+    """Write how long ago something was, up to a day; then its date, UTC.
+
+    The date has its year in the place of the time if that is another than the present one.
+    """
     seconds = (now_ns - at_ns) // _SECOND
     if seconds < 0:
-        return "now" if seconds > -60 else format_date(at_ns)
+        return "now" if seconds > -60 else _far_date(at_ns, now_ns)
     if seconds < 60:
         return f"{seconds}s"
     if seconds < 600:
@@ -77,13 +82,20 @@ def format_age(at_ns: int, now_ns: int) -> str:
         return f"{seconds // 60}m"
     if seconds < _AGE_LIMIT_S:
         return f"{seconds // 3600}h"
-    return format_date(at_ns)
+    return _far_date(at_ns, now_ns)
 
 
 def format_date(at_ns: int) -> str:
     """Write a day and minute without its year: `22 Nov 14:02`, UTC."""
     at = _datetime(at_ns)
     return f"{at.day} {_MONTHS[at.month - 1]} {at:%H:%M}"
+
+
+def _far_date(at_ns: int, now_ns: int) -> str:
+    at = _datetime(at_ns)
+    if at.year == _datetime(now_ns).year:
+        return format_date(at_ns)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
 def format_instant(at_ns: int) -> str:

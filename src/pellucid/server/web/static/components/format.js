@@ -23,24 +23,31 @@ export function formatDuration(ns) {
 }
 
 /**
- * Write how long ago something was, up to a day; then its date.
+ * Write how long ago something was, up to a day; then its date, with the year if it is another.
  * @param {number} atMs
  * @param {number} nowMs
  */
 export function formatAge(atMs, nowMs) {
   const s = Math.floor((nowMs - atMs) / 1000);
-  if (s < 0) return s > -60 ? "now" : formatDate(atMs);
+  if (s < 0) return s > -60 ? "now" : formatDate(atMs, nowMs);
   if (s < 60) return `${s}s`;
   if (s < 600) return `${Math.floor(s / 60)}m ${String(s % 60).padStart(2, "0")}s`;
   if (s < 3600) return `${Math.floor(s / 60)}m`;
   if (s < 86_400) return `${Math.floor(s / 3600)}h`;
-  return formatDate(atMs);
+  return formatDate(atMs, nowMs);
 }
 
-/** @param {number} atMs */
-function formatDate(atMs) {
+/**
+ * @param {number} atMs
+ * @param {number} nowMs
+ */
+function formatDate(atMs, nowMs) {
   const at = new Date(atMs);
+  const year = at.getFullYear();
   const time = `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
+  if (year !== new Date(nowMs).getFullYear()) {
+    return `${at.getDate()} ${MONTHS[at.getMonth()]} ${year}`;
+  }
   return `${at.getDate()} ${MONTHS[at.getMonth()]} ${time}`;
 }
 
@@ -59,7 +66,11 @@ export function formatTick(ns, stepNs) {
           ? [1e6, "ms"]
           : stepNs < 60e9
             ? [1e9, "s"]
-            : [60e9, "min"]
+            : stepNs < 3_600e9
+              ? [60e9, "min"]
+              : stepNs < 86_400e9
+                ? [3_600e9, "h"]
+                : [86_400e9, "d"]
   );
   return `${Number((ns / unit).toFixed(3))} ${name}`;
 }

@@ -5,6 +5,9 @@ import { html } from "./dom.js";
 import { formatTick } from "./format.js";
 
 const STEPS = [1, 2, 5];
+const LONG_STEPS_S = [60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200];
+const LONG_NS = 50e9;
+const DAY_NS = 86_400e9;
 const DEEPEST = 1e-6;
 const LEAST_NS = 1_000;
 
@@ -76,11 +79,15 @@ export class TimeAxis {
   }
 
   /**
-   * The distance of ticks: 1, 2 or 5 times a power of ten, three to six of them in view.
+   * The distance of ticks, of which three to six are in view: 1, 2 or 5 times a power of ten, and
+   * for what takes minutes or hours, what clocks show.
    */
   get stepNs() {
     const rough = this.spanNs / 5;
-    const power = 10 ** Math.floor(Math.log10(rough));
+    const long = LONG_STEPS_S.find((one) => one * 1e9 >= rough);
+    if (rough > LONG_NS && long) return long * 1e9;
+    const unit = rough > LONG_NS ? DAY_NS : 1;
+    const power = Math.max(unit * 10 ** Math.floor(Math.log10(rough / unit)), unit);
     const step = STEPS.find((one) => one * power >= rough);
     return step ? step * power : 10 * power;
   }
