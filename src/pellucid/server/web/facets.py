@@ -64,7 +64,10 @@ def write_key(key: str) -> str:
 
 
 def _values(counts: list[ValueCount], term: Callable[[str], str]) -> list[FacetValue]:
-    return [FacetValue(one.value, one.count, (term(one.value),)) for one in counts[:MOST_VALUES]]
+    return [
+        FacetValue(one.value or "unnamed", one.count, (term(one.value),))
+        for one in counts[:MOST_VALUES]
+    ]
 
 
 def _tags(survey: Survey) -> list[FacetValue]:
