@@ -1,0 +1,194 @@
+"""Programs print and ask the same whether they are traced, and whenever tracing is turned on."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pellucid.demo.model_server import Call, Rule, ScriptedModelServer
+
+SCRIPT = [
+    Rule("Poet", system="role play", user="Read the"),
+    Rule(
+        Call("divide", {"a": 1, "b": 0}, id="call_1"),
+        offers="divide",
+        when=lambda request: request.answered_tool is None,
+    ),
+    Rule(lambda request: f"It says: {request.last.text}", tool="divide"),
+    Rule("A draft. TERMINATE"),
+]
+
+AG2 = """
+import random
+import autogen
+random.seed(7)
+AFTER
+config = {"config_list": [{"model": "gpt-4o", "base_url": URL, "api_key": "k"}], "cache_seed": None}
+writer = autogen.AssistantAgent("Writer", llm_config=config)
+poet = autogen.AssistantAgent("Poet", llm_config=config)
+critic = autogen.AssistantAgent("Critic", llm_config=config)
+user = autogen.UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+
+def divide(a: int, b: int) -> float:
+    return a / b
+
+autogen.register_function(divide, caller=writer, executor=user, description="Divide.")
+print(user.initiate_chat(writer, message="What is 1/0?", max_turns=3).summary)
+for method in ("random", "auto"):
+    group = autogen.GroupChat([poet, critic], [], max_round=3, speaker_selection_method=method)
+    manager = autogen.GroupChatManager(groupchat=group, llm_config=config)
+    result = user.initiate_chat(manager, message="Write a line.", max_turns=1)
+    print(result.summary, [message["name"] for message in group.messages], random.random())
+dead = {"config_list": [{"model": "m", "base_url": "http://127.0.0.1:9/v1", "api_key": "k",
+                         "max_retries": 0}], "cache_seed": None}
+try:
+    user.initiate_chat(autogen.AssistantAgent("dead", llm_config=dead), message="Hi", max_turns=1)
+except Exception as error:
+    import traceback
+    print(traceback.format_exc())
+"""
+
+AGENTCHAT = """
+import asyncio
+import logging
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_agentchat.ui import Console
+from autogen_ext.models.openai import OpenAIChatCompletionClient
+AFTER
+logging.disable()
+
+def client(url):
+    return OpenAIChatCompletionClient(
+        model="gpt-4o", base_url=url, api_key="k", max_retries=0
+    )
+
+async def divide(a: int, b: int) -> float:
+    "Divide."
+    return a / b
+
+async def main():
+    writer = AssistantAgent("writer", client(URL), tools=[divide], reflect_on_tool_use=True)
+    critic = AssistantAgent("critic", client(URL), model_client_stream=True)
+    team = RoundRobinGroupChat([writer, critic], termination_condition=MaxMessageTermination(4))
+    async for message in team.run_stream(task="What is 1/0?"):
+        print(type(message).__name__, getattr(message, "content", ""))
+    for streams in (False, True):
+        dead = AssistantAgent("dead", client("http://127.0.0.1:9/v1"), model_client_stream=streams)
+        try:
+            await RoundRobinGroupChat([dead], max_turns=1).run(task="Hello")
+        except RuntimeError as error:
+            print(error)
+
+asyncio.run(main())
+"""
+
+AG2_NEXT = """
+import asyncio
+import traceback
+import ag2
+from ag2.config import OpenAIConfig
+AFTER
+
+def divide(a: int, b: int) -> float:
+    "Divide."
+    return a / b
+
+async def main():
+    for streaming in (False, True):
+        config = OpenAIConfig(
+            model="m", base_url=URL, api_key="k", max_retries=0, streaming=streaming
+        )
+        agent = ag2.Agent("helper", "Be brief.", config=config, tools=[divide])
+        reply = await agent.ask("What is 1/0?")
+        print(reply.body)
+        print((await reply.ask("And again?")).body)
+    dead = OpenAIConfig(model="m", base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=0)
+    try:
+        await ag2.Agent("dead", config=dead).ask("Hello")
+    except Exception:
+        print(traceback.format_exc())
+
+asyncio.run(main())
+"""
+
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+WAYS = {
+    "never": ("", ""),
+    "after": ("", "import pellucid\npellucid.autolog()\n"),
+    "twice": ("import pellucid\npellucid.autolog()\n", "pellucid.autolog()\n"),
+}
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed here")
+
+
+PROGRAMS = [
+    pytest.param(AG2, marks=needs("autogen"), id="ag2"),
+    pytest.param(AGENTCHAT, marks=needs("autogen_agentchat", "autogen_ext"), id="agentchat"),
+    pytest.param(AG2_NEXT, marks=needs("ag2"), id="ag2 1.x"),
+]
+
+
+def run(program: str, path: Path, before: str = "", after: str = "") -> tuple[str, list[Any]]:
+    """Return what a program printed and what it asked the model."""
+    with ScriptedModelServer(script=SCRIPT) as server:
+        # The lines stand for others of the same number, so that tracebacks name the same ones.
+        before = before.replace("\n", ";") or "pass;"
+        after = after.replace("\n", ";") or "pass;"
+        path.write_text(
+            f"{before} URL = {server.base_url!r}\n{program.replace('AFTER', after)}", "utf-8"
+        )
+        environment = {
+            **os.environ,
+            "PELLUCID_SPOOL_DIR": str(path.parent / "spool"),
+            "PELLUCID_URL": "http://127.0.0.1:9",
+        }
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        asked = [(call.path, _without_options(call.request)) for call in server.log]
+        printed = done.stdout.replace(str(path), path.name)
+        return _RANDOM.sub("ID", printed.replace(before, "").replace(after, "")), asked
+
+
+def _without_options(request: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in request.items() if k != "stream_options"}, sort_keys=True)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_says_and_asks_the_same(program: str, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        found = {
+            way: pool.submit(run, program, _place(tmp_path / way), *lines)
+            for way, lines in WAYS.items()
+        }
+    printed, asked = found.pop("never").result()
+    assert printed
+    assert asked
+    for way, traced in found.items():
+        traced_printed, traced_asked = traced.result()
+        assert traced_printed == printed, way
+        assert traced_asked == asked, way
+
+
+def _place(folder: Path) -> Path:
+    folder.mkdir()
+    return folder / "program.py"
