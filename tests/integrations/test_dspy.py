@@ -1,5 +1,6 @@
 """DSPy: predictors, ReAct, retrievers, Parallel, streams, optimisers, caches, failures."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_parallel_branches_keep_their_parent(
     assert len(recording.of_kind(SpanKind.LLM)) == 3
 
 
+def test_each_of_several_answers_is_a_call(
+    server: ScriptedModelServer, recording: Recording
+) -> None:
+    found = dspy.Predict("question -> answer", n=3)(question="Capital?")
+    assert found.completions.answer == ["Paris"] * 3
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert len({span.parent_id for span in recording.of_kind(SpanKind.LLM)}) == 1
+
+
 async def test_async_calls(server: ScriptedModelServer, recording: Recording) -> None:
     await dspy.Predict("question -> answer").acall(question="Capital?")
     recording.check_structure()
@@ -153,6 +164,21 @@ async def test_a_stream(server: ScriptedModelServer, recording: Recording) -> No
     recording.check_model_calls(server.log)
 
 
+def test_a_stream_that_is_read_no_further_is_no_failure(recording: Recording) -> None:
+    program = dspy.streamify(
+        dspy.Predict("question -> answer"),
+        stream_listeners=[dspy.streaming.StreamListener(signature_field_name="answer")],
+    )
+
+    async def abandon() -> None:
+        async for _ in program(question="Capital?"):
+            break
+
+    asyncio.run(abandon())
+    recording.check_structure()
+    recording.check_no_failure()
+
+
 def test_an_embeddings_retriever_shows_documents_with_scores(recording: Recording) -> None:
     np = pytest.importorskip("numpy")
 
@@ -167,6 +193,20 @@ def test_an_embeddings_retriever_shows_documents_with_scores(recording: Recordin
     assert span.input == "a tall stack"
     assert span.documents[0].text == found.passages[0]
     assert span.documents[0].score is not None
+
+
+def test_a_search_holds_the_embedding_of_its_query(
+    server: ScriptedModelServer, recording: Recording
+) -> None:
+    embedder = dspy.Embedder(
+        "openai/text-embedding-3-small", api_base=server.base_url, api_key="k", caching=False
+    )
+    search = dspy.retrievers.Embeddings(corpus=["a disc", "cats"], embedder=embedder, k=1)
+    recording.clear()
+    search("a disc")
+    recording.check_structure()
+    assert recording.root.kind is SpanKind.RETRIEVER
+    assert [span.kind for span in recording.children(recording.root)] == [SpanKind.EMBEDDING]
 
 
 def test_an_optimiser_and_an_evaluation(server: ScriptedModelServer, recording: Recording) -> None:

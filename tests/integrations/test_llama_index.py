@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 import pellucid
 from pellucid.core.span import SpanKind, Status
-from pellucid.demo.model_server import Call, Rule, ScriptedModelServer
+from pellucid.demo.model_server import Call, Fault, Rule, ScriptedModelServer
 from pellucid.integrations import autolog
 from pellucid.testing.conformance import Recording, shown
 
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.filterwarnings("default")
 SCRIPT = [
     Rule(Call("handoff", {"to_agent": "writer", "reason": "Words."}), offers="handoff", times=1),
     Rule(Call("add", {"a": 2, "b": 3}), offers="add", when=lambda r: r.answered_tool is None),
+    Rule(
+        '[{"choice": 1, "reason": "Facts."}]',
+        user="Which route",
+        when=lambda r: "choices" in r.user,
+    ),
     Rule(lambda request: f"The sum is {request.last.text}.", tool="add"),
     Rule("A disc holds 50 GB."),
 ]
@@ -148,6 +154,99 @@ def test_chat_engines_whole_and_streamed(
     recording.check_structure()
     recording.check_model_calls(server.log)
     recording.check_root(input="And now?", output="50 GB")
+
+
+def test_a_router_shows_its_selector(
+    index: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.query_engine import RouterQueryEngine
+    from llama_index.core.selectors import LLMSingleSelector
+    from llama_index.core.tools import QueryEngineTool
+
+    tool = QueryEngineTool.from_defaults(index.as_query_engine(), name="f", description="facts")
+    router = RouterQueryEngine(
+        selector=LLMSingleSelector.from_defaults(), query_engine_tools=[tool, tool]
+    )
+    router.query("Which route holds the most?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    selector = recording.named("LLMSingleSelector")
+    assert selector.input == "Which route holds the most?"
+    assert [span.kind for span in recording.children(selector)] == [SpanKind.LLM]
+
+
+def test_a_transform_is_a_stage(index: Any, recording: Recording) -> None:
+    from llama_index.core.indices.query.query_transform import HyDEQueryTransform
+    from llama_index.core.query_engine import TransformQueryEngine
+
+    TransformQueryEngine(index.as_query_engine(), HyDEQueryTransform()).query("How much?")
+    recording.check_structure()
+    assert recording.named("HyDEQueryTransform").input == "How much?"
+
+
+def test_changes_of_an_index(index: Any, server: ScriptedModelServer, recording: Recording) -> None:
+    from llama_index.core import Document
+
+    index.insert(Document(text="More.", id_="d3"))
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert recording.root.name == "VectorStoreIndex.insert"
+    recording.clear()
+    index.delete_ref_doc("d3")
+    assert recording.root.input == {"documents": 1}
+
+
+def test_an_evaluator_holds_what_it_asks(index: Any, recording: Recording) -> None:
+    from llama_index.core.evaluation import RelevancyEvaluator
+
+    found = RelevancyEvaluator().evaluate(query="How much?", response="50", contexts=["50 GB."])
+    recording.check_structure()
+    assert recording.root.name == "RelevancyEvaluator"
+    assert recording.root.kind is SpanKind.EVALUATOR
+    assert recording.root.output["passing"] is found.passing
+
+
+def test_a_streamed_answer_stays_a_generator_and_fails_with_its_model(
+    index: Any, llm: Any, recording: Recording
+) -> None:
+    fault = Fault(disconnect_after=3, path="*/chat/completions", times=None)
+    engine = index.as_query_engine(streaming=True)
+    with ScriptedModelServer(script=[Rule("One two three four.")], faults=[fault]) as broken:
+        llm.api_base = broken.base_url
+        response = engine.query("How much?")
+        assert inspect.isgenerator(response.response_gen)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - the HTTP library's own
+            list(response.response_gen)
+    recording.check_structure()
+    (failed,) = recording.of_kind(SpanKind.LLM)
+    recording.check_failure(failed)
+    assert recording.root.status is Status.ERROR
+
+
+def test_an_abandoned_chat_ends(llm: Any, recording: Recording) -> None:
+    from llama_index.core.chat_engine import SimpleChatEngine
+
+    async def abandon() -> None:
+        chat = await SimpleChatEngine.from_defaults(llm=llm).astream_chat("How much?")
+        async for _ in chat.async_response_gen():
+            break
+
+    asyncio.run(abandon())
+    gc.collect()
+    recording.check_structure()
+    assert recording.root.status is Status.OK
+    assert recording.root.name == "SimpleChatEngine"
+
+
+def test_predict_and_call_is_one_trace(
+    llm: Any, server: ScriptedModelServer, recording: Recording
+) -> None:
+    from llama_index.core.tools import FunctionTool
+
+    llm.predict_and_call([FunctionTool.from_defaults(add)], "2 and 3?")
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    recording.check_tool("add", arguments={"a": 2, "b": 3}, result="5")
 
 
 def test_a_reranker_shows_what_came_and_what_stayed(index: Any, recording: Recording) -> None:

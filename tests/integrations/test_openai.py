@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import openai
 import pydantic
 import pytest
@@ -247,6 +248,104 @@ def test_a_stream_that_breaks_keeps_what_came(recording: Recording) -> None:
     (failed,) = recording.of_kind(SpanKind.LLM)
     recording.check_failure(failed)
     assert failed.output_messages
+
+
+def test_what_extra_body_sends_is_shown(
+    client: openai.OpenAI, server: ScriptedModelServer, recording: Recording
+) -> None:
+    client.with_options(timeout=5).chat.completions.create(
+        model="gpt-4o", messages=HELLO, extra_body={"temperature": 0.7}
+    )
+    (span,) = recording.of_kind(SpanKind.LLM)
+    assert span.parameters["temperature"] == 0.7
+    recording.check_model_calls(server.log)
+
+
+def test_usage_is_counted_also_where_the_program_declined_it(
+    client: openai.OpenAI, server: ScriptedModelServer, recording: Recording
+) -> None:
+    chunks = client.chat.completions.create(
+        model="gpt-4o", messages=HELLO, stream=True, stream_options={"include_usage": False}
+    )
+    assert all(chunk.choices for chunk in chunks)
+    recording.check_model_calls(server.log)
+
+
+def test_an_abandoned_response_keeps_its_tool_calls(
+    client: openai.OpenAI, recording: Recording
+) -> None:
+    tool: Any = {"type": "function", "name": "add", "parameters": {"type": "object"}}
+    stream = client.responses.create(model="gpt-4o", input="Hi", tools=[tool], stream=True)
+    for event in stream:
+        if event.type == "response.function_call_arguments.delta":
+            break
+    stream.close()
+    (span,) = recording.of_kind(SpanKind.LLM)
+    call = span.output_messages[0].parts[0]
+    assert (call.type, call.name) == ("tool_call", "add")
+    recording.check_structure()
+    recording.check_no_failure()
+
+
+def test_base64_embeddings_tell_their_size(
+    client: openai.OpenAI, server: ScriptedModelServer, recording: Recording
+) -> None:
+    client.embeddings.create(model="text-embedding-3-small", input="a", encoding_format="base64")
+    (span,) = recording.of_kind(SpanKind.EMBEDDING)
+    assert span.output == {"embeddings": 1, "dimensions": 256}
+    recording.check_model_calls(server.log)
+
+
+def answering(body: dict[str, Any]) -> Any:
+    return httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body)))
+
+
+def test_azure_completions_and_image_edits(recording: Recording) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    said = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "A"}}
+    chat = {"id": "x", "object": "chat.completion", "model": "gpt-4o", "created": 1}
+    chat |= {"choices": [said], "usage": usage}
+    text = {**chat, "choices": [{"index": 0, "finish_reason": "stop", "text": "B"}]}
+    with pellucid.span("ask"):
+        with answering(chat) as http:
+            openai.AzureOpenAI(
+                azure_endpoint="http://127.0.0.1:9",
+                api_key="k",
+                api_version="2024-06-01",
+                http_client=http,
+            ).chat.completions.create(model="gpt-4o", messages=HELLO)
+        with answering(text) as http:
+            legacy = openai.OpenAI(api_key="k", http_client=http)
+            assert legacy.completions.create(model="m", prompt="one").choices[0].text == "B"
+        with answering({"created": 1, "data": [{"b64_json": "iVBORw0KGgo="}]}) as http:
+            openai.OpenAI(api_key="k", http_client=http).images.edit(
+                model="gpt-image-1", prompt="a hat", image=("d.png", b"\x89PNG", "image/png")
+            )
+    recording.check_structure()
+    recording.check_no_failure()
+    azure, complete = recording.of_kind(SpanKind.LLM)
+    assert azure.provider == "azure.ai.openai"
+    assert complete.input_messages[0].parts[0].content == "one"
+    assert (complete.tokens.input, complete.tokens.output) == (5, 2)
+    (image,) = recording.of_kind(SpanKind.IMAGE)
+    assert image.input == "a hat"
+    assert image.name == "edit image gpt-image-1"
+
+
+def test_a_second_request_of_one_call_is_beside_it_and_a_retry_is_not(
+    client: openai.OpenAI, server: ScriptedModelServer, recording: Recording
+) -> None:
+    with pellucid.span("ask"):
+        span = open_span("ChatModel", SpanKind.LLM)
+        with model_call(span) as call:
+            call.claim()
+            call.release()
+            for _ in range(2):
+                client.chat.completions.create(model="gpt-4o", messages=HELLO)
+        span.end()
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    assert [s.name for s in recording.of_kind(SpanKind.LLM)] == ["ChatModel", "chat gpt-4o"]
 
 
 def test_a_frameworks_span_takes_the_wires_facts_and_no_second_span(

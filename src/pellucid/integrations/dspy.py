@@ -35,6 +35,10 @@ from pellucid.semconv.openai_wire import read_usage
 SUPPORTED = "dspy>=3.4,<4"
 
 _AGENTS = frozenset({"ReAct", "CodeAct", "ReActV2", "RLM"})
+_LEFT = frozenset(
+    "CancelledError GeneratorExit ClosedResourceError BrokenResourceError RunFinishedError".split()
+)
+"""What a stream's end raises in the run that feeds it, when its reader has gone."""
 _NOT_PARAMETERS = frozenset({"model", "messages", "prompt", "tools", "api_key", "rollout_id"})
 
 
@@ -52,7 +56,9 @@ def install() -> Undo:
         Patch("dspy.dsp.utils.settings:Settings.get", _with_ours),
         Patch("dspy.clients.execution:finalize", _finalized),
         Patch("dspy.clients.execution:stream_emitted", _first_token),
+        Patch("dspy.clients.execution:_price_result", _answered, required=False),
         Patch("dspy.retrievers.embeddings:Embeddings.forward", traced_sync(INTEGRATION, _search)),
+        Patch("dspy.retrievers.embeddings:Embeddings._batch_forward", _batched, required=False),
         Patch("dspy.utils.unbatchify:Unbatchify.__call__", _scored, required=False),
     )
 
@@ -60,7 +66,9 @@ def install() -> Undo:
 INTEGRATION = Integration("DSPy", supported=SUPPORTED, module="dspy", install=install)
 INTEGRATIONS = (INTEGRATION,)
 
-_start_ns = otel_context.create_key("pellucid-dspy-start")
+_progress = otel_context.create_key("pellucid-dspy-progress")
+_asked: dict[str, Context] = {}
+"""Queries of searches that go on, and where their embeddings belong."""
 _scores: ContextVar[list[Any] | None] = ContextVar("pellucid-dspy-scores", default=None)
 
 
@@ -75,6 +83,14 @@ def _with_ours(original: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return get
+
+
+class _Progress:
+    """A model call under way: when it began, and when each answer of several was there."""
+
+    def __init__(self) -> None:
+        self.start_ns = time.time_ns()
+        self.answers: list[tuple[int, Any]] = []
 
 
 class _Callback:
@@ -131,7 +147,7 @@ class _Callback:
                 messages = [{"role": "user", "content": str(inputs.get("prompt"))}]
             found = messages_of(simplify(list(messages)))
             span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(found))
-        context = otel_context.set_value(_start_ns, time.time_ns(), model_call_context(span))
+        context = otel_context.set_value(_progress, _Progress(), model_call_context(span))
         self._begin(call_id, span, context)
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: Any = None) -> None:
@@ -227,10 +243,42 @@ def _finalized(original: Callable[..., Any]) -> Callable[..., Any]:
     def finalize(lm: Any, call: Any, result: Any) -> Any:
         held = current_model_call() if INTEGRATION.active else None
         if held is not None:
-            _show_answer(held.span, result, from_wire=held.seen > 0)
+            progress = otel_context.get_value(_progress)
+            answers = progress.answers if isinstance(progress, _Progress) else []
+            beside = held.beside()
+            if len(answers) > 1 and beside is not None and not held.seen:
+                _show_several(held.span, answers, beside)
+            else:
+                _show_answer(held.span, result, from_wire=held.seen > 0)
         return original(lm, call, result)
 
     return finalize
+
+
+def _answered(original: Callable[..., Any]) -> Callable[..., Any]:
+    """DSPy asks for `n` answers by so many requests, and prices each when it is there."""
+
+    @functools.wraps(original)
+    def price(lm: Any, result: Any, *args: Any, **kwargs: Any) -> Any:
+        progress = otel_context.get_value(_progress)
+        if INTEGRATION.active and isinstance(progress, _Progress):
+            progress.answers.append((time.time_ns(), result))
+        return original(lm, result, *args, **kwargs)
+
+    return price
+
+
+def _show_several(span: Span, answers: list[tuple[int, Any]], beside: Context) -> None:
+    """Each request is a model call of its own, one after the other."""
+    asked = dict(getattr(span.otel_span, "attributes", None) or {})
+    name = str(getattr(span.otel_span, "name", "chat"))
+    start_ns, first = answers[0]
+    _show_answer(span, first, from_wire=False)
+    for end_ns, result in answers[1:]:
+        another = open_span(name, SpanKind.LLM, parent=beside, attributes=asked, start_ns=start_ns)
+        _show_answer(another, result, from_wire=False)
+        another.otel_span.end(end_ns)
+        start_ns = end_ns
 
 
 def _show_answer(span: Span, result: Any, *, from_wire: bool) -> None:
@@ -267,9 +315,9 @@ def _first_token(original: Callable[..., Any]) -> Callable[..., Any]:
         held = current_model_call() if INTEGRATION.active else None
         if held is not None:
             attributes = getattr(held.span.otel_span, "attributes", None) or {}
-            started = otel_context.get_value(_start_ns)
-            if names.TTFT_NS not in attributes and isinstance(started, int):
-                held.span.set_attribute(names.TTFT_NS, time.time_ns() - started)
+            progress = otel_context.get_value(_progress)
+            if names.TTFT_NS not in attributes and isinstance(progress, _Progress):
+                held.span.set_attribute(names.TTFT_NS, time.time_ns() - progress.start_ns)
         return original(*args, **kwargs)
 
     return stream_emitted
@@ -298,8 +346,32 @@ def _search(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> St
         )
 
     stage = Stage(span, result=show)
-    stage.finally_(lambda: _scores.reset(token))
+    if isinstance(query, str):
+        _asked[query] = stage.context
+
+    def over() -> None:
+        _scores.reset(token)
+        _asked.pop(str(query), None)
+
+    stage.finally_(over)
     return stage
+
+
+def _batched(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A search is done in a thread that was there before it, for several queries at once."""
+
+    @functools.wraps(original)
+    def batch_forward(self: Any, queries: list[str]) -> Any:
+        context = next((_asked[query] for query in queries if query in _asked), None)
+        if context is None or not INTEGRATION.active:
+            return original(self, queries)
+        token = otel_context.attach(context)
+        try:
+            return original(self, queries)
+        finally:
+            otel_context.detach(token)
+
+    return batch_forward
 
 
 def _scored(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -343,11 +415,27 @@ def _documents(passages: Any) -> list[dict[str, Any]]:
 
 
 def _close(span: Span, exception: Any) -> None:
-    if isinstance(exception, BaseException):
+    if _is_abandoned(exception):
+        span.end()
+    elif isinstance(exception, BaseException):
         _leave_no_mark(exception)
         span.__exit__(type(exception), exception, None)
     else:
         span.end()
+
+
+def _is_abandoned(exception: Any) -> bool:
+    """Tell whether a run ended because nobody reads its stream any more: no failure."""
+    from dspy import settings
+
+    if getattr(settings, "send_stream", None) is None:
+        return False
+    error, seen = exception, 0
+    while isinstance(error, BaseException) and seen < 10:
+        if type(error).__name__ in _LEFT:
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
 
 
 def _leave_no_mark(error: BaseException) -> None:

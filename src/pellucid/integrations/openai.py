@@ -4,6 +4,7 @@ One patch a client, on `request`, which every resource goes through, also `.pars
 `with_raw_response` and Azure. The wire is read, not the SDK's classes: they change more often.
 """
 
+import asyncio
 import copy
 import functools
 import json
@@ -19,9 +20,11 @@ from pellucid.client.instrument import (
     ModelCall,
     current,
     current_model_call,
+    drop_frame,
     open_span,
 )
 from pellucid.client.patching import Patch, Undo, patch_all
+from pellucid.client.stages import is_let_go
 from pellucid.core.span import SpanKind, Tokens
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages
@@ -82,18 +85,18 @@ class _Call:
         self.last_ns = self.start_ns
         self._content = bool(INTEGRATION.options.get("capture_content", True))
         self._ended = False
-        body = options.json_data
+        body = _body(options)
         request = read_request(endpoint, simplify(body))
-        self._framework: ModelCall | None = (
-            current_model_call() if endpoint.kind is SpanKind.LLM else None
-        )
+        held = current_model_call() if endpoint.kind is SpanKind.LLM else None
+        beside = None if held is None else held.claim()
+        self._framework: ModelCall | None = held if beside is None else None
         if self._framework is not None:
-            self._framework.seen += 1
             self.span = self._framework.span
         else:
             title = f"{endpoint.operation} {request.model}".strip()
-            self.span = open_span(title, endpoint.kind)
-        self.span.set_model(request.model, _provider(self.base_url), **request.parameters)
+            self.span = open_span(title, endpoint.kind, parent=beside)
+            self.start_ns = getattr(self.span.otel_span, "start_time", None) or self.start_ns
+        self.span.set_model(request.model, _provider(client), **request.parameters)
         if self._content:
             self._show_request(request.messages, request.input)
         if request.tools:
@@ -107,12 +110,13 @@ class _Call:
     def ask_for_usage(self) -> None:
         """Have a chat stream end with its usage, unless the program asks or will see the bytes."""
         body = self.options.json_data
-        stream_options = body.get("stream_options") or {}
+        stream_options = _body(self.options).get("stream_options") or {}
         if (
             self.endpoint.operation not in {"chat", "complete"}
             or not self.streams
             or self.raw == "stream"
-            or "include_usage" in stream_options
+            or stream_options.get("include_usage")
+            or "stream_options" in (getattr(self.options, "extra_json", None) or {})
             or self.base_url in _refuse_usage
         ):
             return
@@ -144,8 +148,13 @@ class _Call:
         if self._ended:
             return
         if self._framework is None:
-            self.span.__exit__(type(error), error, None)
+            if isinstance(error, asyncio.CancelledError) and is_let_go():
+                self.span.end()
+            else:
+                self.span.__exit__(type(error), error, None)
             self._ended = True
+        else:
+            self._framework.release()
 
     def end(self, end_ns: int | None = None) -> None:
         """End our own span; a framework's goes on."""
@@ -177,7 +186,13 @@ class _Call:
         elif response.output is not None:
             self.span.set_output(response.output)
         if response.images:
-            shown = [{"uri": uri, "media_type": _media_type(uri)} for uri in response.images]
+            shown = [
+                {
+                    "uri": uri,
+                    "media_type": uri[5:].partition(";")[0] if uri[:5] == "data:" else None,
+                }
+                for uri in response.images
+            ]
             otel_span.set_attribute(names.ATTACHMENTS, json_text(shown))
 
     def _show_usage(self, tokens: Tokens) -> None:
@@ -193,7 +208,7 @@ class _Call:
         held = getattr(self.span.otel_span, "attributes", None) or {}
         repeated = self._framework is not None and self._framework.seen > 1
         for name, figure in figures.items():
-            if repeated:  # the framework's one call was several requests: all were paid for
+            if repeated:  # one span for several requests: all were paid for
                 figure += held.get(name, 0)
             if figure or name in {names.INPUT_TOKENS, names.OUTPUT_TOKENS}:
                 self.span.otel_span.set_attribute(name, figure)
@@ -224,7 +239,7 @@ def _with_options(
     return args, {**kwargs, "options": options}
 
 
-def _refused(call: _Call, error: Exception) -> bool:
+def _refused(call: _Call, error: BaseException) -> bool:
     """Tell whether a request failed because we asked for the usage; then never ask there again."""
     if not call.hides_usage or getattr(error, "status_code", None) not in {400, 404, 422}:
         return False
@@ -245,19 +260,18 @@ def _traced(original: Callable[..., Any]) -> Callable[..., Any]:
         with call.active():
             try:
                 result = original(self, *sent_args, **sent_kwargs)
-            except Exception as error:
+            except BaseException as error:
                 if not _refused(call, error):
                     call.fail(error)
+                    drop_frame(error)
                     raise
                 result = None
-            except BaseException as error:
-                call.fail(error)
-                raise
             if result is None:
                 try:
                     result = original(self, *args, **kwargs)
                 except BaseException as error:
                     call.fail(error)
+                    drop_frame(error)
                     raise
         return _received(call, result)
 
@@ -274,19 +288,18 @@ def _traced_async(original: Callable[..., Any]) -> Callable[..., Any]:
         with call.active():
             try:
                 result = await original(self, *sent_args, **sent_kwargs)
-            except Exception as error:
+            except BaseException as error:
                 if not _refused(call, error):
                     call.fail(error)
+                    drop_frame(error)
                     raise
                 result = None
-            except BaseException as error:
-                call.fail(error)
-                raise
             if result is None:
                 try:
                     result = await original(self, *args, **kwargs)
                 except BaseException as error:
                     call.fail(error)
+                    drop_frame(error)
                     raise
         return _received(call, result)
 
@@ -410,6 +423,7 @@ def _chunks(call: _Call, reader: StreamReader, chunks: Iterator[Any]) -> Iterato
         raise
     except BaseException as error:
         _fail_stream(call, reader, error)
+        drop_frame(error)
         raise
     finally:
         call.take_stream(reader, end_ns)
@@ -428,6 +442,7 @@ async def _chunks_async(
         raise
     except BaseException as error:
         _fail_stream(call, reader, error)
+        drop_frame(error)
         raise
     finally:
         call.take_stream(reader, end_ns)
@@ -470,9 +485,13 @@ def _header(options: Any, name: str) -> str | None:
     return next((str(v) for k, v in headers.items() if str(k).lower() == name.lower()), None)
 
 
-def _provider(base_url: str) -> str:
-    return "azure.ai.openai" if ".azure.com" in base_url else "openai"
+def _body(options: Any) -> dict[str, Any]:
+    """Return what a request sends: what the SDK made of its arguments, and `extra_body`."""
+    extra = getattr(options, "extra_json", None)
+    return {**options.json_data, **extra} if type(extra) is dict else dict(options.json_data)
 
 
-def _media_type(uri: str) -> str | None:
-    return uri[5:].partition(";")[0] if uri.startswith("data:") else None
+def _provider(client: Any) -> str:
+    azure = ".azure.com" in str(getattr(client, "base_url", ""))
+    azure = azure or any("Azure" in kind.__name__ for kind in type(client).__mro__)
+    return "azure.ai.openai" if azure else "openai"

@@ -32,6 +32,7 @@ ENDPOINTS = (
     Endpoint("/embeddings", "embeddings", SpanKind.EMBEDDING),
     Endpoint("/images/generations", "generate image", SpanKind.IMAGE),
     Endpoint("/images/edits", "edit image", SpanKind.IMAGE),
+    Endpoint("/images/variations", "vary image", SpanKind.IMAGE),
     Endpoint("/completions", "complete", SpanKind.LLM),
 )
 
@@ -140,7 +141,8 @@ class StreamReader:
         self._choices: dict[int, dict[str, Any]] = {}
         self._top: dict[str, Any] = {}
         self._final: dict[str, Any] | None = None
-        self._text: dict[Any, str] = {}
+        self._text: dict[tuple[Any, Any], str] = {}
+        self._items: dict[Any, dict[str, Any]] = {}
         self.has_token = False
 
     def feed(self, chunk: dict[str, Any]) -> None:
@@ -160,9 +162,7 @@ class StreamReader:
         if self._final is not None:
             return self._final
         if self._endpoint.operation == "responses":
-            content = [{"type": "output_text", "text": text} for text in self._text.values()]
-            output = [{"type": "message", "role": "assistant", "content": content}]
-            return {**self._top, "output": output if content else []}
+            return {**self._top, "output": self._output()}
         return {**self._top, "choices": [self._choices[index] for index in sorted(self._choices)]}
 
     def _feed_choice(self, choice: dict[str, Any]) -> None:
@@ -197,11 +197,38 @@ class StreamReader:
             self._top.update({k: response[k] for k in ("id", "model") if response.get(k)})
             if kind in {"response.completed", "response.incomplete", "response.failed"}:
                 self._final = response
-        if kind.endswith(".delta"):
+        place = event.get("output_index")
+        item = event.get("item")
+        if kind in {"response.output_item.added", "response.output_item.done"}:
+            if type(item) is dict:
+                self._items[place] = dict(item)
+        elif kind.endswith(".delta"):
             self.has_token = True
-            if kind == "response.output_text.delta" and type(event.get("delta")) is str:
-                place = (event.get("output_index"), event.get("content_index"))
-                self._text[place] = self._text.get(place, "") + event["delta"]
+            self._feed_item(kind, place, event)
+
+    def _feed_item(self, kind: str, place: Any, event: dict[str, Any]) -> None:
+        delta = event.get("delta")
+        if type(delta) is not str:
+            return
+        if kind == "response.function_call_arguments.delta":
+            item = self._items.setdefault(place, {"type": "function_call"})
+            item["arguments"] = str(item.get("arguments") or "") + delta
+        elif kind == "response.output_text.delta":
+            index = event.get("content_index")
+            self._text[(place, index)] = self._text.get((place, index), "") + delta
+
+    def _output(self) -> list[Any]:
+        """The items of a response that has not come to its end."""
+        output: list[Any] = []
+        places = dict.fromkeys([*self._items, *(place for place, _ in self._text)])
+        for place in places:
+            item = self._items.get(place, {"type": "message", "role": "assistant"})
+            texts = [text for (at, _), text in self._text.items() if at == place]
+            if item.get("type") == "message":
+                content = [{"type": "output_text", "text": text} for text in texts]
+                item = {**item, "content": content or item.get("content")}
+            output.append(item)
+        return output
 
 
 def _feed_call(calls: list[dict[str, Any]], delta: dict[str, Any]) -> None:
@@ -267,6 +294,8 @@ def _embeddings(body: dict[str, Any]) -> Response:
     data = _list(body.get("data"))
     first = data[0].get("embedding") if data and type(data[0]) is dict else None
     size = len(first) if type(first) is list else None
+    if type(first) is str:  # base64 of 32-bit floats
+        size = len(first.rstrip("=")) * 3 // 4 // 4
     return Response(
         model=_text(body.get("model")),
         tokens=read_usage(body.get("usage")),

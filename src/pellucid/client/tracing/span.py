@@ -340,6 +340,7 @@ def start(
     attributes: dict[str, Any],
     kind: str | SpanKind,
     parent: Mapping[str, str] | Context | None = None,
+    start_ns: int | None = None,
 ) -> otel.Span:
     """Start an OpenTelemetry span, not yet current; what fails here is not the caller's concern."""
     try:
@@ -349,6 +350,7 @@ def start(
             context=context,
             kind=OtelKind.CLIENT if str(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
             attributes=attributes,
+            start_time=start_ns,
         )
     except Exception:  # a sampler or processor of others'
         _log.exception("Span %r could not be started", name)

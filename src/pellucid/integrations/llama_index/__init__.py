@@ -14,6 +14,8 @@ _CHANGES = (
     "insert ainsert insert_nodes ainsert_nodes refresh_ref_docs arefresh_ref_docs "
     "update_ref_doc delete_ref_doc adelete_ref_doc"
 ).split()
+_VECTOR_CHANGES = "insert_nodes ainsert_nodes delete_ref_doc adelete_ref_doc".split()
+"""What a vector index does in its own way."""
 
 
 def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
@@ -42,7 +44,7 @@ def install() -> Undo:
         Patch(f"{vectors}.build_index_from_nodes", building),
         Patch(f"{base}.build_index_from_nodes", building),
         *(_change(f"{base}.{method}", method) for method in _CHANGES),
-        *(_change(f"{vectors}.{method}", method) for method in ("insert_nodes", "ainsert_nodes")),
+        *(_change(f"{vectors}.{method}", method) for method in _VECTOR_CHANGES),
         Patch(f"{postprocessor}.postprocess_nodes", traced_sync(INTEGRATION, rerank)),
         Patch(f"{postprocessor}.apostprocess_nodes", traced_async(INTEGRATION, rerank), False),
     )
