@@ -5,8 +5,8 @@ from typing import Final
 
 from pellucid.core.span import Arrival
 
-MAX_SPANS: Final = 8192
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_SPANS: Final = 4096
+MAX_BYTES: Final = 16 * 1024 * 1024
 """Of packed bodies; those beyond it are read from the file."""
 
 
