@@ -2,12 +2,19 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from pellucid.testing.captured import Ledger, seen_in
 from pellucid.testing.conformance import Recording, record
+
+_LEDGER = Ledger()
+_FEATURES = pytest.StashKey[set[str]]()
+_PASSED = pytest.StashKey[bool]()
+_CAPTURED = os.environ.get("PELLUCID_TEST_CAPTURED", "")
+"""Where to write what the tests showed, if anywhere."""
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +26,28 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def recording() -> Iterator[Recording]:
-    with record() as recorded:
+def recording(request: pytest.FixtureRequest) -> Iterator[Recording]:
+    with record() as recorded, _LEDGER.watching() as found:
         yield recorded
+        request.node.stash[_FEATURES] = found | seen_in(recorded.spans)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    features = item.stash.get(_FEATURES, None)
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+    elif report.when == "teardown" and features is not None and item.stash.get(_PASSED, False):
+        _LEDGER.passed(item.path.stem.removeprefix("test_"), item.name, features)
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    if _CAPTURED:
+        _LEDGER.write(Path(_CAPTURED), WORLD)
 
 
 def needs(*modules: str) -> pytest.MarkDecorator:
