@@ -1,5 +1,6 @@
 import asyncio
 import concurrent.futures
+import datetime
 import json
 import threading
 import time
@@ -337,6 +338,20 @@ def test_a_span_that_stays_open_is_shown_as_running(traced: Collector) -> None:
     final = sent(traced)["long"]
     assert final.span_id == pending.span_id
     assert final.attributes["pellucid.output"] == "out"
+
+
+def test_tags_and_metadata_of_any_type_are_shown(traced: Collector) -> None:
+    tags = {"turn": 3, "day": datetime.date(2026, 1, 2), "thing": object(), 4: None}
+    with pellucid.session(None, tags=tags, metadata={"thing": object()}), pellucid.span("turn"):
+        pass
+    attributes = sent(traced)["turn"].attributes
+    assert json.loads(attributes["pellucid.tags"]) == {
+        "turn": "3",
+        "day": "2026-01-02",
+        "thing": "<object>",
+        "4": "null",
+    }
+    assert json.loads(attributes["pellucid.metadata"]) == {"thing": "<object>"}
 
 
 def test_spans_of_other_instrumentations_get_experiment_and_session(traced: Collector) -> None:

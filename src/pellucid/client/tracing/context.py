@@ -172,9 +172,7 @@ class session:
         self._changes = {
             "session_id": None if id is None else str(id),
             "user_id": None if user is None else str(user),
-            "tags": {
-                str(k): v if type(v) is str else json_text(v) for k, v in (tags or {}).items()
-            },
+            "tags": {str(name): _tag_text(value) for name, value in (tags or {}).items()},
             "metadata": dict(metadata or {}),
             "experiment": experiment,
         }
@@ -191,3 +189,8 @@ class session:
 
     async def __aexit__(self, *exception: object) -> None:
         self.__exit__()
+
+
+def _tag_text(value: Any) -> str:
+    simple = simplify(value)
+    return simple if type(simple) is str else json_text(simple)
