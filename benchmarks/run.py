@@ -98,9 +98,9 @@ def read_figures(options: argparse.Namespace) -> Figures:
             ("newest 50", "", "≤ 10", "newest"),
             ("filter on status", "status:error", "≤ 20", "status"),
             ("filter on an attribute", "attr.tenant:42", "≤ 100", "attribute"),
-            ("filter within one span", "span(kind:TOOL attr.tenant:42)", "≤ 100", "attribute"),
+            ("filter within one span", "span(kind:TOOL attr.tenant:42)", "≤ 100", ""),
             ("text, a common word", "disc", "≤ 100", "common"),
-            ("text, a rare word", "zyzzyva", "≤ 100", "absent"),
+            ("text, a rare word", "zyzzyva", "≤ 100", ""),
             ("text, an absent word", "absentword", "≤ 100", "absent"),
         ):
             yield Figure(f"{name},{at} traces, ms", median_ms(newest(query)), goal, record)
