@@ -170,6 +170,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(
     assert client.get("/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_and_costs_no_memory(shared_server: LiveServer) -> None:
     bomb = gzip.compress(bytes(1 << 30))
     with shared_server.client() as client:
