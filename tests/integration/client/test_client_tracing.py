@@ -341,7 +341,7 @@ def test_a_span_that_stays_open_is_shown_as_running(traced: Collector) -> None:
 
 
 def test_tags_and_metadata_of_any_type_are_shown(traced: Collector) -> None:
-    tags = {"turn": 3, "day": datetime.date(2026, 1, 2), "thing": object(), 4: None}
+    tags: dict[Any, Any] = {"turn": 3, "day": datetime.date(2026, 1, 2), "thing": object(), 4: None}
     with pellucid.session(None, tags=tags, metadata={"thing": object()}), pellucid.span("turn"):
         pass
     attributes = sent(traced)["turn"].attributes
