@@ -178,9 +178,12 @@ class Query extends HTMLElement {
     const proposal = answer?.proposals[at];
     if (!input || !answer || !proposal) return;
     const isValue = !/[:.( ]$/.test(proposal.text);
-    const rest = input.value.slice(answer.end);
+    // Letters typed since the answer came belong to the word that is replaced.
+    const since = input.value.slice(answer.end, input.selectionStart ?? answer.end);
+    const end = answer.end + (/\s/.test(since) ? 0 : since.length);
+    const rest = input.value.slice(end);
     const text = proposal.text + (isValue && !rest.startsWith(" ") ? " " : "");
-    input.setRangeText(text, answer.start, answer.end, "end");
+    input.setRangeText(text, answer.start, end, "end");
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }
