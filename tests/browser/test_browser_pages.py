@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.focus import expect_active
 
 from pellucid.testing.live import LiveServer
 from pellucid.testing.sample_site import Site
@@ -52,7 +53,7 @@ def test_rows_are_walked_by_keys(page: Page, site: Site) -> None:
     page.keyboard.press("k")
     expect(rows.nth(0)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("/")
-    expect(page.locator(".query input")).to_be_focused()
+    expect_active(page.locator(".query input"))
     page.keyboard.type("jjk")
     expect(rows.nth(0)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Escape")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.focus import expect_active
 
 from pellucid.testing.sample_site import Site
 
@@ -103,7 +104,7 @@ def test_arrows_walk_and_fold_and_the_address_follows(page: Page, site: Site) ->
     span = site.span_id(site.bluray, "input_guardrail")
     page.wait_for_url(re.compile(f"span={span}"))
     expect(page.locator("#span h2")).to_have_text("input_guardrail")
-    expect(row).to_be_focused()
+    expect_active(row)
     assert page.locator('[role=treeitem][tabindex="0"]').count() == 1
     page.keyboard.press("End")
     _expect_selected(page, "output_guardrail")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.focus import expect_active
 
 from pellucid.testing.live import LiveServer
 from pellucid.testing.sample_site import Site
@@ -49,7 +50,7 @@ def test_the_histogram_shows_traces_and_errors(page: Page, site: Site) -> None:
 def test_the_time_menu_writes_into_the_query(page: Page, site: Site) -> None:
     page.goto(f"{site.server.url}{LIST}?query=status:ok")
     page.keyboard.press("t")
-    expect(page.locator("#time-menu a").first).to_be_focused()
+    expect_active(page.locator("#time-menu a").first)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -148,7 +149,7 @@ def test_a_person_scores_a_span_and_the_trace(page: Page, own_site: Site) -> Non
     page.goto(own_site.url(own_site.bluray, f"?span={span}"))
     page.wait_for_selector(".wf-row")
     page.keyboard.press("a")
-    expect(page.locator(".annotate [name=note]")).to_be_focused()
+    expect_active(page.locator(".annotate [name=note]"))
     page.keyboard.type("Right rounding.")
     page.fill(".annotate [name=author]", "mira")
     page.click(".annotate [value=good]")
