@@ -164,7 +164,11 @@ def run(program: str, path: Path, before: str = "", after: str = "") -> tuple[st
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        asked = [(call.path, _without_options(call.request)) for call in server.log]
+        # A traceback that a model is shown names the program's file.
+        asked = [
+            (call.path, _without_options(call.request).replace(str(path), path.name))
+            for call in server.log
+        ]
         printed = done.stdout.replace(str(path), path.name)
         return _RANDOM.sub("ID", printed.replace(before, "").replace(after, "")), asked
 
