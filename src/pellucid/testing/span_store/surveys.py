@@ -27,7 +27,7 @@ _REFUSED = (
     "attach '/etc/passwd' as other",
     "detach main",
     "vacuum",
-    "vacuum into '/tmp/copy'",
+    "vacuum into 'copy.db'",
     "pragma journal_mode = delete",
     "pragma user_version",
     "begin",
