@@ -2,18 +2,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import zstandard
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pellucid.core.errors import InvalidInput
+from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.storage.meta.engine import LATEST_REVISION, MetaDatabase
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
-from pellucid.storage.meta.tables import metadata
-from pellucid.testing.run_builders import A, SetClock, found, start, write_all
+from pellucid.storage.meta.tables import garbage, metadata
+from pellucid.testing.run_builders import A, B, C, SetClock, found, start, write_all
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
+
+OLD = Path(__file__).parent / "old"
+"""Databases as earlier versions wrote them; three forms of the first tables were in use."""
 
 
 class TestSqliteRunStore(RunStoreContract):
@@ -46,6 +51,27 @@ def test_migrations_lead_to_the_tables_and_the_file_opens_again(tmp_path: Path) 
         context = MigrationContext.configure(connection)
         assert context.get_current_revision() == LATEST_REVISION
         assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+@pytest.mark.parametrize("old", sorted(OLD.glob("*.zst")), ids=lambda path: path.name)
+def test_a_database_of_an_earlier_version_opens(old: Path, tmp_path: Path) -> None:
+    path = tmp_path / "meta.db"
+    path.write_bytes(zstandard.decompress(old.read_bytes()))
+    database = MetaDatabase.at(path)
+    store = SqlRunStore(database)
+    assert found(store, "metric.accuracy>0.8 param.k:5 tag.idea:rerank") == [A]
+    assert found(store, "name:k*", "score.correctness desc") == [A, B]
+    assert store.get_run(A).scores == {"correctness": 0.9}
+    assert [score.run_id for score in store.list_scores(A)] == [A]
+    assert [artifact.path for artifact in store.list_artifacts(B)] == ["note.txt"]
+    with pytest.raises(NotFound):
+        store.get_run(C)
+    write_all(store, start(C), start("0190d" + "0" * 27))
+    assert store.get_run("0190d" + "0" * 27).number is not None
+    with database.read() as connection:
+        assert connection.execute(sa.select(garbage.c.kind)).scalars().all() == ["snapshot"]
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pellucid.core.errors import InvalidInput, StorageUnavailable
 
-LATEST_REVISION = "0001"
+LATEST_REVISION = "0002"
 _BUSY_TIMEOUT_MS = 10_000
 _MAX_VARIABLES = 500
 

@@ -141,6 +141,7 @@ artifacts = sa.Table(
     sa.Column("metadata", sa.Text, nullable=False),
     sa.UniqueConstraint("run_key", "path"),
     sa.Index("artifacts_by_kind", "kind", "time_ns"),
+    sa.Index("artifacts_by_digest", "digest"),
 )
 
 run_scores = sa.Table(
@@ -160,6 +161,26 @@ run_scores = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
     sa.Index("run_scores_by_run", "run_id", "name"),
     sa.Index("run_scores_by_number", "name", "number"),
+)
+
+measures = sa.Table(
+    "measures",
+    metadata,
+    sa.Column("experiment_key", sa.Integer, sa.ForeignKey("experiments.key"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("time_ns", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+garbage = sa.Table(
+    "garbage",
+    metadata,
+    # `artifact` or `snapshot`: something that a deleted run named, which others may still name.
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("since_ns", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 objects = sa.Table(
