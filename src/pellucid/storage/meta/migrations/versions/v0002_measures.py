@@ -1,6 +1,7 @@
 """Measures' directions, what deletions left to free, and three early forms of the first tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -97,6 +98,6 @@ def _note_snapshots_of_deleted_runs(connection: sa.Connection) -> None:
     )
 
 
-def _in_chunks(rows: list[sa.Row[tuple[int, str]]]) -> Iterator[list[sa.Row[tuple[int, str]]]]:
+def _in_chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(rows), _ROWS):
         yield rows[start : start + _ROWS]
