@@ -14,7 +14,8 @@ from pellucid.storage.spans.sqlite.migrations import migrate
 
 READERS = 8
 _BUSY_MS = 10_000
-_PAGE_SIZE = 8192
+# Blocks of 4 to 8 kB, which most are, had a page of 8192 bytes each, a third of it empty.
+_PAGE_SIZE = 4096
 _CHECKPOINT_PAGES = 2000
 
 
