@@ -47,6 +47,17 @@ _NO_TOKENS = Tokens()
 _RETURN_DOCUMENTS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER})
 
 
+class _Said(NamedTuple):
+    """What kind of stage a span is, and what it was given and gave."""
+
+    kind: SpanKind
+    input: Any
+    output: Any
+    input_messages: list[Message]
+    output_messages: list[Message]
+    tool_call: ToolCall | None
+
+
 def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
     """Return the span that a draft's claims make."""
     decoded, claims = draft.decoded, draft.claims
@@ -56,23 +67,14 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
         events = join_logs(events, logs)
     pending = get("pending", False)
     failed = decoded.status_code == ERROR_CODE or "failed" in claims
-    kind = get("kind") or _guess_kind(draft)
-    input_messages, output_messages = _messages(draft, events)
-    if kind is SpanKind.LLM and "output_images" in claims and not text_of(output_messages):
-        kind = SpanKind.IMAGE
-    span_input = _content(draft, "in", kind, input_messages)
-    span_output = _content(draft, "out", kind, output_messages)
-    tool_call = _tool_call(draft, kind, span_input, span_output)
-    if tool_call is not None and kind is SpanKind.TOOL:
-        span_input = tool_call.arguments if span_input is None else span_input
-        span_output = tool_call.result if span_output is None else span_output
+    said = _read(draft, events)
     kept = get("kept")
     return Span(
         trace_id=decoded.trace_id,
         span_id=decoded.span_id,
         parent_id=decoded.parent_id,
         name=decoded.name,
-        kind=kind,
+        kind=said.kind,
         status=Status.RUNNING if pending else Status.ERROR if failed else Status.OK,
         status_message=decoded.status_message
         or get("status_message")
@@ -90,18 +92,18 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
         model=get("model"),
         provider=get("provider"),
         parameters=_union(draft, "parameters"),
-        input=span_input,
-        output=span_output,
-        input_messages=input_messages,
-        output_messages=output_messages,
+        input=said.input,
+        output=said.output,
+        input_messages=said.input_messages,
+        output_messages=said.output_messages,
         tools=get("tools", []),
-        tool_call=tool_call,
-        documents=_documents(get, kind, span_output),
+        tool_call=said.tool_call,
+        documents=_documents(get, said.kind, said.output),
         input_documents=get("input_documents", []),
         tokens=_tokens(draft),
         cost_usd=_cost(claims),
         ttft_ns=get("ttft") if "ttft" in claims or not events else first_token_ns(decoded, events),
-        finish_reason=get("finish_reason") or _finish_of(output_messages),
+        finish_reason=get("finish_reason") or _finish_of(said.output_messages),
         prompt=_prompt(draft),
         attachments=get("attachments", []),
         attributes={**draft.rest, **kept} if kept else draft.rest,
@@ -114,6 +116,20 @@ def assemble(draft: Draft, logs: Sequence[LogRecord] = ()) -> Span:
         trace_state=decoded.trace_state,
         flags=decoded.flags,
     )
+
+
+def _read(draft: Draft, events: list[SpanEvent]) -> _Said:
+    kind = draft.claims.get("kind") or _guess_kind(draft)
+    input_messages, output_messages = _messages(draft, events)
+    if kind is SpanKind.LLM and "output_images" in draft.claims and not text_of(output_messages):
+        kind = SpanKind.IMAGE
+    given = _content(draft, "in", kind, input_messages)
+    gave = _content(draft, "out", kind, output_messages)
+    tool_call = _tool_call(draft, kind, given, gave)
+    if tool_call is not None and kind is SpanKind.TOOL:
+        given = tool_call.arguments if given is None else given
+        gave = tool_call.result if gave is None else gave
+    return _Said(kind, given, gave, input_messages, output_messages, tool_call)
 
 
 def _guess_kind(draft: Draft) -> SpanKind:

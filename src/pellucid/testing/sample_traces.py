@@ -383,52 +383,28 @@ def large_trace(count: int, *, age_s: float = 30.0) -> Sample:
 
 
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+HOSTILE_MARKDOWN = (
+    f"**bold** {HOSTILE}\n\n[click](javascript:window.pwned=1) [x](data:text/html,<script>)\n\n"
+    "![i](https://example.com/x.png)\n\n| a | b |\n|---|---|\n"
+    "| <svg onload=window.pwned=1> | 2 |"
+)
 
 
 def hostile_trace() -> Sample:
     """Return a trace whose every text tries to become markup."""
     sample = Sample(experiment="hostile <b>", age_s=20)
-    markdown = (
-        f"**bold** {HOSTILE}\n\n[click](javascript:window.pwned=1) [x](data:text/html,<script>)\n\n"
-        "![i](https://example.com/x.png)\n\n| a | b |\n|---|---|\n"
-        "| <svg onload=window.pwned=1> | 2 |"
-    )
     root = sample.add(
         f"root {HOSTILE}",
         "AGENT",
         0,
         900,
         pellucid__input=HOSTILE,
-        pellucid__output=markdown,
+        pellucid__output=HOSTILE_MARKDOWN,
         pellucid__tags={HOSTILE: HOSTILE, "plain": ""},
         gen_ai__conversation__id=HOSTILE,
         attributes={HOSTILE: HOSTILE},
     )
-    sample.add(
-        f"llm {HOSTILE}",
-        "LLM",
-        10,
-        400,
-        parent=root,
-        gen_ai__request__model=HOSTILE,
-        gen_ai__input__messages=[
-            _text("user", markdown),
-            {"role": HOSTILE, "parts": [_call(HOSTILE, HOSTILE, **{"a": HOSTILE})]},
-            _returned(HOSTILE, HOSTILE),
-            {
-                "role": "user",
-                "parts": [
-                    {
-                        "type": "image",
-                        "uri": "javascript:window.pwned=1",
-                        "media_type": "image/png",
-                    },
-                    {"type": "file", "uri": "data:text/html,<script>window.pwned=1</script>"},
-                ],
-            },
-        ],
-        gen_ai__output__messages=[_text("assistant", markdown)],
-    )
+    _hostile_chat(sample, root)
     sample.add(
         "tool",
         "TOOL",
@@ -453,3 +429,31 @@ def hostile_trace() -> Sample:
         ],
     )
     return sample
+
+
+def _hostile_chat(sample: Sample, parent: str) -> None:
+    sample.add(
+        f"llm {HOSTILE}",
+        "LLM",
+        10,
+        400,
+        parent=parent,
+        gen_ai__request__model=HOSTILE,
+        gen_ai__input__messages=[
+            _text("user", HOSTILE_MARKDOWN),
+            {"role": HOSTILE, "parts": [_call(HOSTILE, HOSTILE, **{"a": HOSTILE})]},
+            _returned(HOSTILE, HOSTILE),
+            {
+                "role": "user",
+                "parts": [
+                    {
+                        "type": "image",
+                        "uri": "javascript:window.pwned=1",
+                        "media_type": "image/png",
+                    },
+                    {"type": "file", "uri": "data:text/html,<script>window.pwned=1</script>"},
+                ],
+            },
+        ],
+        gen_ai__output__messages=[_text("assistant", HOSTILE_MARKDOWN)],
+    )
