@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
-from pellucid.core.score import Score
+from pellucid.core.score import Annotated, Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
 from pellucid.core.survey import SessionPage, SqlResult, Survey, TimeBins
 from pellucid.core.trace import (
@@ -91,6 +91,20 @@ class SpanStore(Protocol):
         """
         ...
 
+    def list_annotated(
+        self,
+        *,
+        experiment: str | None = None,
+        trace_ids: Sequence[str] | None = None,
+        limit: int = 10_000,
+    ) -> list[Annotated]:
+        """List what people said of an experiment's traces, or of some traces, the newest first.
+
+        Their spans' scores count too; beside each stand the scores of the same name on the same
+        target that no person gave. Raises InvalidInput unless one of the two is named.
+        """
+        ...
+
     def renormalise(
         self, *, version: int, limit: int = 500, after: int = 0, prices: bool = False
     ) -> int:
@@ -143,12 +157,6 @@ class SpanStore(Protocol):
 
         Sums are over all of a session's traces. Raises InvalidInput for a foreign cursor.
         """
-        ...
-
-    def list_session_traces(
-        self, experiment: str, session_id: str, *, limit: int = 1000
-    ) -> list[TraceSummary]:
-        """List a session's traces, oldest first; nothing if there is no such session."""
         ...
 
     def list_values(self, field: str, *, beginning: str = "", limit: int = 20) -> list[str]:

@@ -41,3 +41,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The dataset example it was made for."""
     score_trace_id: str | None = None
     """The trace of the scorer's own work, such as a judge's call."""
+
+
+class Annotated(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's score, with what scorers gave to the same target under the same name."""
+
+    annotation: Score
+    beside: list[Score]

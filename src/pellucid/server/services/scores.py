@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import is_span_id, is_trace_id
 from pellucid.core.ports import SpanStore
-from pellucid.core.score import Score
+from pellucid.core.score import Annotated, Score
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.threads import Threads
 
@@ -73,6 +73,17 @@ class ScoreService:
             experiment=experiment,
             session_id=session_id,
             history=history,
+        )
+
+    async def list_annotated(
+        self, *, experiment: str | None = None, trace_ids: Sequence[str] | None = None
+    ) -> list[Annotated]:
+        """List what people said of an experiment's traces, or of some, beside what scorers said.
+
+        The newest first, at most 10,000.
+        """
+        return await self._readers.run(
+            lambda: self._store.list_annotated(experiment=experiment, trace_ids=trace_ids)
         )
 
 

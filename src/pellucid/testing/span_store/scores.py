@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.core.errors import Conflict, InvalidInput
 from pellucid.core.ports import SpanStore
-from pellucid.core.score import Score, ScoreSource
+from pellucid.core.score import Annotated, Score, ScoreSource
 from pellucid.testing.spans import START, make_arrival, span_id, trace_id
 
 
@@ -47,6 +47,31 @@ class ScoreContract:
         assert store.list_scores(trace_id=trace_id(1)) == [judge, person, other, tie]
         history = store.list_scores(trace_id=trace_id(1), history=True)
         assert history == [judge, older, person, other, first, tie]
+
+    def test_annotations_stand_beside_what_scorers_gave(self, store: SpanStore) -> None:
+        store.write([make_arrival(1, 1), make_arrival(2, 2, experiment="other")])
+        person = make_score(1, True, source=ScoreSource.HUMAN, author="ann")
+        again = make_score(2, False, source=ScoreSource.HUMAN, author="ann", time_ns=START + 20)
+        judge = make_score(3, 0.5, source=ScoreSource.MODEL)
+        other_name = make_score(4, 0.5, name="safety", source=ScoreSource.MODEL)
+        on_span = make_score(
+            5, 4, source=ScoreSource.HUMAN, trace_id=trace_id(1), span_id=span_id(1)
+        )
+        elsewhere = make_score(6, "x", source=ScoreSource.HUMAN, trace_id=trace_id(2))
+        unknown = make_score(7, 1, source=ScoreSource.HUMAN, trace_id=trace_id(3))
+        store.write_scores([person, judge, other_name, again, on_span, elsewhere, unknown])
+        name = store.get_trace(trace_id(1)).experiment
+        here = [
+            Annotated(annotation=again, beside=[judge]),
+            Annotated(annotation=on_span, beside=[]),
+        ]
+        assert store.list_annotated(experiment=name) == here
+        assert store.list_annotated(experiment=name, limit=1) == here[:1]
+        assert store.list_annotated(experiment="none") == []
+        by_trace = store.list_annotated(trace_ids=[trace_id(n) for n in (3, 1, 2, 9)])
+        assert [one.annotation for one in by_trace] == [again, unknown, elsewhere, on_span]
+        with pytest.raises(InvalidInput):
+            store.list_annotated()
 
     def test_an_id_stands_for_one_score(self, store: SpanStore) -> None:
         store.write_scores([make_score(1)])

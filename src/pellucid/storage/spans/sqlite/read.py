@@ -12,7 +12,7 @@ from pellucid.core.clock import Clock
 from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.query import TRACES, Query, parse, resolve
 from pellucid.core.rollup import Figures, Rollup
-from pellucid.core.score import Score
+from pellucid.core.score import Annotated, Score
 from pellucid.core.span import StoredSpan
 from pellucid.core.survey import SessionPage, Survey, TimeBins
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary, Waterfall
@@ -26,6 +26,8 @@ from pellucid.storage.spans.sqlite.order import depth_first
 from pellucid.storage.spans.sqlite.outline import Outline, status_at, stored_span
 from pellucid.storage.spans.sqlite.rollups import STEPS, read_cells, total_of
 from pellucid.storage.spans.sqlite.scores import (
+    annotated_in,
+    annotated_on,
     scores_of_run,
     scores_of_session,
     scores_of_trace,
@@ -37,7 +39,6 @@ from pellucid.storage.spans.sqlite.survey import (
     list_keys,
     list_sessions,
     list_values,
-    session_traces,
     survey,
 )
 
@@ -166,16 +167,6 @@ class TraceReader:
             deadline = time.monotonic() + SEARCH_SECONDS
             return list_sessions(search, after, limit=limit, deadline=deadline)
 
-    def list_session_traces(
-        self, experiment: str, session_id: str, limit: int
-    ) -> list[TraceSummary]:
-        """List a session's first traces, oldest first."""
-        _check_limit(limit)
-        with self._readers.snapshot() as db:
-            number = db.execute(_SQL["experiment_id"], (experiment,)).get
-            found = session_traces(db, int(number), session_id, limit) if number else []
-            return self._summaries(db, found, self._clock())
-
     def list_values(self, field: str, *, beginning: str, limit: int) -> list[str]:
         """List values of a field."""
         _check_limit(limit)
@@ -250,6 +241,17 @@ class TraceReader:
             if run_id is not None:
                 return scores_of_run(db, run_id, history=history)
         raise InvalidInput("Name a trace, a run, or an experiment with a session.")
+
+    def list_annotated(
+        self, *, experiment: str | None, trace_ids: Sequence[str] | None, limit: int
+    ) -> list[Annotated]:
+        """List annotations with what scorers said beside them."""
+        with self._readers.snapshot() as db:
+            if trace_ids is not None:
+                return annotated_on(db, [_trace_bytes(one) for one in trace_ids], limit)
+            if experiment is not None:
+                return annotated_in(db, experiment, limit)
+        raise InvalidInput("Name an experiment or traces.")
 
     def experiment_number(self, name: str) -> int:
         """Return an experiment's row. Raises NotFound."""

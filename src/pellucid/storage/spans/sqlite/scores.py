@@ -7,7 +7,7 @@ import apsw
 import msgspec
 
 from pellucid.core.errors import Conflict, InvalidInput
-from pellucid.core.score import Score
+from pellucid.core.score import Annotated, Score
 from pellucid.storage.spans.sqlite.codes import INT64_MAX
 from pellucid.storage.spans.sqlite.statements import statements
 
@@ -94,6 +94,26 @@ def scores_of_session(
 def scores_of_run(db: apsw.Connection, run_id: str, *, history: bool = False) -> list[Score]:
     """Return the latest scores (or all) of a run as such."""
     return _scores(db, "scores_of_run", (run_id, int(not history)))
+
+
+def annotated_in(db: apsw.Connection, experiment: str, limit: int) -> list[Annotated]:
+    """Return the newest annotations of an experiment's traces, with what stands beside them."""
+    return [
+        _beside(db, one) for one in _scores(db, "annotations_of_experiment", (experiment, limit))
+    ]
+
+
+def annotated_on(db: apsw.Connection, trace_ids: Sequence[bytes], limit: int) -> list[Annotated]:
+    """Return the newest annotations of some traces, with what stands beside them."""
+    found = [score for one in trace_ids for score in _scores(db, "annotations_of_trace", (one,))]
+    found.sort(key=lambda score: (score.time_ns, score.id), reverse=True)
+    return [_beside(db, one) for one in found[:limit]]
+
+
+def _beside(db: apsw.Connection, annotation: Score) -> Annotated:
+    span_id = None if annotation.span_id is None else bytes.fromhex(annotation.span_id)
+    target = (bytes.fromhex(annotation.trace_id or ""), annotation.name, span_id)
+    return Annotated(annotation=annotation, beside=_scores(db, "scores_beside", target))
 
 
 def delete_session_scores(db: apsw.Connection, experiment: str, session_id: str) -> int:

@@ -11,7 +11,7 @@ from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import StorageUnavailable
 from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
-from pellucid.core.score import Score
+from pellucid.core.score import Annotated, Score
 from pellucid.core.span import Arrival, LogRecord, StoredSpan
 from pellucid.core.survey import SessionPage, SqlResult, Survey, TimeBins
 from pellucid.core.trace import (
@@ -130,6 +130,16 @@ class SqliteSpanStore:
             history=history,
         )
 
+    def list_annotated(
+        self,
+        *,
+        experiment: str | None = None,
+        trace_ids: Sequence[str] | None = None,
+        limit: int = 10_000,
+    ) -> list[Annotated]:
+        """List annotations with what scorers said beside them, the newest first."""
+        return self._traces.list_annotated(experiment=experiment, trace_ids=trace_ids, limit=limit)
+
     def list_experiments(self) -> list[ExperimentSummary]:
         """List all experiments that hold a trace, the most recently used first."""
         return self._traces.list_experiments()
@@ -205,12 +215,6 @@ class SqliteSpanStore:
         return self._traces.list_sessions(
             experiment=experiment, query=query, limit=limit, cursor=cursor
         )
-
-    def list_session_traces(
-        self, experiment: str, session_id: str, *, limit: int = 1000
-    ) -> list[TraceSummary]:
-        """List a session's traces, oldest first; nothing if there is no such session."""
-        return self._traces.list_session_traces(experiment, session_id, limit)
 
     def list_values(self, field: str, *, beginning: str = "", limit: int = 20) -> list[str]:
         """List texts that a field has (`model`, `tag.env`, `attr.tenant` …), in order.

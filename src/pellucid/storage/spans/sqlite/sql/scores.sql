@@ -49,6 +49,25 @@ SELECT content FROM scores
 WHERE run_id = ? AND trace_id IS NULL AND session_id IS NULL AND latest >= ?
 ORDER BY name, time_ns, id
 
+-- name: annotations_of_experiment
+-- The latest scores that people gave to an experiment's traces. Uses scores_by_person.
+SELECT s.content FROM scores s INDEXED BY scores_by_person
+JOIN traces t ON t.trace_id = s.trace_id
+JOIN experiments e ON e.id = t.experiment
+WHERE s.latest AND s.source = 'HUMAN' AND s.trace_id IS NOT NULL AND e.name = ?
+ORDER BY s.time_ns DESC, s.id DESC LIMIT ?
+
+-- name: annotations_of_trace
+-- The same of one trace and its spans. Uses scores_by_person.
+SELECT content FROM scores INDEXED BY scores_by_person
+WHERE latest AND source = 'HUMAN' AND trace_id = ?
+
+-- name: scores_beside
+-- What scorers gave to the target of an annotation under its name. Uses scores_by_trace.
+SELECT content FROM scores
+WHERE trace_id = ? AND name = ? AND span_id IS ? AND latest AND source <> 'HUMAN'
+ORDER BY time_ns, id
+
 -- name: forget_session_scores
 INSERT OR IGNORE INTO deleted_scores (id)
 SELECT id FROM scores WHERE experiment = ? AND session_id = ? AND trace_id IS NULL
