@@ -253,14 +253,6 @@ def _was_listed(search: Search, session: tuple[int, str], after: Position) -> bo
     return bool(newer) and search.any_matches([key for (key,) in newer])
 
 
-def session_traces(
-    db: apsw.Connection, experiment: int, session_id: str, limit: int
-) -> list[Candidate]:
-    """Return a session's first traces, oldest first."""
-    found = rows(db, _SQL["session_traces"], (experiment, session_id, limit))
-    return [Candidate(*row) for row in found]
-
-
 def _session(db: apsw.Connection, experiment: int, session_id: str) -> SessionSummary:
     target = (experiment, session_id)
     ((count, errors, first, last, tokens_in, tokens_out, cost),) = rows(db, _SQL["session"], target)

@@ -61,11 +61,6 @@ ORDER BY start_ns {order}, trace_id {order} LIMIT 20
 -- name: experiment_name
 SELECT name FROM experiments WHERE id = ?
 
--- name: session_traces
--- A session's traces, oldest first. Uses traces_by_session.
-SELECT start_ns, trace_id, key FROM traces INDEXED BY traces_by_session
-WHERE experiment = ? AND session_id = ? ORDER BY start_ns, trace_id LIMIT ?
-
 -- name: first_value
 -- The least value of a field from a text on, below an end. Uses the primary key of facts.
 SELECT value, shown FROM facts
