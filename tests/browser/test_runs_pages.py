@@ -24,7 +24,8 @@ from pellucid.core.run import (
     Stamped,
     TagWrite,
 )
-from pellucid.core.run_views import ARTIFACTS_PATH, RUN_WRITES_PATH, RunWriteRequest
+from pellucid.core.run_paths import ARTIFACTS_PATH, RUN_WRITES_PATH
+from pellucid.core.run_views import RunWriteRequest
 from pellucid.testing.live import LiveServer
 
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'"

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from pellucid.client.spool import is_loopback
+from pellucid.core.clock import now_ns
 from pellucid.core.errors import (
     Conflict,
     Forbidden,
@@ -30,6 +31,7 @@ from pellucid.core.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from pellucid.core.run_paths import RUN_WRITES_PATH, SENT_HEADER
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 10.0
@@ -119,7 +121,11 @@ class Connection:
     ) -> Response:
         connection = self._http or self._connect()
         target = f"{self._absolute}{self._base}{path}"
-        connection.request(method, target, body=body, headers={**self._headers, **headers})
+        own = dict(self._headers)
+        if path.startswith(RUN_WRITES_PATH):
+            # By this clock the server tells how old a write is, whatever its own clock says.
+            own[SENT_HEADER] = str(now_ns())
+        connection.request(method, target, body=body, headers={**own, **headers})
         answer = connection.getresponse()
         content = answer.read()
         if answer.will_close:

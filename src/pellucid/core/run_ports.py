@@ -41,6 +41,13 @@ class RunStore(Protocol):
         """Return one run. Raises NotFound."""
         ...
 
+    def latest_stamp(self, run_id: str) -> int:
+        """Return the greatest time of the run's name, notes and tags: a later one replaces them.
+
+        Raises NotFound.
+        """
+        ...
+
     def resolve(self, text: str) -> str:
         """Return the id that an id, a unique prefix of one, or `experiment@number` stands for.
 

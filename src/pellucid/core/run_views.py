@@ -19,9 +19,6 @@ from pellucid.core.run import (
 )
 from pellucid.core.snapshot import Manifest, TreeFile
 
-RUN_WRITES_PATH = "/api/v1/runs/writes"
-ARTIFACTS_PATH = "/api/v1/artifacts"
-SNAPSHOTS_PATH = "/api/v1/snapshots"
 MSGPACK = "application/msgpack"
 
 

@@ -102,6 +102,14 @@ class RunStoreContract:
         assert isinstance(runs.get_run(A).params["k"], int)
         assert runs.list_children(B) == [A]
 
+    def test_the_latest_stamp_is_that_of_name_notes_and_tags(self, runs: RunStore) -> None:
+        write_all(runs, start(A, at=90))
+        assert runs.latest_stamp(A) == 0
+        write_all(runs, start(A, notes=Stamped(value="n", time_ns=NOW + 5)))
+        assert runs.latest_stamp(A) == NOW + 5
+        write_all(runs, start(A, tags=[TagWrite(name="t", value=None, time_ns=NOW + 8)]))
+        assert runs.latest_stamp(A) == NOW + 8
+
     def test_numbers_count_the_runs_of_each_experiment(self, runs: RunStore) -> None:
         receipts = runs.write(
             [start(A, "one"), start(B, "two"), start(C, "one"), start(A, "one")],
@@ -423,7 +431,10 @@ class RunStoreContract:
         assert receipt.deleted
         runs.write_scores([score("s2", 0.4)])
         assert runs.list_scores(A) == []
-        gone_calls = (runs.get_run, runs.delete_run, runs.list_artifacts, runs.list_metrics)
+        gone_calls = (
+            *(runs.get_run, runs.delete_run, runs.latest_stamp),
+            *(runs.list_artifacts, runs.list_metrics),
+        )
         for gone in gone_calls:
             with pytest.raises(NotFound):
                 gone(A)

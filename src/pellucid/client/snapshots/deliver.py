@@ -11,7 +11,8 @@ from pellucid.client.spool import Delivery, spool_key
 from pellucid.client.tracking.connection import Server, api_client
 from pellucid.client.tracking.outbox import Outbox
 from pellucid.core.errors import Conflict, PellucidError, Unavailable
-from pellucid.core.run_views import MSGPACK, SNAPSHOTS_PATH, DigestList, MissingView
+from pellucid.core.run_paths import SNAPSHOTS_PATH
+from pellucid.core.run_views import MSGPACK, DigestList, MissingView
 from pellucid.core.snapshot import (
     EntryKind,
     SnapshotObject,

@@ -17,7 +17,8 @@ from pellucid.client.tracking.run import ActiveRun
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from pellucid.core.run import Run
-from pellucid.core.run_views import SNAPSHOTS_PATH, DigestList
+from pellucid.core.run_paths import SNAPSHOTS_PATH
+from pellucid.core.run_views import DigestList
 from pellucid.core.snapshot import (
     EntryKind,
     Manifest,

@@ -20,7 +20,6 @@ from pellucid.client.tracking.connection import api_client
 from pellucid.client.tracking.decorator import in_own_run
 from pellucid.client.tracking.outbox import Outbox, open_outbox, stamp
 from pellucid.client.tracking.run import ActiveRun
-from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput, PellucidError, Unavailable
 from pellucid.core.ids import new_id
 from pellucid.core.run import MAX_NAME, Run, RunStart, RunStatus
@@ -101,9 +100,9 @@ def start_run(
     resumed = None if resume is None else _resumed(resume, client)
     run = _new_run(client, name, experiment, resumed)
     run.options = options
-    _declare(run, parent=parent, resumed=resumed is not None)
     if resumed is not None:
-        run.adopt(resumed.params)
+        run.adopt(resumed)
+    _declare(run, parent=parent, resumed=resumed is not None)
     run.log_params(params or {})
     run.set_tags(tags or {})
     if notes is not None:
@@ -254,7 +253,7 @@ def _new_run(
 
 def _declare(run: ActiveRun, *, parent: "ActiveRun | Run | str | None", resumed: bool) -> None:
     start = RunStart(
-        time_ns=now_ns(), parent_id=_parent_id(parent, run), source=_source(), resumed=resumed
+        time_ns=run.next_ns(), parent_id=_parent_id(parent, run), source=_source(), resumed=resumed
     )
     run.queue.pieces.appendleft(start)
 

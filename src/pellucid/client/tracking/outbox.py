@@ -28,7 +28,8 @@ from pellucid.core.run import (
     Stamped,
     TagWrite,
 )
-from pellucid.core.run_views import RUN_WRITES_PATH, RunWriteRequest
+from pellucid.core.run_paths import RUN_WRITES_PATH
+from pellucid.core.run_views import RunWriteRequest
 from pellucid.core.settings import ClientSettings
 
 _log = logging.getLogger("pellucid")

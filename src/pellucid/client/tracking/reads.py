@@ -13,8 +13,8 @@ from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import InvalidInput, NotFound, Unavailable
 from pellucid.core.run import Artifact, MetricSeries, Run
 from pellucid.core.run_limits import check_path
+from pellucid.core.run_paths import ARTIFACTS_PATH
 from pellucid.core.run_views import (
-    ARTIFACTS_PATH,
     ArtifactListView,
     RunListView,
     RunView,

@@ -25,6 +25,7 @@ from pellucid.core.run import (
     ArtifactWrite,
     MetricWrite,
     ParamWrite,
+    Run,
     RunEnd,
     RunStatus,
     TagWrite,
@@ -65,6 +66,7 @@ class ActiveRun:
         """What `start_run` was given, for a decorator that starts others like it."""
         self.snapshot_task: SnapshotTask | None = None
         self._url = url
+        self._last_ns = 0
         self._params: dict[str, str] = {}
         self._image_counts: dict[str, int] = {}
         self._names_seen: set[str] = set()
@@ -92,10 +94,19 @@ class ActiveRun:
             )
         self._add(ParamWrite(name=name, value=shown, time_ns=now_ns()))
 
-    def adopt(self, params: Mapping[str, Any]) -> None:
-        """Take over the params that a resumed run has on the server."""
-        for name, value in params.items():
+    def adopt(self, run: Run) -> None:
+        """Take over what a resumed run has on the server: its params, and where its time is."""
+        for name, value in run.params.items():
             self._params[name] = json.dumps(value, sort_keys=True)
+        self._last_ns = max(run.start_ns, run.end_ns or 0)
+
+    def next_ns(self) -> int:
+        """Return a time for the run's next start or end: now, but after the one before it.
+
+        It may come from a machine whose clock is ahead, or this clock may have been set back.
+        """
+        self._last_ns = max(now_ns(), self._last_ns + 1)
+        return self._last_ns
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record several params."""
@@ -257,7 +268,7 @@ class ActiveRun:
 
         leave(self)
         told = None if error is None else mask_text(error)
-        self._add(RunEnd(time_ns=now_ns(), status=self.status, error=told))
+        self._add(RunEnd(time_ns=self.next_ns(), status=self.status, error=told))
         self.queue.ended = True
         if self.snapshot_task is not None:
             self.snapshot_task.end()

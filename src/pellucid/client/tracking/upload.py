@@ -11,7 +11,8 @@ from pellucid.client.spool import Delivery
 from pellucid.client.tracking.outbox import Outbox
 from pellucid.core.digest import Hasher, digest_bytes
 from pellucid.core.errors import PellucidError, Unavailable
-from pellucid.core.run_views import ARTIFACTS_PATH, UploadView
+from pellucid.core.run_paths import ARTIFACTS_PATH
+from pellucid.core.run_views import UploadView
 
 PIECE_BYTES = 4 << 20
 BACKGROUND_BYTES = 32 << 20

@@ -6,7 +6,8 @@ from litestar import Request, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
-from pellucid.core.run_views import ARTIFACTS_PATH, UploadView
+from pellucid.core.run_paths import ARTIFACTS_PATH
+from pellucid.core.run_views import UploadView
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import BINARY
 

@@ -10,8 +10,8 @@ from litestar.params import Parameter
 
 from pellucid.core.errors import InvalidInput
 from pellucid.core.run import Artifact, RunColumns, to_wire
+from pellucid.core.run_paths import RUN_WRITES_PATH, SENT_HEADER
 from pellucid.core.run_views import (
-    RUN_WRITES_PATH,
     ArtifactListView,
     LineageView,
     MetricSummaryView,
@@ -63,7 +63,9 @@ async def write_runs(request: Request[Any, Any, Any], runs: RunService) -> RunRe
         writes = _decode(body).writes
     else:
         writes = (await asyncio.to_thread(_decode, body)).writes
-    return RunReceiptList(runs=await runs.write(writes))
+    sent = request.headers.get(SENT_HEADER, "")
+    sent_ns = int(sent) if sent.isdecimal() and len(sent) < 20 else None
+    return RunReceiptList(runs=await runs.write(writes, sent_ns=sent_ns))
 
 
 def _decode(body: bytes) -> RunWriteRequest:

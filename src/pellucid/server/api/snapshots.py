@@ -7,9 +7,9 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from pellucid.client.snapshots.packing import decode_objects, encode_objects
 from pellucid.core.run_diff import FileDiff, RunDiff
+from pellucid.core.run_paths import SNAPSHOTS_PATH
 from pellucid.core.run_views import (
     MSGPACK,
-    SNAPSHOTS_PATH,
     DigestList,
     FileListView,
     MissingView,

@@ -36,8 +36,6 @@ MAX_LIMIT = 1000
 MAX_SERIES_POINTS = 2000
 MAX_LINEAGE = 20_000
 MAX_GROUP = 256
-SKEW_NS = 300 * 1_000_000_000
-"""A write this much older than its arrival comes from a spool: no sign of life now."""
 
 
 class _Waiting(NamedTuple):
@@ -57,16 +55,20 @@ class RunService:
         self._waiting: list[_Waiting] = []
         self._committing: asyncio.Task[None] | None = None
 
-    async def write(self, writes: Sequence[RunWrite]) -> list[RunReceipt]:
+    async def write(
+        self, writes: Sequence[RunWrite], *, sent_ns: int | None = None
+    ) -> list[RunReceipt]:
         """Merge writes, durable on return; one receipt a run, in order of first mention.
 
+        `sent_ns` is the sender's clock at sending. What was written earlier by that clock was
+        kept in a spool: that long ago it was a sign of life, by the server's own clock.
         Raises InvalidInput for what no store can take; nothing of the call is then stored.
         """
         for write in writes:
             check_write(write)
         now_ns = self._clock()
         heard = [
-            now_ns if abs(now_ns - write.time_ns) < SKEW_NS else min(now_ns, write.time_ns)
+            now_ns if sent_ns is None else max(0, now_ns - max(0, sent_ns - write.time_ns))
             for write in writes
         ]
         done: asyncio.Future[list[RunReceipt]] = asyncio.get_running_loop().create_future()
@@ -223,7 +225,9 @@ class RunService:
     ) -> Run:
         """Change a run's name, notes or tags (None removes one), as a page does."""
         run = await self.get(run_id)
-        now_ns = self._clock()
+        # A run whose machine's clock is ahead must not win over who edits it now.
+        latest_ns = await self._readers.run(self._store.latest_stamp, run.id)
+        now_ns = max(self._clock(), latest_ns + 1)
         write = RunWrite(
             run_id=run.id,
             experiment=run.experiment,

@@ -145,6 +145,15 @@ def run_key(connection: sa.Connection, run_id: str) -> int:
     return int(key)
 
 
+def latest_stamp(connection: sa.Connection, run_id: str) -> int:
+    """Return the greatest time of a run's name, notes and tags. Raises NotFound."""
+    key = run_key(connection, run_id)
+    c = t.runs.c
+    own = connection.execute(sa.select(c.name_ns, c.notes_ns).where(c.key == key)).one()
+    tags = sa.select(sa.func.max(t.tags.c.time_ns)).where(t.tags.c.run_key == key)
+    return max(time_ns or 0 for time_ns in (*own, connection.scalar(tags)))
+
+
 def resolve(connection: sa.Connection, text: str) -> str:
     """Return the id that an id, a unique prefix, or `experiment@number` stands for."""
     experiment, at, number = text.rpartition("@")

@@ -48,6 +48,11 @@ class SqlRunStore:
             key = run_reads.run_key(connection, run_id)
             return run_reads.load_runs(connection, [key], now_ns=self._clock())[0]
 
+    def latest_stamp(self, run_id: str) -> int:
+        """Return the greatest time of the run's name, notes and tags. Raises NotFound."""
+        with self._database.read() as connection:
+            return run_reads.latest_stamp(connection, run_id)
+
     def resolve(self, text: str) -> str:
         """Return the id that an id, a unique prefix, or `experiment@number` stands for."""
         with self._database.read() as connection:
