@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pellucid.core.span import DecodedSpan, Message, Part, Span
 from pellucid.storage.spans.sqlite import bodies, recent
-from pellucid.storage.spans.sqlite.recent import RecentSpans
+from pellucid.storage.spans.sqlite.recent import Kept, RecentContents
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
 from pellucid.testing.spans import arrival_of, make_span, toy_normalise
 
@@ -37,25 +37,25 @@ def test_an_input_beside_other_messages_comes_back() -> None:
             assert bodies.unpack(bodies.pack(_decoded(span), span)).span == span
 
 
-def test_kept_spans_are_given_out_once_and_in_order() -> None:
-    kept = RecentSpans()
-    arrivals = {number: arrival_of(make_span(1, number)) for number in (1, 2, 3)}
-    for number, arrival in arrivals.items():
-        kept.keep(number, arrival, 100)
-    assert kept.take(2) == {1: arrivals[1], 2: arrivals[2]}
-    assert kept.take(2) == {}
-    kept.clear()
-    assert kept.take(9) == {}
+def test_kept_contents_are_given_out_once_and_in_order() -> None:
+    store = RecentContents()
+    kept = [Kept(1, 1, 3, b"a"), Kept(2, 4, 4, b"b"), Kept(1, 7, 9, b"c")]
+    for one in kept:
+        store.keep(one)
+    assert [store.last_beside(row) for row in (2, 3, 4, 5, 7, 10)] == [3, 3, 4, 5, 9, 10]
+    assert store.take(8) == kept[:2]
+    assert store.take(8) == []
+    store.clear()
+    assert store.take(9) == []
 
 
-def test_kept_spans_stay_within_their_bytes() -> None:
-    kept = RecentSpans()
-    arrival = arrival_of(make_span(1, 1))
-    kept.keep(1, arrival, recent.MAX_BYTES)
-    kept.keep(2, arrival, 1)
-    assert list(kept.take(9)) == [1]
-    kept.keep(3, arrival, 1)
-    assert list(kept.take(9)) == [3]
+def test_kept_contents_stay_within_their_bytes() -> None:
+    store = RecentContents()
+    store.keep(Kept(1, 1, 1, bytes(recent.MAX_BYTES)))
+    store.keep(Kept(1, 2, 2, b"a"))
+    assert [kept.first for kept in store.take(9)] == [1]
+    store.keep(Kept(1, 3, 3, b"a"))
+    assert [kept.first for kept in store.take(9)] == [3]
 
 
 def test_what_was_kept_and_what_was_read_are_found_alike(tmp_path: Path) -> None:

@@ -69,6 +69,23 @@ def indexed_value(value: Value) -> Value:
     return folded if len(folded) <= WHOLE else LONG
 
 
+IndexedFact = tuple[str, Value, str | None]
+"""A field, its value as the index has it, and as lists show it where that differs."""
+
+
+def indexed_facts(facts: Iterable[Fact]) -> list[IndexedFact]:
+    """Return facts as the index has them, each field and value once."""
+    found: dict[Fact, IndexedFact] = {}
+    for fact in facts:
+        field, value = fact
+        if isinstance(value, str):
+            key = (field, indexed_value(value))
+            found[key] = (*key, shown_value(fact))
+        else:
+            found[fact] = (field, value, None)
+    return list(found.values())
+
+
 def shown_value(fact: Fact) -> str | None:
     """Return a text as it was, where lists show it and folding changed it."""
     field, value = fact

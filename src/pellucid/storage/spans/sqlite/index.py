@@ -6,12 +6,9 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from pellucid.core.query.words import words_of
-from pellucid.core.span import Arrival
-from pellucid.core.texts import texts_of
-from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.connection import rows
-from pellucid.storage.spans.sqlite.facts import Fact, facts_of, indexed_value, shown_value
+from pellucid.storage.spans.sqlite.entries import Contents, contents_of_body
+from pellucid.storage.spans.sqlite.facts import Fact
 from pellucid.storage.spans.sqlite.statements import statements
 
 BOUNDARY = " \ue000 "
@@ -19,40 +16,17 @@ BOUNDARY = " \ue000 "
 
 _MERGED_PAGES = 500
 
+Row = tuple[Any, ...]
+
 _SQL = statements("index")
 
 
 class Entry(NamedTuple):
-    """What the index is to have of one span."""
+    """What the index is to have of a span, or of several of one trace in rows on end."""
 
-    span: int
     trace: int
-    pieces: list[str]
-    facts: set[Fact]
-
-
-def entry_of(span: int, trace: int, packed: bytes | msgspec.Raw) -> Entry:
-    """Read what is found of a packed body."""
-    body = bodies.unpack(packed)
-    facts = facts_of(body.decoded.attributes, body.span)
-    return Entry(span, trace, texts_of(body.span), facts)
-
-
-def entry_of_arrival(span: int, trace: int, arrival: Arrival) -> Entry:
-    """Read the same of a span that is still in memory."""
-    facts = facts_of(arrival.decoded.attributes, arrival.span)
-    return Entry(span, trace, texts_of(arrival.span), facts)
-
-
-def indexed_text(piece: str) -> str:
-    """Return the words of a piece, as the `ascii` tokenizer separates them."""
-    # It cuts and folds what is ASCII just as `words_of` does, and leaves all else alone.
-    return piece if piece.isascii() else " ".join(words_of(piece))
-
-
-def _key(fact: Fact) -> tuple[str, object]:
-    field, value = fact
-    return field, indexed_value(value)
+    spans: list[int]
+    contents: Contents
 
 
 class SearchIndex:
@@ -79,29 +53,29 @@ class SearchIndex:
         self._db.execute(_SQL["set_watermark"], (span,))
         self.watermark = span
 
-    def add(self, trace: int, entries: Iterable[Entry]) -> None:
-        """Put spans of one trace into the index."""
-        pieces: dict[str, None] = {}
-        facts: set[Fact] = set()
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Put spans into the index."""
+        by_trace: dict[int, list[Contents]] = {}
         for entry in entries:
-            pieces.update(dict.fromkeys(entry.pieces))
-            facts |= entry.facts
-        self._db.execute(_SQL["add_document"], (trace,))
-        text = BOUNDARY.join(map(indexed_text, pieces))
-        self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
-        self._db.executemany(_SQL["add_fact"], self._rows_of(trace, facts))
+            by_trace.setdefault(entry.trace, []).append(entry.contents)
+        facts: list[Row] = []
+        for trace, several in by_trace.items():
+            pieces: dict[str, None] = {}
+            for contents in several:
+                pieces.update(dict.fromkeys(contents.pieces))
+            self._db.execute(_SQL["add_document"], (trace,))
+            text = BOUNDARY.join(pieces)
+            self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
+            facts += self._rows_of(trace, several)
+        self._db.executemany(_SQL["add_fact"], facts)
 
-    def _rows_of(self, trace: int, facts: Iterable[Fact]) -> list[tuple[Any, ...]]:
+    def _rows_of(self, trace: int, several: list[Contents]) -> set[Row]:
         numbers = self._fields
-        found = []
-        for fact in facts:
-            field, value = fact
-            number = numbers.get(field) or self.field(field)
-            if isinstance(value, str):
-                found.append((number, indexed_value(value), trace, shown_value(fact)))
-            else:
-                found.append((number, value, trace, None))
-        return found
+        return {
+            (numbers.get(field) or self.field(field), value, trace, shown)
+            for contents in several
+            for field, value, shown in contents.facts
+        }
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
         """Take note that an indexed span has another version; `packed` was its body."""
@@ -111,25 +85,28 @@ class SearchIndex:
 
     def renew(self, trace: int, entries: list[Entry], stale: Iterable[bytes]) -> None:
         """Make the index of a trace anew: from all its indexed spans, less what is stale."""
-        current = {_key(fact) for entry in entries for fact in entry.facts}
-        for packed in stale:
-            facts = entry_of(0, trace, packed).facts
-            self._delete_facts(trace, (f for f in facts if _key(f) not in current))
+        current = {fact[:2] for entry in entries for fact in map(tuple, entry.contents.facts)}
+        gone = {
+            (field, value)
+            for packed in stale
+            for field, value, _ in contents_of_body(packed).facts
+            if (field, value) not in current
+        }
+        self._delete_facts(trace, gone)
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
         if entries:
-            self.add(trace, entries)
+            self.add(entries)
 
     def delete(self, trace: int, spans: Iterable[tuple[int, bytes | msgspec.Raw]]) -> None:
         """Take a trace out; `spans` are the rows and packed bodies of those it may have of it."""
         stale = rows(self._db, _SQL["stale_bodies"], (trace,))
         numbers: list[tuple[int]] = []
-        facts: set[Fact] = set()
+        gone: set[Fact] = set()
         for number, packed in (*spans, *stale):
-            body = bodies.unpack(packed)
-            facts |= facts_of(body.decoded.attributes, body.span)
+            gone.update((field, value) for field, value, _ in contents_of_body(packed).facts)
             numbers.append((number,))
-        self._delete_facts(trace, facts)
+        self._delete_facts(trace, gone)
         self._db.executemany(_SQL["undefer"], numbers)
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
@@ -144,8 +121,8 @@ class SearchIndex:
         """Count the documents of words."""
         return int(self._db.execute(_SQL["count_documents"]).get)
 
-    def _delete_facts(self, trace: int, facts: Iterable[Fact]) -> None:
-        values = [(self.field(field), indexed_value(value), trace) for field, value in facts]
+    def _delete_facts(self, trace: int, indexed: Iterable[Fact]) -> None:
+        values = [(self.field(field), value, trace) for field, value in indexed]
         self._db.executemany(_SQL["delete_fact"], values)
 
     def _delete_documents(self, trace: int) -> None:

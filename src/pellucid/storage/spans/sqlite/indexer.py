@@ -12,12 +12,12 @@ import msgspec
 
 from pellucid.core.clock import Clock
 from pellucid.core.errors import PellucidError
-from pellucid.core.span import Arrival
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.codes import INTERRUPTED_AFTER_NS, PENDING
+from pellucid.storage.spans.sqlite.codes import INT64_MAX, INTERRUPTED_AFTER_NS, PENDING
 from pellucid.storage.spans.sqlite.connection import Readers, rows
-from pellucid.storage.spans.sqlite.index import Entry, SearchIndex, entry_of, entry_of_arrival
-from pellucid.storage.spans.sqlite.recent import RecentSpans
+from pellucid.storage.spans.sqlite.entries import contents_of_body, decode_contents
+from pellucid.storage.spans.sqlite.index import Entry, SearchIndex
+from pellucid.storage.spans.sqlite.recent import Kept, RecentContents
 from pellucid.storage.spans.sqlite.statements import statements
 
 ROUND: Final = 500
@@ -58,7 +58,7 @@ class Indexer:
         readers: Readers,
         transaction: Transaction,
         index: SearchIndex,
-        recent: RecentSpans,
+        recent: RecentContents,
         clock: Clock,
     ) -> None:
         self._readers = readers
@@ -129,11 +129,15 @@ class Indexer:
             watermark: int = db.execute(_SQL["watermark"]).get
             waiting = int(db.execute(_SQL["last_span"]).get) - watermark
             size = LARGE_ROUND if waiting > 2 * LARGE_ROUND else ROUND
-            fresh = rows(db, _SQL["unindexed"], (watermark, size))
+            fresh = rows(db, _SQL["unindexed"], (watermark, INT64_MAX, size))
+            if fresh:
+                # What shares its contents comes with it.
+                end = fresh[-1][0]
+                fresh += rows(db, _SQL["unindexed"], (end, self._recent.last_beside(end), size))
             heard_before = self._clock() - INTERRUPTED_AFTER_NS
             ripe = rows(db, _SQL["ripe"], (heard_before, ROUND))
             now = [row for row in fresh if row[2] != PENDING]
-            kept = self._recent.take(fresh[-1][0]) if fresh else {}
+            kept = self._recent.take(fresh[-1][0]) if fresh else []
             entries = _entries(db, [*now, *ripe], kept)
             traces = rows(db, _SQL["stale_traces"])[:_STALE_TRACES]
             stale = [_stale(db, trace, watermark) for (trace,) in traces]
@@ -149,16 +153,17 @@ class Indexer:
         for stale in found.stale:
             self._renew(stale, found.watermark)
         # What changed since the snapshot is seen here, as nobody else writes now.
-        spans = [*found.deferred, *(entry.span for entry in found.entries)]
+        spans = [*found.deferred, *(span for entry in found.entries for span in entry.spans)]
         alive = {span for (span,) in rows(db, _SQL["alive"], (_json(spans),))}
-        by_trace: dict[int, list[Entry]] = {}
-        for entry in found.entries:
-            if entry.span in alive:
-                by_trace.setdefault(entry.trace, []).append(entry)
-                if entry.span <= found.watermark:
-                    db.execute(_SQL["undefer"], (entry.span,))
-        for trace, entries in by_trace.items():
-            index.add(trace, entries)
+        if any(
+            len(entry.spans) > 1 and not alive.issuperset(entry.spans) for entry in found.entries
+        ):
+            return  # The next round reads them one by one from the file.
+        entries = [entry for entry in found.entries if entry.spans[0] in alive]
+        for entry in entries:
+            if entry.spans[0] <= found.watermark:
+                db.execute(_SQL["undefer"], (entry.spans[0],))
+        index.add(entries)
         db.executemany(_SQL["defer"], [(span,) for span in found.deferred if span in alive])
         if found.last != found.watermark:
             index.set_watermark(found.last)
@@ -178,24 +183,28 @@ def _stale(db: apsw.Connection, trace: int, watermark: int) -> _Stale:
     return _Stale(
         trace,
         [row[0] for row in found],
-        _entries(db, found, {}),
+        _entries(db, found, []),
         [rowid for rowid, _ in old],
         [body for _, body in old],
     )
 
 
-def _entries(db: apsw.Connection, found: list[Any], kept: dict[int, Arrival]) -> list[Entry]:
-    blocks: dict[int, list[msgspec.Raw]] = {}
+def _entries(db: apsw.Connection, found: list[Any], recent: list[Kept]) -> list[Entry]:
+    """Read rows' entries: from what is kept, if all rows of it are there, else from the file."""
+    numbers = {row[0] for row in found}
     entries = []
+    for kept in recent:
+        spans = range(kept.first, kept.last + 1)
+        if numbers.issuperset(spans):
+            numbers.difference_update(spans)
+            entries.append(Entry(kept.trace, list(spans), decode_contents(kept.contents)))
+    blocks: dict[int, list[msgspec.Raw]] = {}
     for span, trace, _, block, slot in found:
-        arrival = kept.get(span)
-        if arrival is not None:
-            entries.append(entry_of_arrival(span, trace, arrival))
-            continue
-        opened = blocks.get(block)
-        if opened is None:
-            opened = blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)
-        entries.append(entry_of(span, trace, opened[slot]))
+        if span in numbers:
+            opened = blocks.get(block)
+            if opened is None:
+                opened = blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)
+            entries.append(Entry(trace, [span], contents_of_body(opened[slot])))
     return entries
 
 

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import msgspec
+
 from pellucid.core.span import Arrival, Span, Status
 from pellucid.storage.spans.sqlite.codes import (
     COST_MAX,
@@ -45,33 +47,9 @@ class TokenCounts(NamedTuple):
 NO_TOKENS = TokenCounts(0, 0, 0, 0, 0, 0)
 
 
-class Node:
+class Node(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     """One merged span, as far as its trace's fields depend on it."""
 
-    __slots__ = (
-        "block",
-        "cost",
-        "cost_below",
-        "counted",
-        "duration_ns",
-        "estimate",
-        "id",
-        "key",
-        "kind",
-        "labels",
-        "model",
-        "name",
-        "parent_id",
-        "rank",
-        "seen_ns",
-        "slot",
-        "status",
-        "tokens",
-        "usage",
-        "usage_below",
-    )
-
-    id: int
     key: Key
     parent_id: bytes | None
     rank: Rank
@@ -88,14 +66,15 @@ class Node:
     """As reported."""
     estimate: float | None
     labels: Labels
-    usage_below: bool
+    usage_below: bool = False
     """Whether a final descendant carries usage."""
-    cost_below: bool
+    cost_below: bool = False
     """Whether a final descendant carries a reported cost above 0."""
-    counted: int
+    counted: int = 0
     """The bits that the store holds for it now; `TraceState.settle` brings them up to date."""
-    block: int
-    slot: int
+    id: int = 0
+    block: int = 0
+    slot: int = 0
 
     @property
     def has_cost(self) -> bool:
@@ -120,25 +99,24 @@ def node_of(arrival: Arrival, rank: Rank, span_id: bytes) -> Node:
     Figures that no column could hold, or that are no figures, are brought into range.
     """
     span = arrival.span
-    node = Node()
     start = within(span.start_ns, INT64_MAX)
-    node.key = (start, span_id)
-    node.parent_id = bytes.fromhex(span.parent_id) if span.parent_id else None
-    node.rank = rank
-    node.seen_ns = within(arrival.seen_ns, INT64_MAX)
-    node.duration_ns = within(span.duration_ns, INT64_MAX - start)
-    node.kind = KIND_CODES[span.kind]
-    node.status = PENDING if span.pending else ERROR if span.status is Status.ERROR else OK
-    node.name = span.name
-    node.model = span.model
-    node.tokens = _token_counts(span)
-    node.usage = node.tokens is not NO_TOKENS and not span.pending
-    node.cost = _cost(span.cost_usd)
-    node.estimate = _cost(span.estimated_cost_usd)
-    node.labels = labels_of(span)
-    node.usage_below = node.cost_below = False
-    node.counted = 0
-    return node
+    tokens = _token_counts(span)
+    return Node(
+        key=(start, span_id),
+        parent_id=bytes.fromhex(span.parent_id) if span.parent_id else None,
+        rank=rank,
+        seen_ns=within(arrival.seen_ns, INT64_MAX),
+        duration_ns=within(span.duration_ns, INT64_MAX - start),
+        kind=KIND_CODES[span.kind],
+        status=PENDING if span.pending else ERROR if span.status is Status.ERROR else OK,
+        name=span.name,
+        model=span.model,
+        tokens=tokens,
+        usage=tokens is not NO_TOKENS and not span.pending,
+        cost=_cost(span.cost_usd),
+        estimate=_cost(span.estimated_cost_usd),
+        labels=labels_of(span),
+    )
 
 
 def within(number: int, most: int) -> int:

@@ -127,33 +127,46 @@ class OpenTraces:
 
 
 def _node(row: tuple[Any, ...], labels: dict[int, Labels]) -> Node:
-    node = Node()
     (
-        node.id,
-        span_id,
-        node.parent_id,
-        start,
-        node.duration_ns,
-        node.kind,
-        node.status,
-        node.counted,
-        node.name,
-        node.model,
-        *tokens,
-        node.cost,
-        node.estimate,
-        node.seen_ns,
         number,
-        node.block,
-        node.slot,
+        span_id,
+        parent_id,
+        start,
+        duration,
+        kind,
+        status,
+        counted,
+        name,
+        model,
+        *figures,
+        cost,
+        estimate,
+        seen,
+        label,
+        block,
+        slot,
         end,
         count,
         digest,
     ) = row
-    node.key = (start, span_id)
-    node.rank = (node.status != PENDING, end, count, digest)
-    node.tokens = TokenCounts(*tokens) if any(tokens) else NO_TOKENS
-    node.usage = node.status != PENDING and node.tokens is not NO_TOKENS
-    node.labels = labels[number]
-    node.usage_below = node.cost_below = False
-    return node
+    tokens = TokenCounts(*figures) if any(figures) else NO_TOKENS
+    return Node(
+        id=number,
+        key=(start, span_id),
+        parent_id=parent_id,
+        rank=(status != PENDING, end, count, digest),
+        seen_ns=seen,
+        duration_ns=duration,
+        kind=kind,
+        status=status,
+        counted=counted,
+        name=name,
+        model=model,
+        tokens=tokens,
+        usage=status != PENDING and tokens is not NO_TOKENS,
+        cost=cost,
+        estimate=estimate,
+        labels=labels[label],
+        block=block,
+        slot=slot,
+    )

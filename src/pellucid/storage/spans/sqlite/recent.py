@@ -1,45 +1,60 @@
-"""Spans that were just written, kept for the indexer: it need not unpack what is still here."""
+"""What the index is to have of spans that were just written: it need not unpack their bodies."""
 
 import threading
-from typing import Final
+from typing import Final, NamedTuple
 
-from pellucid.core.span import Arrival
-
-MAX_SPANS: Final = 4096
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of packed bodies; those beyond it are read from the file."""
+"""Of contents; those beyond it are read from the file."""
 
 
-class RecentSpans:
-    """Takes in spans as they are written, and gives out those that are next to be indexed.
+class Kept(NamedTuple):
+    """The contents of spans of one trace in rows that follow each other."""
 
-    A row that was rolled back must be dropped with `clear`, as its number is given again.
+    trace: int
+    first: int
+    last: int
+    contents: bytes
+    """`entries.decode_contents` reads them."""
+
+
+class RecentContents:
+    """Takes in contents as spans are written, and gives out those that are next to be indexed.
+
+    What was rolled back must be dropped with `clear`, as its rows' numbers are given again.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Guarded by `_lock`; rows come in rising order.
-        self._kept: dict[int, tuple[Arrival, int]] = {}
+        self._kept: dict[int, Kept] = {}  # by first row, rising; guarded by `_lock`
         self._bytes = 0
 
-    def keep(self, span: int, arrival: Arrival, size: int) -> None:
-        """Keep the span of a row, `size` bytes packed, if there is room."""
+    def keep(self, kept: Kept) -> None:
+        """Keep contents if there is room."""
+        size = len(kept.contents)
         with self._lock:
-            if len(self._kept) < MAX_SPANS and self._bytes + size <= MAX_BYTES:
-                self._kept[span] = (arrival, size)
+            if self._bytes + size <= MAX_BYTES:
+                self._kept[kept.first] = kept
                 self._bytes += size
 
-    def take(self, last: int) -> dict[int, Arrival]:
-        """Give out, and let go of, all up to a row."""
-        taken: dict[int, Arrival] = {}
+    def last_beside(self, row: int) -> int:
+        """Return the last row of those that share their contents with a row."""
         with self._lock:
-            for span, (arrival, size) in self._kept.items():
-                if span > last:
+            for kept in self._kept.values():
+                if kept.last >= row:
+                    return kept.last if kept.first <= row else row
+        return row
+
+    def take(self, last: int) -> list[Kept]:
+        """Give out, and let go of, all that ends at or before a row."""
+        taken: list[Kept] = []
+        with self._lock:
+            for kept in self._kept.values():
+                if kept.last > last:
                     break
-                taken[span] = arrival
-                self._bytes -= size
-            for span in taken:
-                del self._kept[span]
+                taken.append(kept)
+                self._bytes -= len(kept.contents)
+            for kept in taken:
+                del self._kept[kept.first]
         return taken
 
     def clear(self) -> None:

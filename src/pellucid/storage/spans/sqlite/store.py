@@ -21,6 +21,7 @@ from pellucid.core.trace import (
     TraceSummary,
     Waterfall,
 )
+from pellucid.storage.spans.sqlite import parcels
 from pellucid.storage.spans.sqlite.connection import Readers, open_writer, storage_errors
 from pellucid.storage.spans.sqlite.delete import (
     Target,
@@ -83,12 +84,18 @@ class SqliteSpanStore:
                 self._writer.forget()
                 raise
 
+    prepare = staticmethod(parcels.prepare)
+
     def write(self, arrivals: Sequence[Arrival]) -> None:
         """Merge a batch and return when it is durable; one batch is one commit."""
-        if arrivals:
+        self.write_prepared(self.prepare(arrivals))
+
+    def write_prepared(self, prepared: Sequence[parcels.Parcel]) -> None:
+        """Merge what `prepare` made, of several calls of it if need be; durable on return."""
+        if prepared:
             with self._transaction() as writer:
-                writer.write(arrivals)
-            self._indexer.notify(len(arrivals))
+                writer.write(prepared)
+            self._indexer.notify(sum(map(len, prepared)))
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Join log records to their spans, before or after these arrive; durable on return."""

@@ -5,19 +5,18 @@ from typing import Any, NamedTuple
 
 import apsw
 import msgspec
-from msgspec.structs import replace
 
-from pellucid.core.preview import detail_of, input_preview, output_preview
 from pellucid.core.slug import slug_of
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX, PENDING
+from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
 from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
-from pellucid.storage.spans.sqlite.nodes import Labels, Node, Rank, node_of, rank_of, within
+from pellucid.storage.spans.sqlite.nodes import Labels, Node
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
-from pellucid.storage.spans.sqlite.recent import RecentSpans
+from pellucid.storage.spans.sqlite.parcels import Item, Parcel, prepare, previews_of
+from pellucid.storage.spans.sqlite.recent import Kept, RecentContents
 from pellucid.storage.spans.sqlite.rollups import RollupWriter
 from pellucid.storage.spans.sqlite.state import Flip
 from pellucid.storage.spans.sqlite.statements import statements
@@ -35,9 +34,8 @@ _json = msgspec.json.Encoder()
 class _Change(NamedTuple):
     """A span's new version on its way into the file."""
 
-    node: Node
-    arrival: Arrival
-    body: bytes
+    item: Item
+    parcel: Parcel
     replaced: Node | None
     """What the file has now."""
 
@@ -51,7 +49,6 @@ class SpanWriter:
     def __init__(self, connection: apsw.Connection, normalise: Normalise) -> None:
         self._db = connection
         self._normalise = normalise
-        self._packer = bodies.Packer()
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
         self._fresh_labels: list[Row] = []
@@ -59,7 +56,7 @@ class SpanWriter:
         """Traces and failed ones to be added to experiments."""
         self.rollups = RollupWriter(connection)
         self.index = SearchIndex(connection)
-        self.recent = RecentSpans()
+        self.recent = RecentContents()
         self._load_counters()
 
     def _load_counters(self) -> None:
@@ -83,14 +80,14 @@ class SpanWriter:
         self.recent.clear()
         self._load_counters()
 
-    def write(self, arrivals: Sequence[Arrival]) -> None:
-        """Merge arrivals into their traces."""
-        by_trace: dict[str, list[Arrival]] = {}
-        for arrival in arrivals:
-            by_trace.setdefault(arrival.span.trace_id, []).append(arrival)
+    def write(self, parcels: Sequence[Parcel]) -> None:
+        """Merge parcels into their traces."""
+        by_trace: dict[bytes, list[Parcel]] = {}
+        for parcel in parcels:
+            by_trace.setdefault(parcel.trace_id, []).append(parcel)
         insert: list[Row] = []
         for trace_id, group in by_trace.items():
-            trace = self._traces.get(bytes.fromhex(trace_id))
+            trace = self._traces.get(trace_id)
             if trace is not None:
                 self._write_trace(trace, group, insert)
         self._finish(insert)
@@ -158,12 +155,15 @@ class SpanWriter:
 
     # -- one trace ---------------------------------------------------------------------------
 
-    def _write_trace(self, trace: OpenTrace, arrivals: list[Arrival], insert: list[Row]) -> None:
+    def _write_trace(self, trace: OpenTrace, parcels: list[Parcel], insert: list[Row]) -> None:
+        if trace.logged:
+            parcels = self._with_logs(trace, parcels)
         changes: dict[bytes, _Change] = {}
         seen: dict[bytes, Node] = {}
         before = len(trace.state.nodes)
-        for arrival in arrivals:
-            self._merge(trace, arrival, changes, seen)
+        for parcel in parcels:
+            for item in parcel.items:
+                self._merge(trace, item, parcel, changes, seen)
         self._traces.grew(len(trace.state.nodes) - before)
         self._run(
             "set_seen",
@@ -172,26 +172,41 @@ class SpanWriter:
         if changes or seen:
             self._apply(trace, changes, insert)
 
+    def _with_logs(self, trace: OpenTrace, parcels: list[Parcel]) -> list[Parcel]:
+        """Normalise those spans again that log records are waiting for."""
+        found: list[Parcel] = []
+        for parcel in parcels:
+            joined = [item for item in parcel.items if item.node.key[1] in trace.logged]
+            if not joined:
+                found.append(parcel)
+                continue
+            found += prepare([self._with_its_logs(trace, parcel, item) for item in joined])
+            others = [item for item in parcel.items if item.node.key[1] not in trace.logged]
+            if others:
+                found.append(parcel.reduced_to(others))
+        return found
+
+    def _with_its_logs(self, trace: OpenTrace, parcel: Parcel, item: Item) -> Arrival:
+        node = item.node
+        decoded = bodies.unpack(bodies.open_block(parcel.blocks[item.block])[item.slot]).decoded
+        span = self._normalise(decoded, self._logs(trace.trace_id, node.key[1]))
+        return _arrival(node, decoded, span, item.normaliser)
+
     def _merge(
         self,
         trace: OpenTrace,
-        arrival: Arrival,
+        item: Item,
+        parcel: Parcel,
         changes: dict[bytes, _Change],
         seen: dict[bytes, Node],
     ) -> None:
-        span_id = bytes.fromhex(arrival.span.span_id)
-        rank = rank_of(arrival)
-        old = trace.state.nodes.get(span_id)
-        if old is not None and rank <= old.rank:
-            news = within(arrival.seen_ns, INT64_MAX)
-            if news > old.seen_ns:
-                old.seen_ns = news
-                seen[span_id] = old
-            return
-        if span_id in trace.logged:
-            span = self._normalise(arrival.decoded, self._logs(trace.trace_id, span_id))
-            arrival = replace(arrival, span=span)
-        self._take(trace, arrival, rank, old, changes)
+        node = item.node
+        old = trace.state.nodes.get(node.key[1])
+        if old is None or node.rank > old.rank:
+            self._take(trace, item, parcel, old, changes)
+        elif node.seen_ns > old.seen_ns:
+            old.seen_ns = node.seen_ns
+            seen[node.key[1]] = old
 
     def _read_again(
         self,
@@ -201,47 +216,44 @@ class SpanWriter:
         version: int | None = None,
     ) -> None:
         """Normalise stored spans anew, by a new normaliser or with new log records."""
-        changes: dict[bytes, _Change] = {}
+        arrivals: list[Arrival] = []
         for node in nodes:
-            span_id = node.key[1]
             body = self._load_body(node)
-            span = self._normalise(body.decoded, self._logs(trace.trace_id, span_id))
+            span = self._normalise(body.decoded, self._logs(trace.trace_id, node.key[1]))
             earlier: int = self._db.execute(_SQL["normaliser_of"], (node.id,)).get
             current = version is not None and earlier >= version
             if current and span.estimated_cost_usd == body.span.estimated_cost_usd:
                 continue
-            arrival = Arrival(
-                decoded=body.decoded,
-                span=span,
-                digest=node.rank[3],
-                attribute_count=node.rank[2],
-                seen_ns=node.seen_ns,
-                normaliser=earlier if version is None else max(earlier, version),
-            )
-            self._take(trace, arrival, node.rank, node, changes)
+            normaliser = earlier if version is None else max(earlier, version)
+            arrivals.append(_arrival(node, body.decoded, span, normaliser))
+        changes: dict[bytes, _Change] = {}
+        for parcel in prepare(arrivals):
+            for item in parcel.items:
+                old = trace.state.nodes[item.node.key[1]]
+                item.node.rank = old.rank
+                self._take(trace, item, parcel, old, changes)
         if changes:
             self._apply(trace, changes, insert)
 
     def _take(
         self,
         trace: OpenTrace,
-        arrival: Arrival,
-        rank: Rank,
+        item: Item,
+        parcel: Parcel,
         old: Node | None,
         changes: dict[bytes, _Change],
     ) -> None:
         """Put a new version of a span into the trace's state."""
-        arrival, body = _encodable(arrival)
-        span_id = bytes.fromhex(arrival.span.span_id)
-        node = node_of(arrival, rank, span_id)
+        node = item.node
+        # A transaction that failed may have had it before.
+        node.counted, node.usage_below, node.cost_below = 0, False, False
         if old is None:
             trace.state.add(node)
         else:
             node.seen_ns = max(node.seen_ns, old.seen_ns)
             trace.state.replace(old, node)
-        earlier = changes.get(span_id)
-        stored = old if earlier is None else earlier.replaced
-        changes[span_id] = _Change(node, arrival, body, stored)
+        earlier = changes.get(node.key[1])
+        changes[node.key[1]] = _Change(item, parcel, old if earlier is None else earlier.replaced)
 
     def _apply(self, trace: OpenTrace, changes: dict[bytes, _Change], insert: list[Row]) -> None:
         """Bring the file to the trace's new state."""
@@ -259,7 +271,7 @@ class SpanWriter:
         for change in changes.values():
             if change.replaced is not None:
                 rollups.add(before, change.replaced, change.replaced.counted, -1)
-            rollups.add(experiment, change.node, change.node.counted, 1)
+            rollups.add(experiment, change.item.node, change.item.node.counted, 1)
         if before in (experiment, 0):
             for flip in flips:
                 rollups.flip(experiment, flip.node, flip.before)
@@ -272,16 +284,13 @@ class SpanWriter:
 
     def _store(self, trace: OpenTrace, changes: list[_Change], insert: list[Row]) -> None:
         self._drop_replaced(trace, [c.replaced for c in changes if c.replaced is not None])
-        start = size = 0
-        for number, change in enumerate(changes):
-            if number > start and (
-                number - start >= bodies.BLOCK_SPANS or size + len(change.body) > bodies.BLOCK_BYTES
-            ):
-                self._store_block(trace, changes[start:number], insert)
-                start, size = number, 0
-            size += len(change.body)
-        if changes:
-            self._store_block(trace, changes[start:], insert)
+        by_parcel: dict[int, tuple[Parcel, list[Item]]] = {}
+        for item, parcel, _ in changes:
+            by_parcel.setdefault(id(parcel), (parcel, []))[1].append(item)
+        for parcel, items in by_parcel.values():
+            # What lost against another version takes no room.
+            whole = len(items) == len(parcel)
+            self._store_parcel(trace, parcel if whole else parcel.reduced_to(items), insert)
 
     def _drop_replaced(self, trace: OpenTrace, replaced: list[Node]) -> None:
         self._run("delete_span", [(node.id,) for node in replaced])
@@ -293,21 +302,21 @@ class SpanWriter:
                 del trace.live[node.block]
                 self._db.execute(_SQL["delete_block"], (node.block,))
 
-    def _store_block(self, trace: OpenTrace, changes: list[_Change], insert: list[Row]) -> None:
-        self._last_block += 1
-        block = self._last_block
-        content = self._packer.block([change.body for change in changes])
-        self._db.execute(_SQL["insert_block"], (block, content))
-        trace.live[block] = len(changes)
-        for slot, change in enumerate(changes):
-            node = change.node
+    def _store_parcel(self, trace: OpenTrace, parcel: Parcel, insert: list[Row]) -> None:
+        first, before = self._last_span + 1, self._last_block + 1
+        for content in parcel.blocks:
+            self._last_block += 1
+            self._db.execute(_SQL["insert_block"], (self._last_block, content))
+        for item in parcel.items:
+            node = item.node
             self._last_span += 1
-            node.id, node.block, node.slot = self._last_span, block, slot
-            if node.status != PENDING:
-                self.recent.keep(node.id, change.arrival, len(change.body))
-            insert.append(_row(trace.key, node, change.arrival, self._labels(trace, node.labels)))
-            for digest in bodies.attachment_digests(change.body, change.arrival.span):
+            node.id, node.block, node.slot = self._last_span, before + item.block, item.slot
+            trace.live[node.block] = trace.live.get(node.block, 0) + 1
+            insert.append(_row(trace.key, item, self._labels(trace, node.labels)))
+            for digest in item.attachments:
                 self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
+        if parcel.contents:
+            self.recent.keep(Kept(trace.key, first, self._last_span, parcel.contents))
 
     def _labels(self, trace: OpenTrace, labels: Labels) -> int:
         number = trace.labels.get(labels)
@@ -321,8 +330,8 @@ class SpanWriter:
         state, root = trace.state, trace.state.root
         if trace.preview_of != root.id:
             change = changes.get(root.key[1])
-            span = change.arrival.span if change is not None else self._load_body(root).span
-            trace.previews = (input_preview(span), output_preview(span))
+            previews = change.item.previews if change is not None else None
+            trace.previews = previews or previews_of(self._load_body(root).span)
             trace.preview_of = root.id
         session, user, tags = state.shared()
         status = state.status
@@ -440,20 +449,22 @@ class SpanWriter:
         return bodies.open_block(content)[node.slot]
 
 
-def _encodable(arrival: Arrival) -> tuple[Arrival, bytes]:
-    """Return the arrival with its packed body; what has no encoding is replaced first."""
-    try:
-        return arrival, bodies.pack(arrival.decoded, arrival.span)
-    except (UnicodeEncodeError, OverflowError, RecursionError):
-        decoded: DecodedSpan = bodies.plain(arrival.decoded)
-        span: Span = bodies.plain(arrival.span)
-        arrival = replace(arrival, decoded=decoded, span=span)
-        return arrival, bodies.pack(decoded, span)
+def _arrival(node: Node, decoded: DecodedSpan, span: Span, normaliser: int) -> Arrival:
+    """Return a span that was read again as if it arrived so."""
+    return Arrival(
+        decoded=decoded,
+        span=span,
+        digest=node.rank[3],
+        attribute_count=node.rank[2],
+        seen_ns=node.seen_ns,
+        normaliser=normaliser,
+    )
 
 
-def _row(trace: int, node: Node, arrival: Arrival, labels: int) -> tuple[Any, ...]:
-    span = arrival.span
+def _row(trace: int, item: Item, labels: int) -> Row:
+    node = item.node
     start, span_id = node.key
+    _, end, attribute_count, digest = node.rank
     return (
         node.id,
         trace,
@@ -465,20 +476,20 @@ def _row(trace: int, node: Node, arrival: Arrival, labels: int) -> tuple[Any, ..
         node.status,
         node.counted,
         node.name,
-        detail_of(span),
+        item.detail,
         node.model,
-        span.provider,
-        span.agent,
+        item.provider,
+        item.agent,
         *node.tokens,
         node.cost,
         node.estimate,
-        None if span.ttft_ns is None else within(span.ttft_ns, INT64_MAX),
+        item.ttft_ns,
         node.seen_ns,
         labels,
         node.block,
         node.slot,
-        node.rank[1],
-        node.rank[2],
-        node.rank[3],
-        arrival.normaliser,
+        end,
+        attribute_count,
+        digest,
+        item.normaliser,
     )

@@ -5,8 +5,9 @@ SELECT value FROM counters WHERE name = 'indexed'
 UPDATE counters SET value = ? WHERE name = 'indexed'
 
 -- name: unindexed
--- Spans after the watermark, in order of arrival. Walks spans from there.
-SELECT id, trace, status, block, slot FROM spans WHERE id > ? ORDER BY id LIMIT ?
+-- Spans of a range of rows, in order of arrival. Walks spans from there.
+SELECT id, trace, status, block, slot FROM spans WHERE id > ? AND id <= ?
+ORDER BY id LIMIT ?
 
 -- name: ripe
 -- Deferred spans of which nothing was heard for long.

@@ -1,0 +1,51 @@
+"""What the index is to have of spans: the texts that words are found in, and facts."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pellucid.core.query.words import words_of
+from pellucid.core.span import Attributes, Span
+from pellucid.core.texts import texts_of
+from pellucid.storage.spans.sqlite import bodies
+from pellucid.storage.spans.sqlite.facts import Fact, IndexedFact, facts_of, indexed_facts
+
+
+class Contents(NamedTuple):
+    """What the index is to have of one span, or of several of one trace."""
+
+    pieces: list[str]
+    """Texts, each once, as the `ascii` tokenizer is to see them."""
+    facts: list[IndexedFact]
+
+
+def contents_of(spans: Iterable[tuple[Attributes, Span]]) -> Contents:
+    """Read it from the raw attributes and the canonical form of each span."""
+    pieces: dict[str, None] = {}
+    facts: set[Fact] = set()
+    for raw, span in spans:
+        pieces.update(dict.fromkeys(texts_of(span)))
+        facts |= facts_of(raw, span)
+    return Contents(list(map(indexed_text, pieces)), indexed_facts(facts))
+
+
+def contents_of_body(packed: bytes | msgspec.Raw) -> Contents:
+    """Read it from one packed body."""
+    body = bodies.unpack(packed)
+    return contents_of([(body.decoded.attributes, body.span)])
+
+
+def indexed_text(piece: str) -> str:
+    """Return the words of a piece, as the `ascii` tokenizer separates them."""
+    # It cuts and folds what is ASCII just as `words_of` does, and leaves all else alone.
+    return piece if piece.isascii() else " ".join(words_of(piece))
+
+
+encode_contents = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[str], list[Any]]).decode
+
+
+def decode_contents(data: bytes) -> Contents:
+    """Read what `encode_contents` wrote."""
+    return Contents(*_decode(data))
