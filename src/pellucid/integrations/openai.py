@@ -27,7 +27,7 @@ from pellucid.client.patching import Patch, Undo, patch_all
 from pellucid.client.stages import is_let_go
 from pellucid.core.span import SpanKind, Tokens
 from pellucid.semconv import attributes as names
-from pellucid.semconv.messages import encode_messages
+from pellucid.semconv.messages import encode_messages, text_of
 from pellucid.semconv.openai_wire import (
     Endpoint,
     Response,
@@ -141,7 +141,7 @@ class _Call:
 
     def first_token(self) -> None:
         """Note that the first token is there."""
-        self.span.otel_span.set_attribute(names.TTFT_NS, time.time_ns() - self.start_ns)
+        self.span.otel_span.set_attribute(names.TTFT_NS, self.last_ns - self.start_ns)
 
     def fail(self, error: BaseException) -> None:
         """Record the error that ended the call."""
@@ -183,6 +183,8 @@ class _Call:
             return
         if response.messages:
             otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(response.messages))
+            if len(response.finish_reasons) > 1:  # several choices were asked for
+                self.span.set_output([text_of([message]) for message in response.messages])
         elif response.output is not None:
             self.span.set_output(response.output)
         if response.images:

@@ -58,6 +58,16 @@ class Recording:
         spans = [normalise(decoded_of(span), ()) for span in self._collector.ended]
         return sorted(spans, key=lambda span: (span.start_ns, span.span_id))
 
+    @property
+    def unended(self) -> list[str]:
+        """The names of spans that were started and have not ended."""
+        ended = {span.context.span_id for span in self._collector.ended if span.context}
+        return [
+            str(span.name)
+            for span in self._collector.started
+            if span.get_span_context().span_id not in ended
+        ]
+
     def clear(self) -> None:
         """Forget what was recorded so far."""
         self._collector.started.clear()
@@ -117,8 +127,8 @@ class Recording:
         """So many traces, one root each, all spans ended, none orphaned, unknown or doubled."""
         spans = self.spans
         assert spans, "nothing was recorded"
-        unended = len(self._collector.started) - len(self._collector.ended)
-        assert not unended, self._fault(f"{unended} spans never ended")
+        unended = self.unended
+        assert not unended, self._fault(f"{unended} never ended")
         found = {span.trace_id for span in spans}
         assert len(found) == traces, self._fault(f"{len(found)} traces instead of {traces}")
         ids = {span.span_id for span in spans}

@@ -132,8 +132,11 @@ class ModelService:
         return replace(request, model=self._aliases.get(request.model, request.model))
 
     def _identify(self, body: dict[str, Any]) -> str:
-        """Return an id that depends on the request and how often it was made, not on its turn."""
-        content = short_hash(body)
+        """Return an id that depends on the request and how often it was made, not on its turn.
+
+        Nor on whether a stream was asked for its usage: the answer is the same.
+        """
+        content = short_hash({k: v for k, v in body.items() if k != "stream_options"})
         with self._lock:
             self._seen[content] += 1
             return short_hash(content, self._seen[content])
