@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import zstandard
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable
 from pellucid.core.run_ports import RunStore, SnapshotStore
+from pellucid.storage.meta import engine
 from pellucid.storage.meta.engine import LATEST_REVISION, MetaDatabase
+from pellucid.storage.meta.run_writes import RunWriter
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import garbage, metadata
-from pellucid.testing.run_builders import A, B, C, SetClock, found, start, write_all
+from pellucid.testing.run_builders import A, B, C, SetClock, found, metrics, start, write_all
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
 
@@ -73,6 +76,42 @@ def test_a_database_of_an_earlier_version_opens(old: Path, tmp_path: Path) -> No
         assert connection.execute(sa.select(garbage.c.kind)).scalars().all() == ["snapshot"]
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
+
+
+def test_a_database_that_another_holds_is_unavailable_and_then_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_BUSY_TIMEOUT_MS", 20)
+    store = SqlRunStore(MetaDatabase.at(tmp_path / "meta.db"))
+    write_all(store, start())
+    other = sqlite3.connect(tmp_path / "meta.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            write_all(store, start(B))
+    other.execute("ROLLBACK")
+    other.close()
+    write_all(store, start(B))
+    assert set(found(store)) == {A, B}
+    store.close()
+
+
+def test_what_is_rolled_back_leaves_no_trace_in_later_writes(tmp_path: Path) -> None:
+    database = MetaDatabase.at(tmp_path / "meta.db")
+    store = SqlRunStore(database)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunWriter, "_receipts", fail)
+        with pytest.raises(RuntimeError):
+            write_all(store, start(metrics=metrics(loss=1.0)))
+    assert found(store) == []
+    write_all(store, start(metrics=metrics(gain=2.0)))
+    write_all(store, start(metrics=metrics(loss=1.0)))
+    assert store.get_run(A).metrics == {"gain": 2.0, "loss": 1.0}
+    store.close()
 
 
 def test_a_url_that_is_none_is_refused() -> None:

@@ -1,19 +1,27 @@
 """The metadata database: connections, transactions, and the one place that knows the dialect."""
 
 import contextlib
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pellucid.core.errors import InvalidInput, StorageUnavailable
 
-LATEST_REVISION = "0002"
+LATEST_REVISION = "0003"
 _BUSY_TIMEOUT_MS = 10_000
 _MAX_VARIABLES = 500
+
+
+class _Text(NamedTuple):
+    sql: str
+    read: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Returns the parameters out of a row, in their order."""
 
 
 class MetaDatabase:
@@ -26,6 +34,10 @@ class MetaDatabase:
         self._engine = _make_engine(url)
         self._writing = threading.Lock()
         self._statements: dict[str, Any] = {}
+        self._texts: dict[str, _Text] = {}
+        self.metric_keys: dict[str, int] = {}
+        """Keys of metric names that are committed; they never change nor go."""
+        self._writer: sa.Connection | None = None  # guarded by `_writing`; SQLite's only one
         self._upgrade()
 
     @classmethod
@@ -49,9 +61,19 @@ class MetaDatabase:
     def write(self) -> Iterator[sa.Connection]:
         """Give a connection whose work is committed at the end, durable, or not done at all."""
         with self._writing, _engine_errors():
+            if self._writer is not None:
+                with self._writer.begin():
+                    yield self._writer
+                return
             connection = self._engine.connect().execution_options(pellucid_writes=True)
-            with connection, connection.begin():
-                yield connection
+            if self._engine.dialect.name == "sqlite":
+                # Taking it from the pool and giving it back costs as much as a small statement.
+                self._writer = connection
+                with connection.begin():
+                    yield connection
+            else:
+                with connection, connection.begin():
+                    yield connection
 
     def upsert(self, table: sa.Table) -> Any:
         """Return an INSERT that has the `on_conflict_…` methods."""
@@ -66,9 +88,37 @@ class MetaDatabase:
             held = self._statements[name] = build()
         return held
 
+    def execute_rows(
+        self,
+        connection: sa.Connection,
+        name: str,
+        build: Callable[[], Any],
+        rows: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Execute a statement of a name for many rows of plain numbers and texts.
+
+        The statement is compiled once, and the rows go to the driver as they are: SQLAlchemy's
+        own way takes several times as long for each.
+        """
+        text = self._texts.get(name)
+        if text is None:
+            text = self._texts[name] = self._compile(build())
+        connection.exec_driver_sql(text.sql, list(map(text.read, rows)))
+
     def close(self) -> None:
         """Close all connections."""
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self._engine.dispose()
+
+    def _compile(self, statement: Any) -> "_Text":
+        kind: Any = type(self._engine.dialect)
+        style = "qmark" if kind.name == "sqlite" else "format"
+        compiled = statement.compile(dialect=kind(paramstyle=style))
+        first, second, *others = compiled.positiontup
+        return _Text(str(compiled), itemgetter(first, second, *others))
 
     def _upgrade(self) -> None:
         with _engine_errors(), self._engine.connect() as connection:
@@ -122,7 +172,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("pellucid_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN").close()
+    except sqlite3.Error as error:
+        raise sa.exc.OperationalError("BEGIN", None, error) from error
 
 
 def _find_revision(connection: sa.Connection) -> str | None:

@@ -34,15 +34,20 @@ def write_metrics(
                     places[place] = value
                 _summarise(summaries, slot, metric.step, metric.time_ns, value)
     _insert_points(database, connection, places)
-    statement = database.statement("metric summaries", lambda: _summary_statement(database))
-    connection.execute(statement, list(summaries.values()))
+    database.execute_rows(
+        connection,
+        "metric summaries",
+        lambda: _summary_statement(database),
+        list(summaries.values()),
+    )
 
 
 def _name_keys(
     database: MetaDatabase, connection: sa.Connection, names: list[str]
 ) -> dict[str, int]:
     table = t.metric_names
-    keys: dict[str, int] = {}
+    known = database.metric_keys
+    keys = {name: known[name] for name in names if name in known}
     found = database.statement(
         "metric names",
         lambda: sa.select(table.c.name, table.c.key).where(any_of(table.c.name, "names")),
@@ -52,7 +57,9 @@ def _name_keys(
         for chunk in in_chunks(wanted):
             keys.update({name: key for name, key in connection.execute(found, {"names": chunk})})
 
-    load(names)
+    load([name for name in names if name not in keys])
+    # Read before this transaction adds any: these are there whatever becomes of it.
+    known.update(keys)
     missing = [name for name in names if name not in keys]
     if missing:
         connection.execute(
@@ -68,9 +75,10 @@ def _insert_points(
     connection: sa.Connection,
     points: dict[tuple[int, int, int, int], float | None],
 ) -> None:
-    statement = database.statement("metric points", lambda: _points_statement(database))
-    connection.execute(
-        statement,
+    database.execute_rows(
+        connection,
+        "metric points",
+        lambda: _points_statement(database),
         [
             {"run_key": run, "name_key": name, "step": step, "time_ns": time_ns, "value": value}
             for (run, name, step, time_ns), value in points.items()

@@ -38,6 +38,8 @@ class RunWriter:
     def __init__(self, database: MetaDatabase, connection: sa.Connection) -> None:
         self._database = database
         self._connection = connection
+        self._disputed: dict[str, bool] = {}
+        """Runs that may have params with several values."""
 
     def apply(self, writes: Sequence[RunWrite], heard_ns: Sequence[int]) -> list[RunReceipt]:
         """Merge writes in; returns one receipt a run, in order of first mention."""
@@ -59,12 +61,12 @@ class RunWriter:
     def _load_or_create(self, writes: Sequence[RunWrite]) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         first = {write.run_id: write for write in reversed(writes)}
-        found = self._database.statement(
-            "runs", lambda: sa.select(t.runs).where(any_of(t.runs.c.id, "ids"))
-        )
+        found = self._database.statement("runs", _select_runs)
         for ids in in_chunks(list(first)):
-            for row in self._connection.execute(found, {"ids": ids}):
-                rows[row.id] = {**row._mapping, "_before": dict(row._mapping)}
+            for held in self._connection.execute(found, {"ids": ids}).mappings():
+                row = dict(held)
+                self._disputed[row["id"]] = bool(row.pop("disputed"))
+                rows[row["id"]] = {**row, "_before": row}
         missing = [
             first[run_id]
             for run_id in dict.fromkeys(w.run_id for w in writes)
@@ -137,6 +139,7 @@ class RunWriter:
         ]
         if not new:
             return
+        self._disputed.clear()
         keys = sorted({item[0] for item in new})
         held = self._values_of(t.params, keys)
         others = self._values_of(t.param_conflicts, keys)
@@ -259,7 +262,9 @@ class RunWriter:
         )
 
     def _receipts(self, rows: dict[str, Row]) -> list[RunReceipt]:
-        ids = {row["key"]: run_id for run_id, row in rows.items()}
+        ids = {
+            row["key"]: run_id for run_id, row in rows.items() if self._disputed.get(run_id, True)
+        }
         conflicts: dict[str, set[str]] = defaultdict(set)
         table = t.param_conflicts
         found = self._database.statement(
@@ -278,6 +283,11 @@ class RunWriter:
             )
             for run_id, row in rows.items()
         ]
+
+
+def _select_runs() -> Any:
+    conflicts = sa.exists().where(t.param_conflicts.c.run_key == t.runs.c.key)
+    return sa.select(t.runs, conflicts.label("disputed")).where(any_of(t.runs.c.id, "ids"))
 
 
 def _new_row(write: RunWrite, experiment_key: int, number: int) -> Row:

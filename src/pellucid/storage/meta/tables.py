@@ -203,3 +203,54 @@ object_facts = sa.Table(
     sa.Index("object_facts_by_text", "name", "folded"),
     sqlite_with_rowid=False,
 )
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("folded", sa.Text, nullable=False),
+    sa.Column("created_ns", sa.BigInteger, nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False),
+    sa.Column("last_number", sa.Integer, nullable=False),
+    # A deleted dataset keeps its row, so that its numbers never stand for other examples.
+    sa.Column("deleted_ns", sa.BigInteger),
+    sa.Index("datasets_by_change", "changed_ns", "key"),
+)
+
+dataset_versions = sa.Table(
+    "dataset_versions",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("dataset_key", sa.Integer, sa.ForeignKey("datasets.key"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    # The digests of its chunks, one after the other.
+    sa.Column("chunks", sa.LargeBinary, nullable=False),
+    # A DatasetVersion as JSON.
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("dataset_key", "number"),
+    sa.Index("dataset_versions_by_content", "dataset_key", "version"),
+)
+
+dataset_chunks = sa.Table(
+    "dataset_chunks",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    # The digests of some consecutive examples, one after the other.
+    sa.Column("examples", sa.LargeBinary, nullable=False),
+)
+
+dataset_examples = sa.Table(
+    "dataset_examples",
+    metadata,
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("split", sa.Text),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("dataset_examples_by_id", "id"),
+)
