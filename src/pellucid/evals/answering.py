@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pellucid.core.dataset import Example, digest
+from pellucid.core.dataset import digest
 from pellucid.core.span import Span, SpanKind, Tokens
 from pellucid.evals.calling import ThreadPool, call_task
 from pellucid.evals.documents import as_documents, documents_of
@@ -39,7 +39,7 @@ class Answering:
         if (kept := self._kept(case)) is not None:
             return kept
         if self._plan.task is None:
-            return self._given(case.example)
+            return self._given(case)
         try:
             async with self._limits.call():
                 self._limits.check()
@@ -50,8 +50,8 @@ class Answering:
             self._keep(case, outcome)
         return outcome
 
-    def _given(self, example: Example) -> Outcome:
-        given = self._plan.given.get(example.id)
+    def _given(self, case: Case) -> Outcome:
+        given = self._plan.given.get(case.example.id)
         if given is None:
             return Outcome(error="There is neither a task nor an output for this example.")
         documents = documents_of(given.output)
@@ -60,6 +60,16 @@ class Answering:
         outcome = Outcome(output=given.output, documents=documents, trace_id=given.trace_id)
         if given.trace is not None:
             outcome.add_trace(given.trace)
+        elif given.trace_id is None:
+            # A row of a table has a trace too, for scores and annotations to stand on.
+            with root_span(
+                "given output",
+                SpanKind.TASK,
+                value=case.example.inputs,
+                attributes=case.attributes,
+            ) as watched:
+                watched.set_output(given.output)
+                outcome.trace_id = watched.trace_id
         return outcome
 
     async def _traced(self, case: Case) -> Outcome:

@@ -14,14 +14,14 @@ from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import Prepared, prepare
 from pellucid.evals.fingerprint import describe, fingerprint
 from pellucid.evals.journal import DiskCache, Journal, default_folder
-from pellucid.evals.judges.judge import Judge
+from pellucid.evals.judges.definition import describe_scorer
 from pellucid.evals.limits import Budget, Limits, read_budget, read_rate
 from pellucid.evals.plan import Plan
 from pellucid.evals.progress import Progress
-from pellucid.evals.report import Report, ScorerInfo
+from pellucid.evals.report import Report
 from pellucid.evals.run import EvaluationRun, open_run
 from pellucid.evals.runner import Runner
-from pellucid.evals.scorer import Scorer, as_scorers
+from pellucid.evals.scorer import as_scorers
 from pellucid.evals.served import ServedAgent
 
 DELIVERY_S = 5.0
@@ -202,21 +202,9 @@ def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
         dataset=prepared.dataset.name,
         dataset_version=prepared.version,
         task=plan.task_name,
-        scorers=[_info(scorer) for scorer in plan.scorers],
+        scorers=[describe_scorer(scorer) for scorer in plan.scorers],
         examples=[],
         started_ns=now_ns(),
-    )
-
-
-def _info(scorer: Scorer) -> ScorerInfo:
-    judge = scorer if isinstance(scorer, Judge) else None
-    return ScorerInfo(
-        name=scorer.name,
-        lower_is_better=scorer.lower_is_better,
-        source=str(scorer.source),
-        author=scorer.author,
-        prompt=judge.prompt if judge else None,
-        version=judge.version if judge else None,
     )
 
 

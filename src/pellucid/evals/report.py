@@ -40,6 +40,8 @@ class ScoreResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     trace_id: str | None = None
     """The trace of the scorer's own work, such as a judge's call."""
     duration_s: float = 0.0
+    cost_usd: float | None = None
+    """What the scorer's models cost; of several scores of one call, the first bears it."""
 
 
 class Repeat(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -117,6 +119,19 @@ class ScorerInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A judge's template."""
     version: int | None = None
     """Of the template."""
+    digest: str | None = None
+    """Of all that a judge's answer depends on but the model: prompts, form, worked examples."""
+    models: list[str] = []
+    steps: dict[str, str] = {}
+    """Templates of the steps before `prompt`, or those of a jury's other members."""
+    choices: dict[str, ScoreValue] = {}
+    """A judge's labels, and the value that each stands for."""
+    scale: tuple[float, float] | None = None
+    """The ends of a judge's scale."""
+    schema: dict[str, Any] = {}
+    """Of the model's answer (JSON Schema)."""
+    worked: list[dict[str, Any]] = []
+    """Examples of right judgements in a judge's prompt."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,19 +147,32 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, int] = {}
     """How often each category was given; empty for numbers."""
     lower_is_better: bool = False
+    cost_usd: float | None = None
+    """What the scorer's models cost, where that is known."""
 
 
 class ScoreSummary:
     """One score over all examples. Examples, not repeats, are what the interval resamples."""
 
     def __init__(
-        self, name: str, examples: list[ExampleResult], *, lower_is_better: bool = False
+        self,
+        name: str,
+        examples: list[ExampleResult],
+        *,
+        lower_is_better: bool = False,
+        known: Figures | None = None,
     ) -> None:
+        """Sum up one score; `known` are its figures where they were computed before."""
+        if known is not None and known.low is not None and known.high is not None:
+            self.interval = Interval(known.low, known.high)
         self.name = name
         self.lower_is_better = lower_is_better
         results = [repeat.scores.get(name) for e in examples for repeat in e.repeats]
         self.values = [result.value for result in results if result and result.value is not None]
         """Every value that was given, of all repeats."""
+        costs = [result.cost_usd for result in results if result and result.cost_usd is not None]
+        self.cost_usd = math.fsum(costs) if costs else None
+        """What the scorer's models cost, where that is known."""
         broken = [repeat.error for e in examples for repeat in e.repeats]
         self.failures = sum(
             (result is not None and result.error is not None) or (result is None and bool(error))
@@ -217,6 +245,7 @@ class ScoreSummary:
             failures=self.failures,
             counts=self.counts if self.mean is None or self.is_binary else {},
             lower_is_better=self.lower_is_better,
+            cost_usd=self.cost_usd,
         )
 
     def pass_at(self, k: int, *, threshold: float = 1.0) -> float:
@@ -306,6 +335,7 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
                     name,
                     self.examples,
                     lower_is_better=name in known and known[name].lower_is_better,
+                    known=self.figures.get(name),
                 )
                 for name in names
             }
@@ -331,7 +361,7 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
                 for key, value in metadata.items()
             )
         ]
-        return msgspec.structs.replace(self, examples=chosen)
+        return msgspec.structs.replace(self, examples=chosen, figures={})
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a flat row an output: `inputs.x`, `output`, `score.x`, `rationale.x`, …."""

@@ -12,6 +12,7 @@ from pellucid.core.score import Score, ScoreSource
 from pellucid.core.span import SpanKind
 from pellucid.evals.calling import ThreadPool, within
 from pellucid.evals.journal import Answers
+from pellucid.evals.judges.asking import SPENT, Spent
 from pellucid.evals.limits import Limits
 from pellucid.evals.observe import Watched, root_span
 from pellucid.evals.plan import Case, Outcome, Plan, shown
@@ -76,6 +77,8 @@ class Scoring:
         self, scorer: Scorer, fields: dict[str, Any], watched: Watched
     ) -> dict[str, ScoreResult]:
         began = time.perf_counter()
+        spent = Spent()
+        token = SPENT.set(spent)
         try:
             arguments = scorer.arguments(fields)
             watched.set("set_input", _without(arguments, "trace", "example"))
@@ -83,7 +86,10 @@ class Scoring:
         except Exception as error:  # a scorer's failure is a result too
             watched.fail(error)
             took = time.perf_counter() - began
-            return {scorer.name: ScoreResult(error=shown(error), duration_s=took)}
+            failed = ScoreResult(error=shown(error), duration_s=took, cost_usd=spent.cost_usd)
+            return {scorer.name: failed}
+        finally:
+            SPENT.reset(token)
         took = time.perf_counter() - began
         results = {
             str(score.name): ScoreResult(
@@ -94,6 +100,8 @@ class Scoring:
             )
             for score in scores
         }
+        for result in list(results.values())[:1]:
+            result.cost_usd = spent.cost_usd
         watched.set_output({name: result.value for name, result in results.items()})
         return results
 

@@ -8,7 +8,7 @@ from pellucid.client.encoding import json_text, simplify
 from pellucid.client.tracing.otlp import Redact
 from pellucid.client.tracing.setup import redact_hook
 from pellucid.core.span import Document
-from pellucid.evals.report import ExampleResult, Repeat, Report, ScoreResult
+from pellucid.evals.report import ExampleResult, Repeat, Report, ScoreResult, ScorerInfo
 from pellucid.semconv import attributes as names
 
 
@@ -17,6 +17,7 @@ def shown_report(report: Report) -> Report:
     show = _Shower(redact_hook())
     return msgspec.structs.replace(
         report,
+        scorers=[show.scorer(scorer) for scorer in report.scorers],
         examples=[show.example(example) for example in report.examples],
         figures={name: summary.figures for name, summary in report.scores.items()},
     )
@@ -41,6 +42,13 @@ def _sound(value: Any) -> Any:
 class _Shower:
     def __init__(self, redact: Redact | None) -> None:
         self._redact = redact
+
+    def scorer(self, scorer: ScorerInfo) -> ScorerInfo:
+        if not scorer.worked:
+            return scorer
+        worked = [self._value(names.INPUT, one) for one in scorer.worked]
+        kept = [one for one in worked if isinstance(one, dict)]
+        return msgspec.structs.replace(scorer, worked=kept)
 
     def example(self, example: ExampleResult) -> ExampleResult:
         inputs = self._value(names.INPUT, example.inputs)

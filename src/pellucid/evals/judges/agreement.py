@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +9,12 @@ import msgspec
 
 from pellucid.core.errors import InvalidInput
 from pellucid.core.score import ScoreValue
+from pellucid.evals.confusion import concordance
 from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.judge import Judge
 from pellucid.evals.models import shared_http_client
 from pellucid.evals.score import Score
-from pellucid.evals.statistics import Interval, cohen_kappa, mcnemar_test, wilson_interval
+from pellucid.evals.statistics import Interval, mcnemar_test
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,16 +189,13 @@ def _compared(
                     annotation=annotation, person=person, judge=verdict, rationale=answer.rationale
                 )
             )
-    confusion: dict[str, dict[str, int]] = {}
-    for (person, verdict), n in Counter(pairs).items():
-        confusion.setdefault(person, {})[verdict] = n
-    same = len(pairs) - len(disagreements)
+    measured = concordance(pairs)
     return Agreement(
-        n=len(pairs),
-        accuracy=same / len(pairs) if pairs else 0.0,
-        interval=wilson_interval(same, len(pairs)) if pairs else None,
-        kappa=cohen_kappa([person for person, _ in pairs], [verdict for _, verdict in pairs]),
-        confusion=confusion,
+        n=measured.n,
+        accuracy=measured.accuracy,
+        interval=measured.interval,
+        kappa=measured.kappa,
+        confusion=measured.confusion,
         disagreements=disagreements,
         failures=failures,
         verdicts=verdicts,

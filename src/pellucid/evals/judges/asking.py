@@ -1,6 +1,7 @@
 """One question to a judge's model: cached, limited, traced, its answer held to a schema."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -18,6 +19,22 @@ from pellucid.evals.prices import estimated_cost
 
 class JudgeFailed(PellucidError):
     """A judge's model gave no valid answer, also when asked to repair it."""
+
+
+class Spent:
+    """What the models cost that one scorer asked for one output."""
+
+    def __init__(self) -> None:
+        self.cost_usd: float | None = None
+
+    def add(self, cost_usd: float | None) -> None:
+        """Add what a call has cost; None where nobody knows."""
+        if cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + cost_usd
+
+
+SPENT: ContextVar[Spent | None] = ContextVar("pellucid_spent", default=None)
+"""Where the calls of the scorer that runs are added up."""
 
 
 async def ask(
@@ -131,4 +148,6 @@ async def _limited(
         tokens = Tokens(input=completion.tokens_in, output=completion.tokens_out)
         cost_usd = estimated_cost(completion.model, tokens)
     limit.spend(cost_usd)
+    if (spent := SPENT.get()) is not None:
+        spent.add(cost_usd)
     return completion

@@ -98,6 +98,11 @@ class Judge(Scorer):
             return {f"{self.name}.{key}": score for key, score in scores.items()}
         return scores
 
+    @property
+    def steps(self) -> dict[str, str]:
+        """The templates that are asked before `prompt`, by name."""
+        return {}
+
     def with_model(self, model: Any) -> "Judge":
         """Return the same judge, asking another model."""
         return self._copy(model=model)

@@ -99,6 +99,11 @@ class Groundedness(Judge):
         listed = "\n".join(f"{number}. {claim}" for number, claim in enumerate(claims, 1))
         return super().render(**{**fields, "claims": listed})
 
+    @property
+    def steps(self) -> dict[str, str]:
+        """The first step's template."""
+        return {self.extraction.name: self.extraction.text}
+
     def render_extraction(self, **fields: Any) -> str:
         """Return the first step's prompt."""
         step = Judge("claims", self.extraction.text, _CLAIMS, model=self.model)

@@ -39,6 +39,7 @@ from pellucid.server.services.completion import CompletionService, RunCompletion
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.ingest import IngestService
+from pellucid.server.services.judges import JudgeService
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.server.services.queries import QueryReader
 from pellucid.server.services.runs import RunService
@@ -50,7 +51,7 @@ from pellucid.server.services.traces import TraceService
 from pellucid.server.web import routes as web
 
 READER_THREADS = 4
-DECODER_THREADS = 2
+DECODER_THREADS = 4
 MAX_API_BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -97,6 +98,11 @@ class _Application:
             readers=self._readers,
             writers=self._writers,
         )
+        artifacts = ArtifactService(stores.artifacts, self._readers)
+        scores = ScoreService(
+            stores.spans, self._runs, readers=self._readers, writers=self._writers
+        )
+        evaluations = EvaluationService(self._runs, artifacts, self._readers)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
@@ -106,15 +112,12 @@ class _Application:
                 "completions": CompletionService(traced),
                 "run_completions": RunCompletionService(self._runs),
                 "sql": SqlService(stores.spans, self._sql),
-                "scores": ScoreService(
-                    stores.spans, self._runs, readers=self._readers, writers=self._writers
-                ),
+                "scores": scores,
                 "attachments": self._attachments,
                 "runs": self._runs,
-                "artifacts": ArtifactService(stores.artifacts, self._readers),
-                "evaluations": EvaluationService(
-                    self._runs, ArtifactService(stores.artifacts, self._readers), self._readers
-                ),
+                "artifacts": artifacts,
+                "evaluations": evaluations,
+                "judges": JudgeService(evaluations, scores),
                 "snapshots": self._snapshots,
                 "diffs": DiffService(self._runs, self._snapshots, self._readers),
             },

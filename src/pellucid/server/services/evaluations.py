@@ -9,45 +9,20 @@ from collections.abc import Hashable
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
-
 from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
 from pellucid.core.run import Run, RunStatus
 from pellucid.evals.compare import Comparison, compare
-from pellucid.evals.report import Report, ScoreSummary
+from pellucid.evals.report import Report
 from pellucid.evals.run_files import EVALUATION, REPORT_FILE, SWEEP, SWEEP_FILE, TYPE_TAG
-from pellucid.evals.statistics import Interval
 from pellucid.evals.stored_sweep import StoredSweep, read_sweep
 from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.evaluation_summary import Summary, head_of, in_short
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.threads import Threads
 
 LISTED = 200
 """Evaluations and sweeps of an experiment that are looked at, the newest."""
 Kept = TypeVar("Kept")
-
-
-class Figure(NamedTuple):
-    """One score of an evaluation in short."""
-
-    name: str
-    mean: float | None
-    interval: Interval | None
-    n: int
-    failures: int
-    lower_is_better: bool
-    counts: dict[str, int]
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """One evaluation in short; without figures where it has no report (yet)."""
-
-    run: Run
-    examples: int = 0
-    repeats: int = 1
-    errors: int = 0
-    figures: list[Figure] = []
-    cost_usd: float | None = None
 
 
 class Judgement(NamedTuple):
@@ -78,12 +53,11 @@ class EvaluationService:
     async def summarise(self, run: Run) -> Summary:
         """Return an evaluation in short; one whose report cannot be read has no figures."""
         try:
-            digest = (await self._runs.get_artifact(run.id, REPORT_FILE)).digest
-            found = self._figures.get(digest)
+            key = (await self._runs.get_artifact(run.id, REPORT_FILE)).digest
+            found = self._figures.get(key)
             if found is None:
-                report = await self._read(digest)
-                found = await self._threads.run(_in_short, report)
-                self._figures.put(digest, found)
+                found = await self._in_short(key)
+                self._figures.put(key, found)
         except (InvalidInput, NotFound):
             return Summary(run=run)
         return Summary(run=run, **found)
@@ -92,10 +66,10 @@ class EvaluationService:
         """Return an evaluation. Raises NotFound for a run that keeps no report."""
         found = await self._runs.get(run)
         try:
-            digest = (await self._runs.get_artifact(found.id, REPORT_FILE)).digest
+            key = (await self._runs.get_artifact(found.id, REPORT_FILE)).digest
         except NotFound:
             raise NotFound(_why_no_report(found)) from None
-        return found, await self._read(digest)
+        return found, await self._read(key)
 
     async def list_baselines(self, run: Run) -> list[Run]:
         """List other evaluations of the same data, the newest first."""
@@ -116,7 +90,7 @@ class EvaluationService:
         key = tuple(digests)
         found = self._comparisons.get(key)
         if found is None:
-            report, other = [await self._read(digest) for digest in digests]
+            report, other = [await self._read(one) for one in digests]
             found = await self._threads.run(_compared, report, other)
             self._comparisons.put(key, found)
         return found
@@ -125,18 +99,29 @@ class EvaluationService:
         """Return a sweep. Raises NotFound for a run that is none."""
         found = await self._runs.get(run)
         try:
-            digest = (await self._runs.get_artifact(found.id, SWEEP_FILE)).digest
+            key = (await self._runs.get_artifact(found.id, SWEEP_FILE)).digest
         except NotFound:
             raise NotFound(f"{_called(found)} is no sweep, or has not ended yet.") from None
-        return found, read_sweep(await self._artifacts.get(digest))
+        return found, read_sweep(await self._artifacts.get(key))
 
-    async def _read(self, digest: str) -> Report:
-        report = self._reports.get(digest)
+    async def _read(self, key: str) -> Report:
+        report = self._reports.get(key)
         if report is None:
-            data = await self._artifacts.get(digest)
+            data = await self._artifacts.get(key)
             report = await self._threads.run(Report.from_json, data)
-            self._reports.put(digest, report)
+            self._reports.put(key, report)
         return report
+
+    async def _in_short(self, key: str) -> dict[str, Any]:
+        known = self._reports.get(key)
+        if known is None:
+            data = await self._artifacts.get(key)
+            found = await self._threads.run(head_of, data)
+            if found is not None:
+                return found
+            known = await self._threads.run(Report.from_json, data)
+            self._reports.put(key, known)
+        return await self._threads.run(in_short, known)
 
 
 class _Cache(Generic[Kept]):
@@ -158,36 +143,6 @@ class _Cache(Generic[Kept]):
             self._kept[key] = value
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-
-
-def interval_of(summary: ScoreSummary) -> Interval | None:
-    """Return a score's interval; None where numpy, which it needs, is not installed."""
-    try:
-        return summary.interval
-    except MissingExtra:
-        return None
-
-
-def _in_short(report: Report) -> dict[str, Any]:
-    figures = [
-        Figure(
-            name=name,
-            mean=summary.mean,
-            interval=interval_of(summary),
-            n=summary.n,
-            failures=summary.failures,
-            lower_is_better=summary.lower_is_better,
-            counts=summary.counts if summary.mean is None else {},
-        )
-        for name, summary in report.scores.items()
-    ]
-    return {
-        "examples": len(report.examples),
-        "repeats": report.repeats,
-        "errors": len(report.errors),
-        "figures": figures,
-        "cost_usd": report.cost_usd or None,
-    }
 
 
 def _compared(report: Report, baseline: Report) -> Judgement:

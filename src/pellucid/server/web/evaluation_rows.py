@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.core.query import Query
 from pellucid.evals.compare import Comparison
 from pellucid.evals.report import ExampleResult, Report, ScoreResult, ScoreSummary
-from pellucid.server.services.evaluations import interval_of
+from pellucid.server.services.evaluation_summary import interval_of
 from pellucid.server.web.evaluation_view import figure, is_low, signed, span
 from pellucid.server.web.example_query import Moved, meets
 from pellucid.server.web.format import format_score, quote_term

@@ -7,7 +7,7 @@ from pellucid.core.score import ScoreValue
 from pellucid.evals.compare import BETTER, COMPLETED, NO_CLEAR_CHANGE, WORSE, Change, Comparison
 from pellucid.evals.report import Report, ScoreSummary
 from pellucid.evals.statistics import Interval
-from pellucid.server.services.evaluations import interval_of
+from pellucid.server.services.evaluation_summary import interval_of
 from pellucid.server.web.format import plural
 
 OPERATIONS = frozenset({"latency_s", "cost_usd", "tokens"})

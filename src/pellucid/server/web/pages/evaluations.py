@@ -7,7 +7,8 @@ from litestar import Response, get
 from pellucid.core.run import Run
 from pellucid.core.trace import ExperimentSummary
 from pellucid.evals.run_files import SWEEP, TYPE_TAG
-from pellucid.server.services.evaluations import EvaluationService, Summary
+from pellucid.server.services.evaluation_summary import Summary
+from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.evaluation_view import OPERATIONS, figure, span
 from pellucid.server.web.page import Page, Place, doc
