@@ -42,12 +42,25 @@ class DatasetDiff(msgspec.Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
 
+    def __invert__(self) -> "DatasetDiff":
+        """Return the way back: what was added is removed, and so on."""
+        return DatasetDiff(
+            added=self.removed,
+            removed=self.added,
+            changed=[ExampleChange(before=one.after, after=one.before) for one in self.changed],
+            unchanged=self.unchanged,
+        )
+
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """One dataset version: a name and its examples, in order."""
 
     name: str = "dataset"
     examples: list[Example] = []
+    number: int | None = None
+    """Which version of the server's dataset this is, or a part of; None where it is none."""
+    part: str | None = None
+    """The split that this is of that version."""
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], *, name: str = "dataset") -> "Dataset":
@@ -64,13 +77,22 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
             if seen[identity] > 1:
                 identity = f"{identity}-{seen[identity]}"
             known = {key: row[key] for key in _OPTIONAL if row.get(key) is not None}
+            gold = known.get("gold_documents")
+            if isinstance(gold, Mapping):
+                # A grade 1 and a grade 1.0 are one content.
+                known["gold_documents"] = {str(key): float(grade) for key, grade in gold.items()}
             examples.append(Example(id=identity, inputs=dict(row["inputs"]), **known))
         return cls(name=name, examples=examples)
 
     @property
     def version(self) -> str:
         """The digest of the content; the same examples in the same order are the same version."""
-        return digest([msgspec.structs.asdict(example) for example in self.examples])
+        return version_of(example_digest(example) for example in self.examples)
+
+    @property
+    def spec(self) -> str:
+        """How to name it: `name@number`, or the name alone where the server has no such version."""
+        return self.name if self.number is None else f"{self.name}@{self.number}"
 
     @property
     def splits(self) -> list[str]:
@@ -79,7 +101,12 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
     def split(self, name: str) -> "Dataset":
         """Return the examples of one split, as a dataset of the same name."""
-        return Dataset(name=self.name, examples=[e for e in self.examples if e.split == name])
+        return Dataset(
+            name=self.name,
+            examples=[e for e in self.examples if e.split == name],
+            number=self.number,
+            part=name if self.number is not None else None,
+        )
 
     def with_examples(self, rows: Iterable[Mapping[str, Any]]) -> "Dataset":
         """Return a version with more examples at the end; an existing id is replaced in place."""
@@ -92,6 +119,16 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         gone = set(ids)
         return Dataset(name=self.name, examples=[e for e in self.examples if e.id not in gone])
 
+    def apply(self, diff: DatasetDiff) -> "Dataset":
+        """Return the version that a difference leads to from this one.
+
+        What it changes stays where it is, what it adds comes at the end, in its order.
+        """
+        gone = {example.id for example in diff.removed}
+        new = {change.after.id: change.after for change in diff.changed}
+        kept = [new.get(e.id, e) for e in self.examples if e.id not in gone]
+        return Dataset(name=self.name, examples=[*kept, *diff.added])
+
     def diff(self, earlier: "Dataset") -> DatasetDiff:
         """Say what changed from an earlier version to this one; order does not count."""
         before = {example.id: example for example in earlier.examples}
@@ -99,7 +136,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         changed = [
             ExampleChange(before=before[key], after=after[key])
             for key in after
-            if key in before and digest(before[key]) != digest(after[key])
+            if key in before and example_digest(before[key]) != example_digest(after[key])
         ]
         shared = sum(key in before for key in after)
         return DatasetDiff(
@@ -122,6 +159,19 @@ _OPTIONAL = ("expected", "gold_documents", "metadata", "split", "trace_id")
 def inputs_id(inputs: Mapping[str, Any]) -> str:
     """Return the id of an example that has none: 16 hex digits of its inputs."""
     return digest(dict(inputs))[:16]
+
+
+def example_digest(example: Example) -> str:
+    """Return 32 hex digits of all of an example's fields."""
+    return digest(msgspec.structs.asdict(example))
+
+
+def version_of(digests: Iterable[str]) -> str:
+    """Return the version that examples with these digests make, in this order."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for one in digests:
+        hasher.update(bytes.fromhex(one))
+    return hasher.hexdigest()
 
 
 def digest(value: Any) -> str:

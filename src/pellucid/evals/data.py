@@ -11,14 +11,12 @@ import msgspec
 
 from pellucid.client.traces import TraceWithSpans
 from pellucid.core.dataset import Dataset, Example
+from pellucid.core.dataset_files import read_file
+from pellucid.core.dataset_rows import decode_cell, read_fields
 from pellucid.core.errors import InvalidInput
 from pellucid.core.views import TraceView
 from pellucid.evals.from_traces import read_trace
 from pellucid.evals.trace import ExampleTrace
-
-KNOWN = ("id", "inputs", "expected", "gold_documents", "metadata", "split", "trace_id")
-GIVEN = ("output", "documents")
-"""What a table of outputs holds beside examples."""
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,38 +67,12 @@ def prepare(data: Any, *, name: str | None = None) -> Prepared:
 
 
 def as_row(row: Any) -> Row:
-    """Read one row.
-
-    With `inputs` it is structured. Without, every column that is not a known one is an input;
-    `inputs.x` is the input `x`, `metadata.x` the metadata `x`.
-    """
+    """Read one row: a trace, an example, or a dict as `core.dataset_rows` reads it."""
     if isinstance(row, TraceView | TraceWithSpans):
         return _traced(row)
     if isinstance(row, Example):
         return Row(fields=_present(msgspec.structs.asdict(row)))
-    if not isinstance(row, Mapping):
-        raise InvalidInput(
-            f"An example is a dict such as {{'inputs': {{…}}, 'expected': …}}, "
-            f"not {type(row).__name__}."
-        )
-    fields: dict[str, Any] = {key: row[key] for key in KNOWN if key in row}
-    inputs = fields.get("inputs")
-    fields["inputs"] = dict(inputs) if isinstance(inputs, Mapping) else {}
-    if inputs is not None and not isinstance(inputs, Mapping):
-        fields["inputs"] = {"input": _decoded(inputs)}
-        if isinstance(fields["inputs"]["input"], dict):
-            fields["inputs"] = fields["inputs"]["input"]
-    fields["metadata"] = dict(_decoded(fields.get("metadata")) or {})
-    for key, value in row.items():
-        if key.startswith("inputs."):
-            fields["inputs"][key.removeprefix("inputs.")] = value
-        elif key.startswith("metadata."):
-            fields["metadata"][key.removeprefix("metadata.")] = value
-        elif inputs is None and key not in KNOWN and key not in GIVEN:
-            fields["inputs"][key] = value
-    if "gold_documents" in fields:
-        fields["gold_documents"] = _gold(fields["gold_documents"])
-    return Row(fields=_present(fields), given=_given(row))
+    return Row(fields=read_fields(row), given=_given(row))
 
 
 def _traced(found: TraceView | TraceWithSpans) -> Row:
@@ -119,42 +91,13 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 def _given(row: Mapping[str, Any]) -> Given | None:
     if "output" not in row:
         return None
-    documents = _decoded(row.get("documents"))
+    documents = decode_cell(row.get("documents"))
     return Given(output=row["output"], documents=documents, trace_id=row.get("trace_id"))
-
-
-def _gold(value: Any) -> Any:
-    value = _decoded(value)
-    if isinstance(value, Mapping):
-        return {str(key): float(grade) for key, grade in value.items()}
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return [_document_id(document) for document in value or []]
-
-
-def _document_id(document: Any) -> str:
-    if isinstance(document, Mapping):
-        return str(document.get("id"))
-    return str(getattr(document, "id", document))
-
-
-def _decoded(cell: Any) -> Any:
-    """Read a cell of a table that holds a JSON list or object as text."""
-    if isinstance(cell, str) and cell[:1] in ("{", "["):
-        try:
-            return msgspec.json.decode(cell)
-        except msgspec.DecodeError:
-            return cell
-    return cell
 
 
 def _rows(data: Any) -> Iterable[Any]:
     if isinstance(data, str | os.PathLike):
-        from pellucid.evals.files import read_rows
-
-        return read_rows(Path(data))
+        return read_file(Path(data))
     if hasattr(data, "to_pylist"):  # pyarrow: Table, RecordBatch
         return list(data.to_pylist())
     if hasattr(data, "to_dicts"):  # polars

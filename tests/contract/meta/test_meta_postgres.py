@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pellucid.core.dataset_ports import DatasetStore
 from pellucid.core.run_ports import RunStore, SnapshotStore
+from pellucid.storage.meta.datasets import SqlDatasetStore
 from pellucid.storage.meta.engine import MetaDatabase
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import metadata
+from pellucid.testing.dataset_store import DatasetStoreContract
 from pellucid.testing.run_builders import SetClock
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
@@ -54,3 +57,9 @@ class TestPostgresSnapshotStore(SnapshotStoreContract):
     @pytest.fixture
     def snapshots(self, empty: MetaDatabase) -> SnapshotStore:
         return SqlSnapshotStore(empty)
+
+
+class TestPostgresDatasetStore(DatasetStoreContract):
+    @pytest.fixture
+    def datasets(self, empty: MetaDatabase) -> DatasetStore:
+        return SqlDatasetStore(empty)

@@ -60,9 +60,11 @@ def load_all(connection: sa.Connection, chunks: bytes) -> list[bytes]:
     return split(b"".join(held[name] for name in names))
 
 
-def iter_chunks(connection: sa.Connection, chunks: bytes) -> Iterator[list[bytes]]:
+def iter_chunks(
+    connection: sa.Connection, chunks: bytes, *, at_once: int = 100
+) -> Iterator[list[bytes]]:
     """Yield the digests of a version's examples, a chunk at a time."""
-    for names in in_chunks(split(chunks)):
+    for names in in_chunks(split(chunks), at_once):
         held = load(connection, names)
         for name in names:
             yield split(held[name])

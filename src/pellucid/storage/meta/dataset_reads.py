@@ -1,6 +1,5 @@
 """Reading datasets: their names, versions and examples, and what versions differ in."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -232,15 +231,10 @@ def load_examples(connection: sa.Connection, digests: list[bytes]) -> list[Examp
     return [_decoder.decode(body) for body in load_bodies(connection, digests)]
 
 
-def iter_examples(
-    connection: sa.Connection, name: str, number: int, split: str | None
-) -> Iterator[Example]:
-    """Yield a version's examples, or one split's."""
-    held = get_version(connection, name, number).chunks
-    for digests in chunks.iter_chunks(connection, held):
-        for example in load_examples(connection, digests):
-            if split is None or example.split == split:
-                yield example
+def load_chunk(connection: sa.Connection, digest: bytes) -> list[Example]:
+    """Return the examples of a chunk; nothing where it was deleted meanwhile."""
+    data = chunks.load(connection, [digest]).get(digest, b"")
+    return load_examples(connection, chunks.split(data))
 
 
 def read_cursor(cursor: str, count: int) -> list[Any]:

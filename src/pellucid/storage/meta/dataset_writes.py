@@ -41,7 +41,7 @@ def put_examples(database: MetaDatabase, examples: Sequence[Example]) -> list[by
 
     Other writers come in between: many examples take seconds.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for example in examples:
         body = pack_example(example)
         # As it will be read: what JSON does not tell apart is one content.

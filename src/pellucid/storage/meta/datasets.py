@@ -18,7 +18,7 @@ from pellucid.core.dataset_versions import (
     check_write,
 )
 from pellucid.core.query import Query
-from pellucid.storage.meta import dataset_diff, dataset_reads, dataset_writes
+from pellucid.storage.meta import dataset_chunks, dataset_diff, dataset_reads, dataset_writes
 from pellucid.storage.meta.engine import MetaDatabase
 
 
@@ -78,9 +78,18 @@ class SqlDatasetStore:
     def iter_examples(
         self, name: str, number: int, *, split: str | None = None
     ) -> Iterator[Example]:
-        """Yield a version's examples, or one split's, in order."""
+        """Yield a version's examples, or one split's, in order.
+
+        Each chunk is read for itself: a version never changes, and a slow reader holds nothing.
+        """
         with self._database.read() as connection:
-            yield from dataset_reads.iter_examples(connection, name, number, split)
+            held = dataset_reads.get_version(connection, name, number).chunks
+        for digest in dataset_chunks.split(held):
+            with self._database.read() as connection:
+                examples = dataset_reads.load_chunk(connection, digest)
+            for example in examples:
+                if split is None or example.split == split:
+                    yield example
 
     def diff(
         self, name: str, before: int, after: int, *, limit: int, cursor: str | None
