@@ -9,6 +9,7 @@ import decimal
 import enum
 import fractions
 import itertools
+import logging
 import math
 import pathlib
 import re
@@ -25,11 +26,15 @@ from pellucid.client.masking import MASK, masked
 from pellucid.client.scientific import describe
 from pellucid.semconv.values import encode_json, write_value
 
+_log = logging.getLogger("pellucid")
+
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_NODES = 20_000
 MAX_ITEMS = 1_000
 MAX_DEPTH = 24
 MAX_OBJECT_DEPTH = 3
+MAX_PAIRS = 9_000
+"""Attributes taken of one mapping: fewer than fit a span, so that none of ours is pushed out."""
 _MAX_FIELDS = 200
 
 _PRINTABLE = (
@@ -77,6 +82,33 @@ def attribute_of(value: Any, budget: Budget | None = None) -> Any:
     if type(simple) is str:
         return write_value(simple)
     return simple if type(simple) in _SCALARS else json_text(simple)
+
+
+def name_of(value: Any) -> str:
+    """Return the text of a name, an id, a model or a message, whatever the user gave for it."""
+    if type(value) is str:
+        return value
+    simple = simplify(value)
+    return simple if type(simple) is str else json_text(simple)
+
+
+def pairs_of(mapping: Any, most: int = MAX_PAIRS) -> list[tuple[str, Any]]:
+    """Return at most `most` of a mapping's names and values; none of what is no mapping."""
+    if mapping is None:
+        return []
+    try:
+        items = dict.items(mapping) if isinstance(mapping, dict) else mapping.items()
+        found = [(name_of(name), value) for name, value in itertools.islice(items, most)]
+    except Exception as error:  # the mapping is the user's
+        _log.warning("%s is left out: %s", qualified(type(mapping)), type(error).__name__)
+        return []
+    return found
+
+
+def integer_text(value: int) -> str:
+    """Return an integer that no number of JSON or OTLP holds; a very long one by its length."""
+    bits = value.bit_length()  # Python refuses to write long ones: 640 digits are always allowed
+    return str(value) if bits < 2_000 else f"<int of {bits:,} bits>"
 
 
 def taken(items: Iterable[Any]) -> list[Any]:
@@ -138,7 +170,7 @@ class _Simplifier:
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if -(2**63) <= value < 2**63 else self._text(_big_int(value))
+            return value if -(2**63) <= value < 2**63 else self._text(integer_text(value))
         if kind is float:
             return value if math.isfinite(value) else str(value)
         if depth >= MAX_DEPTH or self._budget.spent:
@@ -186,7 +218,7 @@ class _Simplifier:
         if kind is re.Pattern:
             return self._text(str(value.pattern))
         if issubclass(kind, type):
-            return f"<class {_qualified(value)}>"
+            return f"<class {qualified(value)}>"
         if kind in _NAMED:
             return f"<{kind.__name__} {self._name_of(value)}>"
         if issubclass(kind, BaseException):
@@ -265,7 +297,7 @@ class _Simplifier:
         return name if type(name) is str else ""
 
     def _exception(self, value: BaseException, kind: type, depth: int) -> Any:
-        return {"type": _qualified(kind), "args": self.value(value.args, depth + 1)}
+        return {"type": qualified(kind), "args": self.value(value.args, depth + 1)}
 
 
 _TRUSTED_MODULES = frozenset(
@@ -392,19 +424,19 @@ def _plain(base: type, value: Any) -> Any:
     return plain if type(plain) is base else str.__getitem__(plain, slice(None))
 
 
-def _big_int(value: int) -> str:
-    return str(value) if value.bit_length() < 10_000 else f"<int of {value.bit_length():,} bits>"
-
-
 def _cut(text: str, size: int) -> str:
     return f"{text[:size]}… {len(text) - size:,} more characters"
 
 
 def _type_name(value: Any) -> str:
-    return _qualified(type(value))
+    return qualified(type(value))
 
 
-def _qualified(kind: type) -> str:
-    module = kind.__dict__.get("__module__")
-    name = type.__dict__["__qualname__"].__get__(kind)
-    return name if module in (None, "builtins") else f"{module}.{name}"
+def qualified(kind: type) -> str:
+    """Return a class's name with its module, without asking its metaclass."""
+    module = _MODULE(kind)
+    name: str = _QUALNAME(kind)
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+_MODULE, _QUALNAME = type.__dict__["__module__"].__get__, type.__dict__["__qualname__"].__get__

@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from pellucid.client.encoding import json_text, simplify
+from pellucid.client.encoding import json_text, name_of, pairs_of, simplify
 from pellucid.semconv import attributes as names
 
 _KEY = otel_context.create_key("pellucid")
@@ -170,10 +170,10 @@ class session:
         experiment: str | None = None,
     ) -> None:
         self._changes = {
-            "session_id": None if id is None else str(id),
-            "user_id": None if user is None else str(user),
-            "tags": {str(name): _tag_text(value) for name, value in (tags or {}).items()},
-            "metadata": dict(metadata or {}),
+            "session_id": None if id is None else name_of(id),
+            "user_id": None if user is None else name_of(user),
+            "tags": {name: name_of(value) for name, value in pairs_of(tags)},
+            "metadata": dict(pairs_of(metadata)),
             "experiment": experiment,
         }
 
@@ -189,8 +189,3 @@ class session:
 
     async def __aexit__(self, *exception: object) -> None:
         self.__exit__()
-
-
-def _tag_text(value: Any) -> str:
-    simple = simplify(value)
-    return simple if type(simple) is str else json_text(simple)

@@ -8,11 +8,17 @@ from typing import Any, ParamSpec, TypeVar, overload
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 
-from pellucid.client.encoding import attribute_of
+from pellucid.client.encoding import attribute_of, name_of
 from pellucid.client.tracing import exceptions
 from pellucid.client.tracing.arguments import ArgumentNames
 from pellucid.client.tracing.context import detach
-from pellucid.client.tracing.span import documents_attribute, end, kind_attributes, start
+from pellucid.client.tracing.span import (
+    documents_attribute,
+    end,
+    kind_attributes,
+    shown_attributes,
+    start,
+)
 from pellucid.client.tracing.state import state
 from pellucid.client.tracing.streams import Stream
 from pellucid.core.errors import InvalidInput
@@ -40,9 +46,7 @@ class _Traced:
         self.kind = kind
         self.capture_output = capture_output
         self._arguments = ArgumentNames(function) if capture_input else None
-        self._attributes = kind_attributes(kind, self.name)
-        for key, value in (attributes or {}).items():
-            self._attributes[key] = attribute_of(value)
+        self._attributes = kind_attributes(kind, self.name) | shown_attributes(attributes)
 
     def start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> otel.Span:
         attributes = self._attributes.copy()
@@ -51,7 +55,7 @@ class _Traced:
         return start(self.name, attributes, self.kind)
 
     def stream(self, span: otel.Span) -> Stream:
-        is_model = str(self.kind).upper() == "LLM"
+        is_model = name_of(self.kind).upper() == "LLM"
         return Stream(span, capture_output=self.capture_output, is_model=is_model)
 
     def finish(self, span: otel.Span, result: Any) -> None:

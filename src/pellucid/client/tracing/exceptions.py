@@ -1,10 +1,14 @@
 """Exceptions on spans: an event with type, message and stack trace, and the status."""
 
+import logging
 import traceback
-from typing import Any
 
 from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace import Status, StatusCode
+
+from pellucid.client.encoding import qualified
+
+_log = logging.getLogger("pellucid")
 
 _MAX_MESSAGE = 10_000
 _MAX_STACK = 64_000
@@ -14,23 +18,27 @@ _MAX_FRAMES = 100
 
 def record(span: OtelSpan, error: BaseException, *, fail: bool = True) -> None:
     """Record an exception that leaves a span; an orderly end (GeneratorExit, exit 0) is none."""
-    if _is_orderly(error):
-        return
-    if not span.is_recording():
-        return
-    kind = type(error)
+    try:
+        if not _is_orderly(error) and span.is_recording():
+            _record(span, error, fail=fail)
+    except Exception:  # it would take the place of the user's
+        _log.debug("An exception could not be recorded", exc_info=True)
+
+
+def _record(span: OtelSpan, error: BaseException, *, fail: bool) -> None:
+    kind = qualified(type(error))
     message = message_of(error)
     span.add_event(
         "exception",
         {
-            "exception.type": _qualified(kind),
+            "exception.type": kind,
             "exception.message": message,
             "exception.stacktrace": _stack(error),
             "exception.escaped": "True" if fail else "False",
         },
     )
     if fail:
-        name = kind.__name__
+        name = kind.rpartition(".")[2]
         span.set_status(Status(StatusCode.ERROR, f"{name}: {message}" if message else name))
 
 
@@ -59,8 +67,3 @@ def _stack(error: BaseException) -> str:
         return text
     half = _MAX_STACK // 2
     return f"{text[:half]}\n…\n{text[-half:]}"
-
-
-def _qualified(kind: type[Any]) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

@@ -37,7 +37,9 @@ def _message(item: Any) -> Any:
     reasoning = item.get("reasoning_content") or item.get("reasoning")
     if type(reasoning) is str and reasoning:
         parts.insert(0, {"type": "reasoning", "content": reasoning})
-    parts += [_tool_call(call) for call in item.get("tool_calls") or [] if type(call) is dict]
+    calls = item.get("tool_calls")
+    if type(calls) is list:
+        parts += [_tool_call(call) for call in calls if type(call) is dict]
     message: dict[str, Any] = {"role": role, "parts": parts}
     for name in ("name", "finish_reason"):
         if item.get(name):

@@ -12,6 +12,8 @@ from typing import Any
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanContext, Status
 
+from pellucid.client.encoding import integer_text
+
 Redact = Callable[[str, Any], Any]
 """Takes an attribute's name and value and returns what may leave the process; None drops it."""
 
@@ -165,7 +167,7 @@ def _any_value(tag: bytes, value: Any, depth: int) -> bytes:
     if isinstance(value, int):
         if value in _INT64:
             return _field(tag, b"\x18" + _varint(value & _UINT64_MASK))
-        return _field(tag, _text(b"\x0a", str(value)))
+        return _field(tag, _text(b"\x0a", integer_text(value)))
     if isinstance(value, float):
         return _field(tag, b"\x21" + _DOUBLE(value))
     if isinstance(value, str):

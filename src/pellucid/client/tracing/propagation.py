@@ -5,6 +5,8 @@ from collections.abc import Mapping, MutableMapping
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from pellucid.client.encoding import pairs_of
+
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -16,6 +18,9 @@ def inject(headers: MutableMapping[str, str] | None = None) -> MutableMapping[st
 
 
 def extract(headers: Mapping[str, str]) -> Context:
-    """Return the context that headers (names in any case) tell of, for `span(parent=…)`."""
-    carrier = {str(name).lower(): value for name, value in headers.items()}
+    """Return the context that headers (names in any case) tell of, for `span(parent=…)`.
+
+    Headers without a valid `traceparent` tell of no parent: a span with them begins a trace.
+    """
+    carrier = {name.lower(): v for name, v in pairs_of(headers) if isinstance(v, str)}
     return _propagator.extract(carrier)

@@ -12,7 +12,16 @@ from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind as OtelKind
 
-from pellucid.client.encoding import Budget, attribute_of, json_text, simplify, taken
+from pellucid.client.encoding import (
+    MAX_PAIRS,
+    Budget,
+    attribute_of,
+    json_text,
+    name_of,
+    pairs_of,
+    simplify,
+    taken,
+)
 from pellucid.client.images import data_url
 from pellucid.client.masking import MASK, masked
 from pellucid.client.tracing import exceptions
@@ -45,6 +54,8 @@ _PARAMETERS = {
     "seed": "gen_ai.request.seed",
     "stop_sequences": "gen_ai.request.stop_sequences",
 }
+_MAX_EVENT_ATTRIBUTES = 100
+"""Fewer than OpenTelemetry keeps of an event; it would drop the oldest."""
 _MAX_ATTACHMENTS = 40 * 1024 * 1024
 """Characters of data URLs a span: a request that a server refuses as too large helps nobody."""
 
@@ -98,16 +109,16 @@ class Span:
         if not self._otel.is_recording():
             return self
         if model is not None:
-            self._otel.set_attribute(names.REQUEST_MODEL, str(model))
+            self._otel.set_attribute(names.REQUEST_MODEL, name_of(model))
         if provider is not None:
-            self._otel.set_attribute(names.PROVIDER, str(provider))
+            self._otel.set_attribute(names.PROVIDER, name_of(provider))
         others = {}
         for name, value in parameters.items():
             known = _PARAMETERS.get(name)
             if known is not None and type(value) in (int, float, str):
                 self._otel.set_attribute(known, value)
             elif known is not None and type(value) in (list, tuple):
-                self._otel.set_attribute(known, [str(item) for item in value])
+                self._otel.set_attribute(known, [name_of(item) for item in value])
             elif value is not None:
                 others[name] = value
         if others:
@@ -171,7 +182,7 @@ class Span:
     def set_finish_reason(self, reason: str | None) -> "Span":
         """Set why the model stopped, as `stop`, `length` or `tool_calls`."""
         if reason is not None and self._otel.is_recording():
-            self._otel.set_attribute(names.FINISH_REASONS, [str(reason)])
+            self._otel.set_attribute(names.FINISH_REASONS, [name_of(reason)])
         return self
 
     def set_documents(self, documents: Iterable[Document | Mapping[str, Any] | str]) -> "Span":
@@ -186,9 +197,9 @@ class Span:
         """Set the tool that was called, with what, and what it returned."""
         if not self._otel.is_recording():
             return self
-        self._otel.set_attribute(names.TOOL_NAME, str(name))
+        self._otel.set_attribute(names.TOOL_NAME, name_of(name))
         if id is not None:
-            self._otel.set_attribute(names.TOOL_CALL_ID, str(id))
+            self._otel.set_attribute(names.TOOL_CALL_ID, name_of(id))
         if arguments is not None:
             self._set(names.TOOL_CALL_ARGUMENTS, arguments)
         if result is not None:
@@ -201,20 +212,22 @@ class Span:
         """Attach an image or other bytes: a PIL image, bytes, a path or a URL."""
         if not self._otel.is_recording():
             return self
+        name = None if name is None else name_of(name)
+        media_type = None if media_type is None else name_of(media_type)
         try:
             url = data_url(data, media_type)
+            if name is None and type(getattr(data, "name", None)) is str:
+                name = data.name
             held = self._attachments()
             if len(held) + len(url) > _MAX_ATTACHMENTS:
                 raise TooLarge("The attachments of one span are too large together.")
         except Exception as error:  # a missing file must not stop an agent
             self._otel.add_event(
                 "pellucid.attachment_failed",
-                {"name": str(name or ""), "reason": exceptions.message_of(error)},
+                {"name": name or "", "reason": exceptions.message_of(error)},
             )
             return self
         found = url[5:].partition(";")[0] if url.startswith("data:") else None
-        if name is None and hasattr(data, "name") and type(data.name) is str:
-            name = data.name
         added = json_text({"uri": url, "media_type": media_type or found, "name": name})
         # Another handle of the span may have attached something: the attribute is the list.
         self._otel.set_attribute(
@@ -224,18 +237,13 @@ class Span:
 
     def set_attribute(self, name: str, value: Any) -> "Span":
         """Set an attribute; what OpenTelemetry has no type for becomes JSON text."""
-        name = str(name)
+        name = name_of(name)
         return self._set(name, MASK if masked(name, value) else value)
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> "Span":
         """Note that something happened now."""
         if self._otel.is_recording():
-            budget = Budget()
-            shown = {
-                str(key): MASK if masked(str(key), value) else attribute_of(value, budget)
-                for key, value in (attributes or {}).items()
-            }
-            self._otel.add_event(str(name), shown)
+            self._otel.add_event(name_of(name), shown_attributes(attributes, _MAX_EVENT_ATTRIBUTES))
         return self
 
     def record_exception(self, error: BaseException) -> "Span":
@@ -245,7 +253,7 @@ class Span:
 
     def set_error(self, message: str) -> "Span":
         """Mark the span as failed without an exception."""
-        self._otel.set_status(otel.Status(otel.StatusCode.ERROR, message))
+        self._otel.set_status(otel.Status(otel.StatusCode.ERROR, name_of(message)))
         return self
 
     def end(self) -> None:
@@ -302,14 +310,13 @@ def span(
     """
     if not state.active:
         return Span(otel.INVALID_SPAN)
+    name = name_of(name)
     held = kind_attributes(kind, name)
     if input is not None:
         held[names.INPUT] = attribute_of(input)
-    if attributes:
-        for key, value in attributes.items():
-            key = str(key)
-            held[key] = MASK if masked(key, value) else attribute_of(value)
-    return Span(otel.INVALID_SPAN, (str(name), held, kind, parent))
+    if attributes is not None:
+        held.update(shown_attributes(attributes))
+    return Span(otel.INVALID_SPAN, (name, held, kind, parent))
 
 
 def current_span() -> Span:
@@ -325,7 +332,7 @@ def current_trace_id() -> str | None:
 
 def kind_attributes(kind: str | SpanKind, name: str = "") -> dict[str, Any]:
     """Return the attributes that say what kind a span is; an AGENT span's name is the agent's."""
-    text = str(kind).upper()
+    text = name_of(kind).upper()
     held: dict[str, Any] = {names.KIND: text}
     if name and text == "AGENT":
         held[names.AGENT_NAME] = name
@@ -333,6 +340,15 @@ def kind_attributes(kind: str | SpanKind, name: str = "") -> dict[str, Any]:
     if operation is not None:
         held[names.OPERATION] = operation
     return held
+
+
+def shown_attributes(attributes: Any, most: int = MAX_PAIRS) -> dict[str, Any]:
+    """Return at most `most` attributes of the user's as a span takes them, secrets masked."""
+    budget = Budget()
+    return {
+        name: MASK if masked(name, value) else attribute_of(value, budget)
+        for name, value in pairs_of(attributes, most)
+    }
 
 
 def start(
@@ -348,7 +364,7 @@ def start(
         return state.tracer.start_span(
             name,
             context=context,
-            kind=OtelKind.CLIENT if str(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
+            kind=OtelKind.CLIENT if name_of(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
             attributes=attributes,
             start_time=start_ns,
         )

@@ -1,0 +1,79 @@
+"""What users hand over may be anything: it is shown as far as it goes, and stops nobody."""
+
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid.testing.collector import Collector, Received
+
+
+def sent(collector: Collector) -> dict[str, Received]:
+    assert pellucid.flush(10)
+    return {span.name: span for span in collector.spans()}
+
+
+class Hostile:
+    """Every question is answered by an exception."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def _raise(self, *_: object) -> Any:
+        raise RuntimeError
+
+    __repr__ = __str__ = __len__ = __iter__ = __bool__ = __eq__ = __hash__ = _raise
+
+
+class HostileText(str):
+    __slots__ = ()
+
+    def _raise(self, *_: object) -> Any:
+        raise RuntimeError
+
+    __str__ = __len__ = __getitem__ = __iter__ = upper = _raise
+
+
+NESTED: Any = []
+for _ in range(10_000):
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Hostile(), HostileText("x"), type(Hostile()), NESTED, 10**5_000, b"x", None, [1], {1: 2}],
+    ids=["object", "text", "class", "nested", "long", "bytes", "none", "list", "dict"],
+)
+def test_every_word_takes_every_value(traced: Collector, value: Any) -> None:
+    with pellucid.session(value, user=value, tags={"a": value}, metadata={"b": value}):
+        with pellucid.span(value, kind=value, input=value, attributes=value, parent=value) as span:
+            span.set_input(value).set_output(value).set_documents(value).set_tools(value)
+            span.set_model(value, value, temperature=value, other=value).set_messages(value, value)
+            span.set_usage(value, value, cost_usd=value).set_finish_reason(value)
+            span.set_tool_call(value, value, value, value).add_attachment(value, value, value)
+            span.set_attribute(value, value).add_event(value, value).set_error(value)
+            span.record_exception(value)
+        with pellucid.session(tags=value, metadata=value), pellucid.span("inner"):
+            pass
+    assert len(sent(traced)) == 2
+
+
+def test_an_event_keeps_its_first_attributes(
+    traced: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pellucid.span("many") as span:
+        span.add_event("all", {f"a{number:06}": number for number in range(20_000)})
+        span.add_event("none", 5)  # type: ignore[arg-type]
+    everything, nothing = sent(traced)["many"].events
+    assert list(everything[1])[:2] == ["a000000", "a000001"]
+    assert nothing == ("none", {})
+    assert caplog.messages == ["int is left out: AttributeError"]
+
+
+def test_attributes_of_the_decorator_are_masked(traced: Collector) -> None:
+    @pellucid.trace(attributes={"api_key": "sk-1", "tenant": 42})
+    def work() -> None: ...
+
+    work()
+    found = sent(traced)["work"].attributes
+    assert (found["api_key"], found["tenant"]) == ("***", 42)
