@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 import pellucid
-from pellucid.core.errors import MissingExtra, PellucidError
+from pellucid.core.errors import MissingExtra, PellucidError, QuerySyntaxError
 
 
 class Lazy(NamedTuple):
@@ -81,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 an expected error, 2 wrong usage."""
     try:
         cli.main(arguments, prog_name="pellucid")
+    except QuerySyntaxError as error:
+        instead = f" Write: {error.proposal}" if error.proposal else ""
+        _fail(f"{error.message} (character {error.position + 1}){instead}")
     except PellucidError as error:
         _fail(error.message)
     except ModuleNotFoundError as error:

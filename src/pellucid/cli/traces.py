@@ -32,11 +32,18 @@ def list_traces(
     if as_json:
         print_json(page)
     elif not page["traces"]:
-        click.echo("No traces. Send one with: pellucid demo --once")
+        if query:
+            click.echo("No traces match this query.")
+        else:
+            click.echo("No traces. Send one with: pellucid demo --once")
     else:
         _print_table(page["traces"])
-        if page["next"]:
-            click.echo(f"More: --cursor {page['next']}")
+    for hint in page.get("hints", ()):
+        click.echo(hint, err=True)
+    if page.get("partial"):
+        click.echo("The search stopped before it had looked at everything.", err=True)
+    if not as_json and page["next"]:
+        click.echo(f"More: --cursor {page['next']}")
 
 
 @traces.command()

@@ -247,7 +247,14 @@ def _error_of(answer: Response, asked: str, query: str | None) -> PellucidError:
     position, length = told.get("position"), told.get("length")
     if query is not None and answer.status == 400 and type(position) is int:
         size = length if type(length) is int else 1
-        return QuerySyntaxError(detail, query=query, position=position, length=size)
+        proposal = told.get("proposal")
+        return QuerySyntaxError(
+            detail,
+            query=query,
+            position=position,
+            length=size,
+            proposal=proposal if type(proposal) is str else None,
+        )
     kind = _ERRORS.get(answer.status)
     if kind is not None:
         return kind(detail)

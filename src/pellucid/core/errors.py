@@ -16,6 +16,8 @@
 A message says what was asked, what is true and what to do next.
 """
 
+_SHOWN_QUERY = 120
+
 
 class PellucidError(Exception):
     """The root of the tree; `status` is the HTTP status that a door answers with."""
@@ -35,13 +37,33 @@ class InvalidInput(PellucidError):
 
 
 class QuerySyntaxError(InvalidInput):
-    """A query does not parse; `position` counts characters from 0, `length` spans the fault."""
+    """A query does not parse; `position` counts characters from 0, `length` spans the fault.
 
-    def __init__(self, message: str, *, query: str, position: int, length: int = 1) -> None:
+    `proposal` is the whole query put right, where the fault leaves no doubt.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        query: str,
+        position: int,
+        length: int = 1,
+        proposal: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.query = query
         self.position = position
         self.length = length
+        self.proposal = proposal
+
+    def __str__(self) -> str:
+        """Return the message with the query below it, the fault underlined."""
+        if "\n" in self.query or len(self.query) > _SHOWN_QUERY:
+            return self.message
+        marks = " " * self.position + "^" * min(self.length, _SHOWN_QUERY - self.position)
+        instead = f"\nWrite: {self.proposal}" if self.proposal else ""
+        return f"{self.message}\n  {self.query}\n  {marks}{instead}"
 
 
 class Unauthorized(PellucidError):

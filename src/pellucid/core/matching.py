@@ -156,6 +156,7 @@ def cost_of(span: Span) -> float | None:
 _VALUES: Final[dict[str, Callable[[Span], Any]]] = {
     "status": lambda span: span.status.value,
     "name": lambda span: span.name,
+    "trace": lambda span: span.trace_id,
     "kind": lambda span: span.kind.value,
     "duration": lambda span: span.duration_ns,
     "tokens": lambda span: span.tokens.input + span.tokens.output,

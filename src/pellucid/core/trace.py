@@ -44,6 +44,8 @@ class TracePage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
     partial: bool = False
     """Whether the search ran out of time: there may be more matches, after `next`."""
+    hints: list[str] = []
+    """Where nothing matches: what of the query is nowhere stored, and what may be meant."""
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int | None = None
     """Characters from the start of the query, from 0."""
     length: int | None = None
+    proposal: str | None = None
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,6 +236,8 @@ class TraceListView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     next: str | None
     partial: bool = False
     """Whether the search ran out of time: there may be more matches, after `next`."""
+    hints: list[str] = []
+    """Where nothing matches: what of the query is nowhere stored, and what may be meant."""
 
 
 class TraceDetailView(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,7 +308,10 @@ def view_trace(trace: TraceSummary) -> TraceView:
 def view_page(page: TracePage) -> TraceListView:
     """Return a page of traces as the API shows it."""
     return TraceListView(
-        traces=[view_trace(trace) for trace in page.traces], next=page.next, partial=page.partial
+        traces=[view_trace(trace) for trace in page.traces],
+        next=page.next,
+        partial=page.partial,
+        hints=page.hints,
     )
 
 

@@ -153,6 +153,7 @@ def _cost(stored: StoredSpan) -> float | None:
 _OF_TRACE: dict[str, Callable[[TraceSummary], Any]] = {
     "status": lambda trace: trace.status.value,
     "name": lambda trace: trace.name,
+    "trace": lambda trace: trace.trace_id,
     "duration": lambda trace: trace.duration_ns,
     "tokens": lambda trace: trace.tokens_in + trace.tokens_out,
     "tokens_in": lambda trace: trace.tokens_in,
@@ -171,6 +172,7 @@ _OF_TRACE: dict[str, Callable[[TraceSummary], Any]] = {
 _OF_SPAN: dict[str, Callable[[StoredSpan], Any]] = {
     "status": lambda stored: stored.span.status.value,
     "name": lambda stored: stored.span.name,
+    "trace": lambda stored: stored.span.trace_id,
     "duration": lambda stored: stored.span.duration_ns,
     "tokens": lambda stored: stored.span.tokens.input + stored.span.tokens.output,
     "tokens_in": lambda stored: stored.span.tokens.input,

@@ -76,6 +76,7 @@ def _shared(scope: Scope, thing: str) -> dict[str, FieldInfo]:
         scope,
         ("status", FieldType.TEXT, f"how the {thing} stands"),
         ("name", FieldType.TEXT, f"the {thing}'s name"),
+        ("trace", FieldType.TEXT, "the trace's id"),
         ("duration", FieldType.DURATION, "how long it took"),
         ("tokens", FieldType.NUMBER, "tokens in and out"),
         ("tokens_in", FieldType.NUMBER, "input tokens, caches included"),

@@ -31,6 +31,14 @@ class Name(NamedTuple):
         return self.head if self.key is None else f"{self.head}.{self.key}"
 
 
+class Fix(NamedTuple):
+    """What to write between two places of a query."""
+
+    start: int
+    end: int
+    text: str
+
+
 class Cursor:
     """A place in a query's text."""
 
@@ -77,6 +85,7 @@ class Cursor:
             self.fail(
                 'This quote is never closed. Add a " at the end of the text.',
                 length=len(self.text) - self.at,
+                fix=Fix(len(self.text), len(self.text), '"'),
             )
         self.at = found.end()
         return _ESCAPE.sub(r"\1", found[1])
@@ -98,18 +107,34 @@ class Cursor:
             segments.append(segment)
         return Name(head, ".".join(segments) if segments else None, position)
 
-    def fail(self, message: str, *, position: int | None = None, length: int = 1) -> NoReturn:
-        """Raise the error that points here, or at `position`."""
+    def fail(
+        self,
+        message: str,
+        *,
+        position: int | None = None,
+        length: int = 1,
+        fix: Fix | None = None,
+    ) -> NoReturn:
+        """Raise the error that points here, or at `position`; `fix` would put it right."""
+        proposal = None
+        if fix is not None:
+            proposal = self.text[: fix.start] + fix.text + self.text[fix.end :]
         raise QuerySyntaxError(
             message,
             query=self.text,
             position=self.at if position is None else position,
             length=max(length, 1),
+            proposal=proposal,
         )
 
 
 _SEGMENT = re.compile(r"[\w-]+")
 _BOUNDARIES = ("", " ", "\t", "\n", "\r", "(", ")", '"')
+
+
+def is_strange(literal: str) -> bool:
+    """Tell whether a literal means something in other languages, and so needs quotes."""
+    return literal.startswith(("'", "=", "~", "<", ">", "[")) or "*" in literal
 
 
 def quote(text: str) -> str:

@@ -1,23 +1,28 @@
 """How a field's type reads the literals that it is compared with."""
 
-from collections.abc import Callable
+import re
 from dataclasses import replace
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from pellucid.core.query.fields import read_duration, read_number, read_time
-from pellucid.core.query.lexis import Cursor
+from pellucid.core.query.habits import closest, shorten
+from pellucid.core.query.lexis import Cursor, Fix
 from pellucid.core.query.tree import Field, FieldType, Op, Unresolved, Value, fold
 
 
-def read_values(
-    cursor: Cursor,
-    field: Field | Unresolved,
-    op: Op,
-    operator_at: int,
-    values: list[Value],
-    choices_of: Callable[[str], tuple[str, ...]],
-) -> tuple[Value, ...]:
+class Term(NamedTuple):
+    """A comparison and where it stands; `choices` are all values, where they are few."""
+
+    field: Field | Unresolved
+    op: Op
+    position: int
+    operator_at: int
+    choices: tuple[str, ...]
+
+
+def read_values(cursor: Cursor, term: Term, values: list[Value]) -> tuple[Value, ...]:
     """Return the values as the field reads them; fails, pointing, at what makes no sense."""
+    field, op, operator_at = term.field, term.op, term.operator_at
     kind = field.type if isinstance(field, Field) else FieldType.DYNAMIC
     name = _spell(field)
     if kind is FieldType.TEXT and op.is_ordered:
@@ -28,34 +33,68 @@ def read_values(
             length=len(op.value),
         )
     if kind is FieldType.TIME and op.is_ordered:
+        bound = "until" if op in (Op.LESS, Op.LESS_EQUAL) else "since"
+        end = values[0].position + _length(values[0])
+        written = cursor.text[values[0].position : end]
         cursor.fail(
             f"{name} is a bound already: write {name}:24h or {name}:2026-01-31.",
             position=operator_at,
             length=len(op.value),
+            fix=Fix(term.position, end, f"{bound}:{written}"),
         )
-    choices = choices_of(field.name)
-    return tuple(_read(cursor, name, kind, op, value, choices) for value in values)
+    return tuple(_read(cursor, name, kind, term, value) for value in values)
 
 
-def _read(
-    cursor: Cursor, name: str, kind: FieldType, op: Op, value: Value, choices: tuple[str, ...]
-) -> Value:
-    if not value.quoted and value.text[:1] in _ORDERS and kind is not FieldType.TEXT:
-        _fail(cursor, value, f"Compare without the colon: {name}{value.text}")
+def _read(cursor: Cursor, name: str, kind: FieldType, term: Term, value: Value) -> Value:
+    op, text, end = term.op, value.text, value.position + _length(value)
+    order = _ORDER.match(text) if not value.quoted else None
+    if order is not None and (kind is not FieldType.TEXT or order[0] == "!="):
+        said = f"{name}{text}"
+        _fail(cursor, value, f"Compare without the colon: {said}", Fix(term.operator_at, end, text))
+    ends = _RANGE.fullmatch(text) if not value.quoted and kind in _WITH_ORDER else None
+    if ends is not None:
+        terms = f"{name}>={ends[1]} {name}<={ends[2]}"
+        _fail(cursor, value, f"A range is two comparisons: {terms}", Fix(term.position, end, terms))
     if value.prefix and (op.is_ordered or kind not in (FieldType.TEXT, FieldType.DYNAMIC)):
-        _fail(cursor, value, f"{name} is no text, so a * has no meaning here. Remove it.")
+        _fail(
+            cursor,
+            value,
+            f"{name} is no text, so a * has no meaning here. Remove it.",
+            Fix(end - 1, end, ""),
+        )
     if kind is FieldType.TEXT:
-        if choices and not value.prefix and fold(value.text) not in map(fold, choices):
-            _fail(cursor, value, f"{name} is one of {', '.join(choices)}; {value.text!r} is none.")
+        if term.choices and not value.prefix and fold(text) not in map(fold, term.choices):
+            meant = closest(text, term.choices, term.field.name)
+            _fail(
+                cursor,
+                value,
+                f"{name} is one of {', '.join(term.choices)}; {shorten(text)!r} is none."
+                + (f" Did you mean {name}:{meant}?" if meant else ""),
+                Fix(value.position, end, meant) if meant else None,
+            )
         return value
     if kind is FieldType.TIME:
         return _read_time(cursor, name, value)
     if kind is FieldType.DURATION:
-        nanoseconds = read_duration(value.text)
+        nanoseconds = read_duration(text)
         if nanoseconds is None:
-            _fail(cursor, value, f"{name} is a duration: write 150ms, 2s, 1.5h or 7d.")
+            bare = read_number(text) is not None
+            _fail(
+                cursor,
+                value,
+                f"{name} is a duration with a unit: write "
+                + (f"{name}{op.value}{text}s or {text}ms." if bare else "150ms, 2s, 1.5h or 7d."),
+                Fix(end, end, "s") if bare and not value.quoted else None,
+            )
         return replace(value, number=nanoseconds)
-    number = None if value.prefix else read_number(value.text)
+    number = None if value.prefix else read_number(text)
+    if kind is FieldType.NUMBER and text.lower() in _NOTHING and not op.is_ordered:
+        _fail(
+            cursor,
+            value,
+            f"Whether there is a value is asked with has:{name} or -has:{name}",
+            Fix(term.position, end, f"-has:{name}"),
+        )
     if number is None and (kind is FieldType.NUMBER or op.is_ordered):
         _fail(
             cursor,
@@ -67,7 +106,12 @@ def _read(
     return replace(value, number=number)
 
 
-_ORDERS = ("<", ">")
+_ORDER = re.compile(r"[<>]=?|!=")
+_RANGE = re.compile(r"(\S+?)\.\.+(\S+)")
+_WITH_ORDER = (FieldType.NUMBER, FieldType.DURATION)
+_NOTHING = ("null", "none", "nil")
+_AGE = re.compile(r"(?:now-)?([0-9.]+)(ns|us|ms|s|m|h|d|w|y)")
+_DAYS = {"w": 7, "y": 365}
 
 
 def _read_time(cursor: Cursor, name: str, value: Value) -> Value:
@@ -81,13 +125,30 @@ def _read_time(cursor: Cursor, name: str, value: Value) -> Value:
             value,
             f"{name} is a time: write an age such as 24h or 7d, or a time (UTC) such as "
             "2026-01-31 or 2026-01-31T09:30.",
+            _as_age(value),
         )
     return replace(value, number=moment)
 
 
-def _fail(cursor: Cursor, value: Value, message: str) -> NoReturn:
-    written = len(value.text) + 2 * value.quoted + value.prefix
-    cursor.fail(message, position=value.position, length=written)
+def _as_age(value: Value) -> Fix | None:
+    """Return the age that `now-1h` and `2w` say."""
+    age = _AGE.fullmatch(value.text)
+    text = {"yesterday": "2d", "today": "24h", "now": "1m"}.get(value.text.lower())
+    if age is not None:
+        amount, unit = age.groups()
+        number = read_number(amount)
+        days = _DAYS.get(unit)
+        text = f"{amount}{unit}" if days is None else f"{(number or 0) * days:g}d"
+    return Fix(value.position, value.position + _length(value), text) if text else None
+
+
+def _length(value: Value) -> int:
+    """Return how long a value is as it is written, but for escapes."""
+    return len(value.text) + 2 * value.quoted + value.prefix
+
+
+def _fail(cursor: Cursor, value: Value, message: str, fix: Fix | None = None) -> NoReturn:
+    cursor.fail(message, position=value.position, length=_length(value), fix=fix)
 
 
 def _spell(field: Field | Unresolved) -> str:

@@ -1,12 +1,11 @@
 """From text to a typed tree (contracts.md §3): recursive descent, one method a rule."""
 
-import re
-from difflib import get_close_matches
-from typing import NoReturn
-
+from pellucid.core.query import guards, habits
 from pellucid.core.query.fields import Schema
-from pellucid.core.query.lexis import KEYWORDS, MAX_LENGTH, OPERATOR, RUN, Cursor, Name, quote
-from pellucid.core.query.literals import read_values
+from pellucid.core.query.guards import Placed
+from pellucid.core.query.habits import find_alias
+from pellucid.core.query.lexis import KEYWORDS, MAX_LENGTH, OPERATOR, RUN, Cursor, Fix, Name
+from pellucid.core.query.literals import Term, read_values
 from pellucid.core.query.tree import (
     And,
     Compare,
@@ -70,9 +69,14 @@ class _Parser:
         cursor.skip_spaces()
         if not cursor.peek():
             return Everything()
+        if habits.SQL.match(cursor.text):
+            cursor.fail('This is SQL. It is run with: pellucid sql "SELECT …"', length=6)
         root = self._or()
         if cursor.peek() == ")":
-            cursor.fail("There is no open bracket for this ). Remove it, or quote the text.")
+            cursor.fail(
+                "There is no open bracket for this ). Remove it, or quote the text.",
+                fix=Fix(cursor.at, cursor.at + 1, ""),
+            )
         return root
 
     def _or(self) -> Node:
@@ -83,15 +87,21 @@ class _Parser:
 
     def _and(self) -> Node:
         cursor = self._cursor
-        items = [self._not()]
+        items = [self._placed()]
         while True:
             cursor.skip_spaces()
             if cursor.keyword("AND"):
-                items.append(self._not())
+                items.append(self._placed())
             elif not cursor.peek() or cursor.peek() == ")" or self._at_keyword("OR"):
-                return all_of(items)
+                guards.check_lower_case(cursor, items)
+                return all_of([item.node for item in items])
             else:
-                items.append(self._not())
+                items.append(self._placed())
+
+    def _placed(self) -> Placed:
+        self._cursor.skip_spaces()
+        position = self._cursor.at
+        return Placed(self._not(), position)
 
     def _not(self) -> Node:
         cursor = self._cursor
@@ -106,9 +116,14 @@ class _Parser:
                     "A - negates what stands directly after it, with no space between. "
                     'To look for the sign itself, write "-".',
                     position=cursor.at - 1,
+                    fix=self._unspaced(cursor.at),
                 )
             return Not(self._atom())
         return self._atom()
+
+    def _unspaced(self, at: int) -> Fix | None:
+        rest = self._cursor.text[at:]
+        return Fix(at, at + len(rest) - len(rest.lstrip()), "") if rest.strip() else None
 
     def _at_keyword(self, word: str) -> bool:
         before = self._cursor.at
@@ -123,12 +138,14 @@ class _Parser:
             return self._group(position)
         if cursor.take("span("):
             return self._in_span(position)
+        if cursor.peek() == "@" and (attribute := self._at_attribute()) is not None:
+            return attribute
         if cursor.take("has:"):
             return self._has(position)
         if cursor.peek() == '"':
             return self._text(cursor.string(), position, phrase=True)
         if not cursor.peek() or cursor.peek() in "),":
-            self._nothing_here()
+            guards.refuse_nothing(cursor)
         for word in sorted(KEYWORDS):
             if self._at_keyword(word):
                 cursor.fail(
@@ -137,6 +154,7 @@ class _Parser:
                     if word != "NOT"
                     else 'One NOT is enough. To look for the word itself, write "NOT".',
                     length=len(word),
+                    fix=Fix(cursor.at, cursor.at + len(word) + 1, ""),
                 )
         name = cursor.name()
         if name is not None:
@@ -146,22 +164,21 @@ class _Parser:
             if operator is not None:
                 return self._term(name, operator)
             cursor.at = after_name
+            guards.check_other_forms(cursor, self._schema, name)
         return self._word(position)
 
-    def _nothing_here(self) -> NoReturn:
+    def _at_attribute(self) -> Node | None:
+        """Pass `@http.status:500`, which is `attr.http.status:500`; nothing else begins so."""
         cursor = self._cursor
-        if cursor.peek() == ",":
-            cursor.fail(
-                'A comma stands only inside a list: name:(a, b). To look for it, quote it: ","'
-            )
-        if cursor.peek() == ")":
-            cursor.fail(
-                "Something is missing before this ). Write what must hold, such as status:error."
-            )
-        cursor.fail(
-            "Something is missing at the end. Write what must hold, such as status:error.",
-            position=max(len(cursor.text) - 1, 0),
-        )
+        position = cursor.at
+        cursor.take("@")
+        name = cursor.name()
+        cursor.skip_spaces()
+        operator = cursor.match(OPERATOR) if name is not None else None
+        if name is None or operator is None or "attr" not in self._schema.fields:
+            cursor.at = position
+            return None
+        return self._term(Name("attr", name.dotted, position), operator)
 
     def _group(self, position: int) -> Node:
         cursor = self._cursor
@@ -171,7 +188,12 @@ class _Parser:
         item = self._or()
         cursor.skip_spaces()
         if not cursor.take(")"):
-            cursor.fail("This bracket is never closed. Add a ) where it ends.", position=position)
+            end = len(cursor.text)
+            cursor.fail(
+                "This bracket is never closed. Add a ) where it ends.",
+                position=position,
+                fix=Fix(end, end, ")"),
+            )
         self._depth -= 1
         return item
 
@@ -207,14 +229,8 @@ class _Parser:
             cursor.fail(f"{cursor.peek()!r} is not expected here. To look for it, quote it.")
         operator = OPERATOR.search(word)
         if operator is not None:
-            cursor.fail(_advise(word, operator), position=position, length=len(word))
-        if word.startswith("*"):
-            cursor.fail(
-                "A * stands only at the end, for how a word begins. A word is found anywhere in a "
-                f"text as it is: {word.strip('*') or 'refund'}",
-                position=position,
-                length=len(word),
-            )
+            guards.advise(cursor, habits.not_a_word(word, operator[0]), position, cursor.at)
+        guards.check_word(cursor, word, position)
         if word.endswith("*"):
             return self._text(word[:-1], position, prefix=True)
         return self._text(word, position)
@@ -232,26 +248,21 @@ class _Parser:
                 length=length,
             )
         if not words_of(text):
-            cursor.fail(
-                "Full text looks for words, and there is no letter or digit in this.",
-                position=position,
-                length=length,
-            )
+            guards.advise(cursor, habits.no_letters(text), position, cursor.at)
         return Text(text, phrase=phrase, prefix=prefix)
 
     def _term(self, name: Name, operator: str) -> Node:
         cursor = self._cursor
         operator_at = cursor.at - len(operator)
-        field = self._field(name)
+        field = self._field(name, operator)
         negated = operator == "!="
         op = Op.EQUAL if negated else Op(operator)
         values = self._values(name, op)
-        compared = Compare(
-            field, op, read_values(cursor, field, op, operator_at, values, self._info)
-        )
+        term = Term(field, op, name.position, operator_at, self._choices(field.name))
+        compared = Compare(field, op, read_values(cursor, term, values))
         return Not(compared) if negated else compared
 
-    def _info(self, name: str) -> tuple[str, ...]:
+    def _choices(self, name: str) -> tuple[str, ...]:
         return self._schema.fields[name].values if name in self._schema.fields else ()
 
     def _values(self, name: Name, op: Op) -> list[Value]:
@@ -274,7 +285,7 @@ class _Parser:
             cursor.skip_spaces()
             if cursor.take(")"):
                 return values
-            if not cursor.take(","):
+            if not cursor.take(",") and not cursor.keyword("OR"):
                 cursor.fail(
                     "Expected , or ) in this list: write it as (a, b). "
                     "A value with spaces needs quotes.",
@@ -292,111 +303,24 @@ class _Parser:
                 f"A value for {name.dotted} is missing here.",
                 position=min(position, max(len(cursor.text) - 1, 0)),
             )
-        if literal == "*":
-            cursor.fail(
-                f"To ask whether there is any value, write has:{name.dotted}", position=position
-            )
-        if literal.startswith("*"):
-            cursor.fail(
-                f"A * stands only at the end, for how a value begins: {name.dotted}:begin* For a "
-                f"word anywhere in a text, write it alone: {literal.strip('*')}",
-                position=position,
-                length=len(literal),
-            )
+        guards.check_literal(cursor, self._schema, name, literal, position)
         if literal.endswith("*"):
             return Value(literal[:-1], prefix=True, position=position)
         return Value(literal, position=position)
 
-    def _field(self, name: Name, *, any_key: bool = False) -> Field | Unresolved:
+    def _field(
+        self, name: Name, operator: str = "", *, any_key: bool = False
+    ) -> Field | Unresolved:
         cursor = self._cursor
         schema = self._schema
-        head = schema.aliases.get(name.head, name.head)
+        head = find_alias(schema, name.head)
         info = schema.fields.get(head)
-        length = len(name.dotted)
         if info is None:
             if name.key is not None:
                 return Unresolved(name.dotted, name.position)
-            cursor.fail(self._no_such_field(name), position=name.position, length=length)
+            guards.refuse_field(cursor, schema, name, operator)
         if info.family and name.key is None and not any_key:
-            cursor.fail(
-                f"{head} needs a name after it: {head}.NAME. For example: {head}.x:1",
-                position=name.position,
-                length=length,
-            )
+            guards.refuse_family(cursor, name, head, operator)
         if not info.family and name.key is not None:
             return Unresolved(name.dotted, name.position)
         return Field(head, info.scope, info.type, name.key, name.position)
-
-    def _no_such_field(self, name: Name) -> str:
-        schema = self._schema
-        if name.head == "has":
-            return "has: takes its field directly after the colon, such as has:session."
-        if name.head in ("spans", "errors") and schema.name == "spans":
-            return f"{name.head} counts a trace's spans; it has no meaning inside span( … )."
-        if name.head.lower() in _SEARCHED and name.key is None:
-            return (
-                f"There is no field {name.head!r}. "
-                "Names, inputs and outputs are searched together: write only the words."
-            )
-        rest = RUN.match(self._cursor.text, name.position)
-        quoted = f" To look for the text, quote it: {quote(rest[0])}" if rest else ""
-        head = name.head.lower()
-        names = [*schema.fields, *schema.aliases]
-        close = get_close_matches(head, names, n=1, cutoff=0.6)
-        meant = _OTHER_WORDS.get(head) or (close[0] if close else None)
-        if meant is not None and schema.aliases.get(meant, meant) in schema.fields:
-            info = schema.fields[schema.aliases.get(meant, meant)]
-            spelled = f"{meant}.NAME" if info.family else meant
-            return f"There is no field {name.head!r}. Did you mean {spelled}?{quoted}"
-        return f"There is no field {name.head!r}. Fields are {', '.join(_spell(schema))}.{quoted}"
-
-
-_OTHER_WORDS = {
-    "level": "status",
-    "error": "status",
-    "state": "status",
-    "type": "kind",
-    "trace_name": "name",
-    "tokens_input": "tokens_in",
-    "input_tokens": "tokens_in",
-    "prompt_tokens": "tokens_in",
-    "tokens_output": "tokens_out",
-    "output_tokens": "tokens_out",
-    "completion_tokens": "tokens_out",
-    "total_tokens": "tokens",
-    "price": "cost",
-    "total_cost": "cost",
-    "time": "since",
-    "timestamp": "since",
-    "start": "since",
-    "from": "since",
-    "to": "until",
-    "env": "tag",
-    "environment": "tag",
-    "label": "tag",
-    "feedback": "score",
-    "attribute": "attr",
-    "attributes": "attr",
-    "thread": "session",
-    "span_count": "spans",
-    "service": "experiment",
-    "project": "experiment",
-}
-"""What other tools call the fields."""
-_SEARCHED = frozenset("input inputs output outputs text content message body".split())
-
-
-def _advise(word: str, operator: re.Match[str]) -> str:
-    """Say what a word with an operator in it should be."""
-    if word.startswith("@"):
-        return f"An attribute is written attr.{word[1:]}"
-    if word.startswith("!"):
-        return f"The opposite is written -{word[1:]} or NOT {word[1:]}"
-    return (
-        f"{word!r} is no comparison, for nothing before {operator[0]!r} is a field. "
-        f"To look for the text, quote it: {quote(word)}"
-    )
-
-
-def _spell(schema: Schema) -> list[str]:
-    return [f"{name}.*" if info.family else name for name, info in schema.fields.items()]

@@ -1,6 +1,6 @@
 """From a tree back to text: `parse(print_query(tree))` gives the same tree."""
 
-from pellucid.core.query.lexis import KEYWORDS, OPERATOR, RUN, is_key, quote
+from pellucid.core.query.lexis import KEYWORDS, OPERATOR, RUN, is_key, is_strange, quote
 from pellucid.core.query.tree import (
     And,
     Compare,
@@ -38,12 +38,7 @@ def print_value(value: Value) -> str:
     """Return a value as it is written, in quotes where it must be."""
     if value.prefix:
         return value.text + "*"
-    bare = (
-        not value.quoted
-        and RUN.fullmatch(value.text) is not None
-        and not value.text.startswith(("*", "<", ">"))
-        and not value.text.endswith("*")
-    )
+    bare = not value.quoted and RUN.fullmatch(value.text) is not None and not is_strange(value.text)
     return value.text if bare else quote(value.text)
 
 
@@ -81,8 +76,8 @@ def _text(node: Text) -> str:
         not node.phrase
         and RUN.fullmatch(text) is not None
         and text not in KEYWORDS
-        and not text.startswith(("-", "*"))
-        and not text.endswith("*")
+        and not text.startswith(("-", "'"))
+        and "*" not in text
         and OPERATOR.search(text) is None
     )
     return text if bare else quote(text)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator
 
+from pellucid.core.query.fields import SCHEMAS, Schema
+from pellucid.core.query.habits import DOTTED_SYNONYMS, FAMILY_SYNONYMS
 from pellucid.core.query.tree import (
     And,
     Compare,
@@ -28,23 +30,32 @@ def list_unresolved(query: Query) -> list[str]:
 
 
 def resolve(
-    query: Query, *, is_score: Callable[[str], bool], is_param: Callable[[str], bool]
+    query: Query,
+    *,
+    is_score: Callable[[str], bool],
+    is_param: Callable[[str], bool],
+    is_attribute: Callable[[str], bool] = lambda _: True,
 ) -> Query:
     """Say what every bare dotted name is: a score, else a param, else an attribute.
 
-    The result holds no `Unresolved`. Both questions are asked with the whole dotted name.
+    What is none of them, and another spelling of a field (`user.id`, `tags.env`), is that field.
+    The result holds no `Unresolved`. All questions are asked with the whole dotted name.
     """
+    schema = SCHEMAS[query.schema]
 
     def settle(leaf: Compare | Has, *, in_span: bool) -> Node:
         if not isinstance(leaf.field, Unresolved):
             return leaf
         name, position = leaf.field.name, leaf.field.position
+        inside = schema.inside_span if in_span and schema.inside_span else schema
         if is_score(name):
             scope = Scope.SPAN if in_span or query.schema == "spans" else Scope.TRACE
             scope = Scope.RUN if query.schema == "runs" else scope
             field = Field("score", scope, FieldType.DYNAMIC, name, position)
         elif is_param(name) or query.schema == "runs":
             field = Field("param", Scope.RUN, FieldType.DYNAMIC, name, position)
+        elif not is_attribute(name) and (other := _other_spelling(leaf, name, inside)):
+            field = other
         else:
             field = Field("attr", Scope.SPAN, FieldType.DYNAMIC, name, position)
         if isinstance(leaf, Has):
@@ -52,6 +63,26 @@ def resolve(
         return Compare(field, leaf.op, leaf.values)
 
     return Query(_map_leaves(query.root, settle), query.schema, query.text)
+
+
+def _other_spelling(leaf: Compare | Has, name: str, schema: Schema) -> Field | None:
+    """Return the field that a dotted name spells otherwise, if the leaf can be said of it."""
+    head, _, key = name.partition(".")
+    family = schema.fields.get(FAMILY_SYNONYMS.get(head.lower(), ""))
+    if family is not None and family.family:
+        info, found = family, Field(family.name, family.scope, family.type, key)
+    else:
+        plain = schema.fields.get(DOTTED_SYNONYMS.get(name.lower(), ""))
+        if plain is None:
+            return None
+        info, found = plain, Field(plain.name, plain.scope, plain.type)
+    if isinstance(leaf, Has):
+        return found
+    if info.type is FieldType.TEXT:
+        return None if leaf.op.is_ordered else found
+    if info.type is FieldType.NUMBER:
+        return found if all(value.number is not None for value in leaf.values) else None
+    return found
 
 
 def needs_runs(query: Query) -> bool:

@@ -51,13 +51,19 @@ def answer_error(error: PellucidError, path: str, content_type: str) -> Answer:
 
 def problem_of(error: PellucidError) -> Problem:
     """Return an error as problem details."""
-    place = (error.position, error.length) if isinstance(error, QuerySyntaxError) else (None, None)
+    if isinstance(error, QuerySyntaxError):
+        return Problem(
+            title=HTTPStatus(error.status).phrase,
+            status=error.status,
+            detail=error.message,
+            position=error.position,
+            length=error.length,
+            proposal=error.proposal,
+        )
     return Problem(
         title=HTTPStatus(error.status).phrase,
         status=error.status,
         detail=error.message,
-        position=place[0],
-        length=place[1],
     )
 
 

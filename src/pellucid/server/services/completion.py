@@ -30,6 +30,8 @@ class QueryFault(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     position: int
     length: int
+    proposal: str | None = None
+    """The whole query put right, where the fault leaves no doubt."""
 
 
 class Completions(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,10 @@ def _find_fault(text: str, schema: Schema) -> QueryFault | None:
         parse(text, schema)
     except QuerySyntaxError as error:
         return QueryFault(
-            message=error.message, position=error.position, length=max(error.length, 1)
+            message=error.message,
+            position=error.position,
+            length=max(error.length, 1),
+            proposal=error.proposal,
         )
     return None
 

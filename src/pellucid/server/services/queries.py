@@ -15,7 +15,9 @@ from pellucid.core.query import (
     replace_run_fields,
     resolve,
 )
+from pellucid.core.query.habits import FAMILY_SYNONYMS
 from pellucid.core.run import RunCount
+from pellucid.server.services.hints import list_hints
 
 
 class RunFinder(Protocol):
@@ -46,12 +48,22 @@ class QueryReader:
         if not text.strip():
             return ""
         query = parse(text, TRACES)
-        params = {name for name in list_unresolved(query) if self._is_param(name)}
-        if not params and not needs_runs(query):
+        names = list_unresolved(query)
+        params = {name for name in names if self._is_param(name)}
+        if not params and not needs_runs(query) and not any(map(_is_of_run, names)):
             # The store itself tells scores from attributes.
             return text
-        resolved = resolve(query, is_score=self._is_score, is_param=params.__contains__)
+        resolved = resolve(
+            query,
+            is_score=self._is_score,
+            is_param=params.__contains__,
+            is_attribute=self._is_attribute,
+        )
         return replace_run_fields(resolved, self._runs.find_ids)
+
+    def list_hints(self, text: str) -> list[str]:
+        """Return why a query may have found nothing; blocks."""
+        return list_hints(text, self._spans)
 
     def list_run_counts(self) -> Sequence[RunCount]:
         """List the experiments that have runs, with how many; blocks."""
@@ -61,7 +73,11 @@ class QueryReader:
         return self._runs.is_param(name) and not self._is_score(name)
 
     def _is_score(self, name: str) -> bool:
-        found = self._spans.list_traces(
-            experiment=None, query=f'has:score."{name}"', limit=1, cursor=None
-        )
-        return bool(found.traces)
+        return name in self._spans.list_keys("score", beginning=name, limit=1)
+
+    def _is_attribute(self, name: str) -> bool:
+        return name in self._spans.list_keys("attr", beginning=name, limit=1)
+
+
+def _is_of_run(name: str) -> bool:
+    return FAMILY_SYNONYMS.get(name.partition(".")[0].lower()) in ("param", "metric")

@@ -201,12 +201,15 @@ class TraceService:
     def _list_traces(
         self, *, experiment: str | None, text: str, limit: int, cursor: str | None
     ) -> TracePage:
-        return self._store.list_traces(
+        page = self._store.list_traces(
             experiment=experiment,
             query=self._queries.read(text),
             limit=limit,
             cursor=cursor or None,
         )
+        if page.traces or page.partial or cursor or not text.strip():
+            return page
+        return replace(page, hints=self._queries.list_hints(text))
 
     def _survey(self, experiment: str, text: str, most: int) -> Survey:
         query = self._queries.read(text)

@@ -176,6 +176,40 @@ class QueryContract:
         with pytest.raises(InvalidInput):
             store.list_traces(experiment=None, query="param.k:3", limit=5, cursor=None)
 
+    def test_a_trace_is_found_by_its_id(self, store: SpanStore) -> None:
+        store.write([make_arrival(1), make_arrival(0x1A2), make_arrival(0x1A3)])
+        for query, count in (
+            (f"trace:{trace_id(0x1A2)}", 1),
+            (f"traceId:{trace_id(0x1A2).upper()}", 1),
+            (f"trace={trace_id(0x1A2).upper()}", 0),
+            ("trace:000000000000000000000000000001a*", 2),
+            ("trace:0000*", 3),
+            ("-trace:000000000000000000000000000001a*", 1),
+            (f"span(trace:{trace_id(1)} name:span-1)", 1),
+            ("trace:xyz", 0),
+            ("trace:xyz*", 0),
+        ):
+            assert len(all_traces(store, query)) == count, query
+
+    def test_dotted_names_are_fields_where_no_attribute_is_called_so(
+        self, store: SpanStore, settle: Settle
+    ) -> None:
+        store.write(
+            [
+                make_arrival(1, user_id="ann", tags={"env": "prod"}),
+                make_arrival(2, attributes={"session.id": "s"}, session_id="t"),
+            ]
+        )
+        settle(store)
+        for query, count in (
+            ("user.id:ann", 1),
+            ("tags.env:prod", 1),
+            ("attributes.session.id:s", 1),
+            ("session.id:s", 1),
+            ("session.id:t", 0),
+        ):
+            assert len(all_traces(store, query)) == count, query
+
     def test_long_queries_are_answered(self, store: SpanStore) -> None:
         store.write([make_arrival(1, 1, input="w7 and w8", name="w9")])
         for query, count in (

@@ -27,6 +27,8 @@ class QueryFault:
     before: str
     wrong: str
     after: str
+    proposal: str | None = None
+    """The whole query put right, where the fault leaves no doubt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ class TracesPage(Page):
     newest_url: str | None = doc("The first page, when this is a later one")
     older_url: str | None = doc("The next page, if there is one")
     ranges: list[TimeRange] = doc("Time ranges to choose from, and which one the query has")
+    hints: list[str] = doc("Where nothing matches: what may be meant")
     is_partial: bool = doc("Whether the search ran out of time before it had looked at all")
     marks: list[str] = doc("Words of the query to mark in the rows")
     rows_url: str = doc("Where the live table asks for its rows")
@@ -106,6 +109,7 @@ async def list_traces(
         newest_url=_address(base, text, None) if cursor else None,
         older_url=_address(base, text, page.next) if page.next else None,
         ranges=list_ranges(base, text),
+        hints=page.hints,
         is_partial=page.partial,
         marks=list_marks(text),
         rows_url=_address(f"{base}/rows", text, None),
@@ -163,12 +167,17 @@ def _longest(traces: list[TraceSummary]) -> int:
 
 def read_fault(error: InvalidInput, query: str) -> QueryFault:
     """Return where and why a query cannot be read."""
-    start, end = 0, len(query)
+    start, end, proposal = 0, len(query), None
     if isinstance(error, QuerySyntaxError):
         start = min(error.position, len(query))
         end = start + max(error.length, 1)
+        proposal = error.proposal
     return QueryFault(
-        message=error.message, before=query[:start], wrong=query[start:end], after=query[end:]
+        message=error.message,
+        before=query[:start],
+        wrong=query[start:end],
+        after=query[end:],
+        proposal=proposal,
     )
 
 

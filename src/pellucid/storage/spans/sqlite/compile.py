@@ -66,6 +66,7 @@ _TRACE_NUMBERS: Final = {
 }
 _TRACE_TEXTS: Final = {
     "name": "t.name",
+    "trace": "lower(hex(t.trace_id))",
     "run": "t.run_id",
     "session": "t.session_id",
     "user": "t.user_id",
@@ -359,6 +360,8 @@ class Compiler:
             return _if_only(node, self._now, Status.ERROR, f"t.status = {ERROR}")
         if field.name == "score":
             return self._score_drivers(node, field)
+        if field.name == "trace":
+            return _trace_drivers(node)
         if field.name in _DRIVEN_NUMBERS and not in_span:
             if any(_is_floor(node.op, value.number) for value in node.values):
                 return []
@@ -396,6 +399,22 @@ def _is_floor(op: Op, number: float | int | None) -> bool:
     if op in (Op.LESS, Op.LESS_EQUAL):
         return True
     return number < 0 or (number == 0 and op is not Op.GREATER)
+
+
+def _trace_drivers(node: Compare) -> list[Sql]:
+    """Return a look-up of trace ids, and of what they begin with."""
+    parts = []
+    for value in node.values:
+        try:
+            low = bytes.fromhex(value.text[: len(value.text) // 2 * 2])
+        except ValueError:
+            continue  # no trace id begins so
+        if not value.prefix:
+            parts.append(Sql("t.trace_id = ?", (low,)))
+        else:
+            parts.append(Sql("t.trace_id >= ? AND t.trace_id <= ?", (low, low + b"\xff" * 16)))
+    where = any_of(parts)
+    return [Sql(f"SELECT t.key FROM traces t WHERE {where.text}", where.values)]
 
 
 def _if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:

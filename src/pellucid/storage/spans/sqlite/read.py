@@ -321,7 +321,15 @@ def parsed(db: apsw.Connection, query: str | Query) -> Query:
     def is_score(name: str) -> bool:
         return bool(db.execute(_SQL["score_named"], (name,)).fetchone())
 
-    return resolve(parse(query, TRACES), is_score=is_score, is_param=lambda _: False)
+    def is_attribute(name: str) -> bool:
+        return bool(db.execute(_SQL["field_named"], (f"attr.{name}",)).fetchone())
+
+    return resolve(
+        parse(query, TRACES),
+        is_score=is_score,
+        is_param=lambda _: False,
+        is_attribute=is_attribute,
+    )
 
 
 def _waterfall(trace_id: str, spans: list[WaterfallRow], now: int) -> Waterfall:

@@ -48,6 +48,10 @@ SELECT id, name FROM experiments WHERE name = ?
 -- name: trace_by_key
 SELECT {columns} FROM traces t JOIN experiments e ON e.id = t.experiment WHERE t.key = ?
 
+-- name: field_named
+-- Whether anything is known by a field. Uses UNIQUE (name).
+SELECT 1 FROM fields WHERE name = ?
+
 -- name: score_named
 -- Whether there is a score of a name. Uses scores_by_figure, scores_by_word.
 SELECT 1 FROM scores WHERE name = ?1 AND latest AND trace_id IS NOT NULL AND figure IS NOT NULL
