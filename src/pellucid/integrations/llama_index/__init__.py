@@ -71,7 +71,7 @@ def _change(target: str, method: str) -> Patch:
 INTEGRATION = Integration(
     "LlamaIndex",
     supported=SUPPORTED,
-    module="llama_index.core.instrumentation",
+    module="llama_index.core",
     install=install,
 )
 INTEGRATIONS = (INTEGRATION,)
