@@ -12,6 +12,7 @@ call alone. The span is current while the function runs, fails with what leaves 
 import asyncio
 import functools
 import logging
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -27,7 +28,30 @@ _log = logging.getLogger("pellucid")
 _STAGE = otel_context.create_key("pellucid-stage")
 
 
-class Stage:
+class Listener:
+    """Whom a framework yields to, and whether they have stopped listening."""
+
+    def __init__(self, context: Context) -> None:
+        outer = otel_context.get_value(_STAGE, context)
+        self.outer = outer if isinstance(outer, Listener) else None
+        self.was_let_go = False
+        self.context = otel_context.set_value(_STAGE, self, context)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """A block in which what runs works for whom listens."""
+        token = otel_context.attach(self.context)
+        try:
+            yield
+        finally:
+            otel_context.detach(token)
+
+    def let_go(self) -> None:
+        """Note that nobody listens any more: what is cancelled below from now on has not failed."""
+        self.was_let_go = True
+
+
+class Stage(Listener):
     """One call: its span, where the call runs, and what its result or items say."""
 
     def __init__(
@@ -40,13 +64,8 @@ class Stage:
         within: AbstractContextManager[object] | None = None,
         expected: Callable[[BaseException], bool] | None = None,
     ) -> None:
+        super().__init__(context_of(span) if context is None else context)
         self.span = span
-        context = context_of(span) if context is None else context
-        outer = otel_context.get_value(_STAGE, context)
-        self.outer = outer if type(outer) is Stage else None
-        self.was_let_go = False
-        """Whether whom it yields to has stopped listening."""
-        self.context = otel_context.set_value(_STAGE, self, context)
         self._result = result
         self._item = item
         self._expected = expected
@@ -68,15 +87,6 @@ class Stage:
         """Call `last` when the stage has ended, however it did."""
         self._last = last
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """A block in which the span is current."""
-        token = otel_context.attach(self.context)
-        try:
-            yield
-        finally:
-            otel_context.detach(token)
-
     def fail(self, error: BaseException) -> None:
         """End the span with what left the call; a closed generator is no failure.
 
@@ -94,10 +104,6 @@ class Stage:
         self.span.end()
         if self._last is not None:
             self._last()
-
-    def let_go(self) -> None:
-        """Note that nobody listens any more: what is cancelled below from now on has not failed."""
-        self.was_let_go = True
 
     def show(self, result: Any) -> None:
         """Show what the call returned."""
@@ -216,18 +222,70 @@ def traced_async_generator(integration: Integration, begin: Begin) -> Wrap:
     return wrap
 
 
+def listened(integration: Integration) -> Wrap:
+    """Return a patch's wrapper for an asynchronous generator that makes no span of its own.
+
+    When the program reads on no further, what it cancels then has not failed.
+    """
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            generator = original(*args, **kwargs)
+            return _listened(generator) if integration.active else generator
+
+        return wrapper
+
+    return wrap
+
+
+async def _listened(generator: Any) -> AsyncGenerator[Any, Any]:
+    listener = Listener(otel_context.get_current())
+    yielded = False
+    try:
+        while True:
+            with listener.current():
+                try:
+                    item = await anext(generator)
+                except StopAsyncIteration:
+                    return
+            yielded = True
+            yield item
+            yielded = False
+    except BaseException as error:
+        if yielded and isinstance(error, GeneratorExit | asyncio.CancelledError):
+            listener.let_go()
+        await generator.aclose()
+        drop_frame(error)
+        raise
+
+
 def is_let_go() -> bool:
-    """Tell whether this code works for a stream that the program has left."""
-    stage = otel_context.get_value(_STAGE)
-    return type(stage) is Stage and _works_for_nobody(stage)
+    """Tell whether this code works for a stream that the program has left, or for no program.
+
+    What an event loop cancels when it closes, the program has left behind.
+    """
+    listener = otel_context.get_value(_STAGE)
+    return (isinstance(listener, Listener) and _works_for_nobody(listener)) or _is_closing()
+
+
+def _is_closing() -> bool:
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_cancel_all_tasks":  # asyncio's, and others' after its model
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_leftover(stage: Stage, error: BaseException) -> bool:
-    return isinstance(error, asyncio.CancelledError | GeneratorExit) and _works_for_nobody(stage)
+    return isinstance(error, asyncio.CancelledError | GeneratorExit) and (
+        _works_for_nobody(stage) or _is_closing()
+    )
 
 
-def _works_for_nobody(stage: Stage) -> bool:
-    found: Stage | None = stage
+def _works_for_nobody(listener: Listener) -> bool:
+    found: Listener | None = listener
     while found is not None:
         if found.was_let_go:
             return True

@@ -33,7 +33,7 @@ def install() -> Undo:
     """Have every callback manager hold our handler until the returned undo runs."""
     undo = Undo()
     undo.add(when_imported("langchain_core.callbacks.base", lambda: undo.add(_add_handler())))
-    wiring.install(undo, _tracer)
+    wiring.install(undo, _tracer, INTEGRATION)
     stores.install(undo, _tracer, lambda: INTEGRATION.active, _captures)
     return undo
 

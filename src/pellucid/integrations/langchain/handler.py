@@ -13,7 +13,6 @@ from opentelemetry import trace as otel
 from pellucid.client.instrument import model_call_context
 from pellucid.core.span import SpanKind
 from pellucid.integrations.langchain.looks import (
-    graph_of_caller,
     is_agent,
     is_bubble,
     is_node,
@@ -22,6 +21,7 @@ from pellucid.integrations.langchain.looks import (
     look_of,
     model_call_streams,
     name_of,
+    starter,
     step_of,
 )
 from pellucid.integrations.langchain.models import model_of, show_call, show_partial, show_result
@@ -71,12 +71,12 @@ class Tracer:
         if not self._active():
             return
         parent = self.runs.find(parent_run_id)
-        graph = graph_of_caller()
-        called = name_of(serialized, name)
+        began = starter()
+        called = "retry" if began.retries else name_of(serialized, name)
         if not called and parent is not None and parent.is_node:
             called = "route"  # a condition without a name
-        if graph is not None:
-            self._start_graph(graph, called, inputs, run_id, parent, metadata or {})
+        if began.graph is not None:
+            self._start_graph(began.graph, called, inputs, run_id, parent, metadata or {})
             return
         node = parent is not None and parent.graph is not None
         look = look_of(called, tags, run_type, root=parent is None, node=node)
@@ -100,7 +100,8 @@ class Tracer:
             attempt = parent.count_attempt((metadata or {}).get("langgraph_checkpoint_ns"))
             if attempt > 1:
                 run.span.set_attribute("langgraph.attempt", attempt)
-        show_input(run, inputs, content=self._captures())
+        given = inputs if began.streamed is None else began.streamed
+        show_input(run, given, content=self._captures())
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         """End a chain's run that came to its end."""
@@ -416,7 +417,9 @@ class Tracer:
         without_our_frames(error)
         self._show_said(run)
         if is_over(error):
-            self.runs.end(run, end_ns=run.last_ns, left=True)
+            # Of what is cancelled below, LangChain need not tell.
+            whole = isinstance(error, asyncio.CancelledError)
+            self.runs.end(run, end_ns=run.last_ns, left=True, whole=whole)
             return
         run.touch()
         if is_bubble(error):

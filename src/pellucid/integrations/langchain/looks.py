@@ -7,6 +7,7 @@ import sys
 import weakref
 from typing import Any, NamedTuple
 
+from pellucid.client.stages import is_let_go
 from pellucid.core.span import SpanKind
 
 HIDDEN_TAG = "langsmith:hidden"
@@ -81,17 +82,30 @@ def step_of(tags: Any) -> int | None:
     return None
 
 
-def graph_of_caller() -> Any:
-    """Return the compiled graph whose `stream` is starting a run, if it is one that does.
+class Starter(NamedTuple):
+    """What starts a run, where the callbacks tell no more than a name."""
 
-    LangGraph tells its callbacks no more than a name; the graph itself knows what it is.
-    """
+    graph: Any = None
+    """The compiled graph whose `stream` it is."""
+    retries: bool = False
+    """Whether it tries another runnable again and again, by whose name it goes."""
+    streamed: Any = None
+    """The first piece of the input of a chain that is streamed through."""
+
+
+def starter() -> Starter:
+    """Return what starts the run that a callback is told of."""
     frame = _caller()
-    if frame is None or frame.f_code.co_name not in {"stream", "astream"}:
-        return None
-    if not frame.f_code.co_filename.replace("\\", "/").endswith(_PREGEL):
-        return None
-    return frame.f_locals.get("self")
+    if frame is None:
+        return Starter()
+    called = frame.f_code.co_name
+    if called in {"stream", "astream"}:
+        pregel = frame.f_code.co_filename.replace("\\", "/").endswith(_PREGEL)
+        return Starter(graph=frame.f_locals.get("self")) if pregel else Starter()
+    if called in {"_transform_stream_with_config", "_atransform_stream_with_config"}:
+        return Starter(streamed=frame.f_locals.get("final_input"))
+    owner = frame.f_locals.get("self")
+    return Starter(retries=any(kind.__name__ == "RunnableRetry" for kind in type(owner).__mro__))
 
 
 def model_call_streams() -> bool:
@@ -165,7 +179,8 @@ def is_over(error: BaseException) -> bool:
     if isinstance(error, asyncio.CancelledError):
         # The event loop closes a stream that was left alone: thrown in where it had yielded.
         last = error.__traceback__
-        return last is not None and last.tb_next is None and _is_stream(last.tb_frame.f_code)
+        alone = last is not None and last.tb_next is None and _is_stream(last.tb_frame.f_code)
+        return alone or is_let_go()
     return isinstance(error, GeneratorExit)
 
 

@@ -184,14 +184,19 @@ class Runs:
         *,
         end_ns: int | None = None,
         left: bool = False,
+        whole: bool = False,
     ) -> None:
-        """End a run's span, and what was cancelled below it.
+        """End a run's span, and what was cancelled below it; `whole` ends all that is below.
 
         `left` says that nobody waits for it any more: what was cancelled below has not failed.
         """
         if self._runs.pop(run.run_id, None) is None:
             return
         for child in list(run.children.values()):
+            if whole and child.cancelled is None:
+                self._unfinished(child)
+                self.end(child, end_ns=child.last_ns, left=left, whole=True)
+                continue
             self._end_child(run, child, error, end_ns, left)
         if run.parent is not None:
             run.parent.children.pop(run.run_id, None)

@@ -8,7 +8,9 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 
+from pellucid.client.instrument import Integration, drop_frame
 from pellucid.client.patching import Patch, Undo, Wrap, when_imported
+from pellucid.client.stages import listened
 from pellucid.client.tracing.context import detach
 from pellucid.integrations.langchain.handler import Tracer
 from pellucid.integrations.langchain.runs import Run
@@ -19,9 +21,13 @@ _MODELS = "langchain_core.language_models"
 _MANAGERS = "langchain_core.callbacks.manager"
 
 
-def install(undo: Undo, tracer: GetTracer) -> None:
+_EVENTS = "langchain_core.runnables.base:_astream_events_implementation_v2"
+
+
+def install(undo: Undo, tracer: GetTracer, integration: Integration) -> None:
     """Patch LangChain's modules as they are imported; `undo` gets what undoes it."""
     patches = [
+        Patch(_EVENTS, listened(integration), required=False),
         Patch("langchain_core.runnables.config:_set_config_context", entering(tracer)),
         Patch(f"{_MODELS}.chat_models:BaseChatModel._generate_with_cache", _called(tracer)),
         Patch(f"{_MODELS}.chat_models:BaseChatModel._agenerate_with_cache", _called(tracer)),
@@ -147,6 +153,7 @@ def _called(tracer: GetTracer) -> Wrap:
                     held = tracer()
                     if held is not None and not isinstance(error, Exception):
                         held.cancelled(run.run_id, error)
+                    drop_frame(error)
                     raise
                 finally:
                     detach(token)
@@ -161,6 +168,9 @@ def _called(tracer: GetTracer) -> Wrap:
             token = otel_context.attach(run.context)
             try:
                 return original(self, *args, **kwargs)
+            except BaseException as error:
+                drop_frame(error)
+                raise
             finally:
                 detach(token)
 
