@@ -22,6 +22,8 @@ JSON_SUFFIX = ":json"
 """Ends the name of a table's column whose cells hold JSON text."""
 SHOWN_FAULTS = 5
 _CELL_CHARACTERS = 1 << 26
+_NEVER_EMPTY = ("id", "split", "trace_id")
+"""Texts that are not there where their cell is empty."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Examples = Callable[[], Iterable[Example]]
@@ -140,7 +142,9 @@ def _columns(examples: Iterable[Example]) -> list[_Column]:
         total += 1
         for name, value in _flat(example).items():
             texts[name] = texts.get(name, 0) + bool(isinstance(value, str) and value)
-    return [_Column(name, count == total) for name, count in texts.items()] or [_Column("id", True)]
+    return [
+        _Column(name, count == total or name in _NEVER_EMPTY) for name, count in texts.items()
+    ] or [_Column("id", True)]
 
 
 def _flat(example: Example) -> dict[str, Any]:

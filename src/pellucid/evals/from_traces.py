@@ -1,12 +1,12 @@
 """Traces that a server holds as examples: what went in, what came out, and all between."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from pellucid.client.traces import TraceWithSpans, get_trace
 from pellucid.core.span import Document, Message, Span, Tokens, ToolCall
+from pellucid.core.trace_examples import inputs_of, output_of, root_of
 from pellucid.core.views import SpanView, TraceView
 from pellucid.evals.trace import ExampleTrace
 
@@ -24,41 +24,13 @@ def read_trace(found: TraceView | TraceWithSpans) -> TracedExample:
     """Read a trace as an example; one without its spans is fetched. Raises NotFound."""
     detail = found if isinstance(found, TraceWithSpans) else get_trace(found.trace_id)
     trace_id = detail.trace.trace_id
-    root = _root(detail.spans)
+    root = root_of(detail.spans)
     return TracedExample(
-        inputs=_inputs(root),
-        output=_output(root),
+        inputs=inputs_of(root),
+        output=output_of(root),
         trace=ExampleTrace(trace_id, lambda: [_span(trace_id, view) for view in detail.spans]),
         metadata=dict(detail.trace.tags),
     )
-
-
-def _root(spans: list[SpanView]) -> SpanView | None:
-    tops = [span for span in spans if span.parent_id is None] or list(spans)
-    return min(tops, key=lambda span: (span.start_ns, span.span_id), default=None)
-
-
-def _inputs(root: SpanView | None) -> dict[str, Any]:
-    if root is None:
-        return {}
-    if isinstance(root.input, Mapping):
-        return dict(root.input)
-    if root.input is not None:
-        return {"input": root.input}
-    asked = [text for message in root.input_messages if message.role == "user"
-             for text in [_text(message.parts)] if text]  # fmt: skip
-    return {"input": asked[-1]} if asked else {}
-
-
-def _output(root: SpanView | None) -> Any:
-    if root is None or root.output is not None:
-        return None if root is None else root.output
-    said = [text for message in root.output_messages if (text := _text(message.parts))]
-    return said[-1] if said else None
-
-
-def _text(parts: list[Any]) -> str:
-    return "\n".join(part.content for part in parts if part.type == "text" and part.content)
 
 
 def _span(trace_id: str, view: SpanView) -> Span:

@@ -17,6 +17,7 @@ from pellucid.semconv.cost import PriceTable
 from pellucid.server.api import (
     artifacts,
     attachments,
+    datasets,
     errors,
     health,
     login,
@@ -36,6 +37,7 @@ from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.completion import CompletionService, RunCompletionService
+from pellucid.server.services.datasets import DatasetService
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.ingest import IngestService
@@ -103,6 +105,7 @@ class _Application:
             stores.spans, self._runs, readers=self._readers, writers=self._writers
         )
         evaluations = EvaluationService(self._runs, artifacts, self._readers)
+        self._datasets = DatasetService(stores.datasets, traced, self._readers)
         self._otlp: OtlpHttp | None = None
         self._framework = _framework(
             {
@@ -118,6 +121,7 @@ class _Application:
                 "artifacts": artifacts,
                 "evaluations": evaluations,
                 "judges": JudgeService(evaluations, scores),
+                "datasets": self._datasets,
                 "snapshots": self._snapshots,
                 "diffs": DiffService(self._runs, self._snapshots, self._readers),
             },
@@ -157,6 +161,7 @@ class _Application:
         self._writers.close()
         self._sql.close()
         self._runs.close()
+        self._datasets.close()
         self._stores.close()
 
 
@@ -179,6 +184,7 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
             *search.route_handlers,
             *runs.route_handlers,
             *artifacts.route_handlers,
+            *datasets.route_handlers,
             *snapshots.route_handlers,
             *web.route_handlers,
         ],

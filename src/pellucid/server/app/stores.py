@@ -4,12 +4,14 @@ from pathlib import Path
 
 import msgspec
 
+from pellucid.core.dataset_ports import DatasetStore
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ports import ArtifactStore, SpanStore
 from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.core.settings import ServerSettings
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.storage.artifacts.local import LocalArtifactStore
+from pellucid.storage.meta.datasets import SqlDatasetStore
 from pellucid.storage.meta.engine import MetaDatabase
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
@@ -26,6 +28,7 @@ class Stores(msgspec.Struct, frozen=True):
     """What was cut out of spans, apart: it goes when its spans go."""
     runs: RunStore
     snapshots: SnapshotStore
+    datasets: DatasetStore
 
     def close(self) -> None:
         """Finish what was accepted and close."""
@@ -56,4 +59,5 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
         attachments=LocalArtifactStore(folder / "attachments"),
         runs=SqlRunStore(metadata),
         snapshots=SqlSnapshotStore(metadata),
+        datasets=SqlDatasetStore(metadata),
     )
