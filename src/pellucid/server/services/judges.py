@@ -144,15 +144,11 @@ def pairs_of(
 
 
 def _record(name: str, uses: list[Use], annotated: Sequence[Annotated]) -> JudgeRecord:
+    versions_of = _versions(uses)
     by_version: dict[str, list[Use]] = {}
     for use in uses:
-        by_version.setdefault(use.judge.version, []).append(use)
-    pairs = pairs_of(
-        annotated,
-        name,
-        choices=uses[0].judge.info.choices,
-        versions={use.run.id: use.judge.version for use in uses},
-    )
+        by_version.setdefault(versions_of[use.run.id], []).append(use)
+    pairs = pairs_of(annotated, name, choices=uses[0].judge.info.choices, versions=versions_of)
     versions = [
         JudgeVersion(
             digest=digest,
@@ -163,3 +159,18 @@ def _record(name: str, uses: list[Use], annotated: Sequence[Annotated]) -> Judge
         for digest, found in by_version.items()
     ]
     return JudgeRecord(name=name, versions=versions, pairs=pairs)
+
+
+def _versions(uses: Sequence[Use]) -> dict[str, str]:
+    """Return each run's version; one that kept the prompt alone is that of the same prompt."""
+    known = {
+        use.judge.info.prompt: use.judge.version
+        for use in uses
+        if use.judge.info.digest is not None
+    }
+    return {
+        use.run.id: known.get(use.judge.info.prompt, use.judge.version)
+        if use.judge.info.digest is None
+        else use.judge.version
+        for use in uses
+    }
