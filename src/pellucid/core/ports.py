@@ -3,7 +3,7 @@
 Each port has one contract suite in `pellucid.testing`; every engine passes all of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from pellucid.core.query import Query
@@ -20,8 +20,38 @@ from pellucid.core.trace import (
 )
 
 
+class Parcel(Protocol):
+    """Spans made ready by a store's `prepare`, each once; opaque but for this, and pickles."""
+
+    def __len__(self) -> int:
+        """Return the number of spans."""
+        ...
+
+    @property
+    def span_ids(self) -> list[str]:
+        """The spans' ids, in order."""
+        ...
+
+    def split(self) -> Sequence["Parcel"]:
+        """Return a parcel for each span, in order."""
+        ...
+
+
 class SpanStore(Protocol):
     """Spans, logs and scores of traces. Laws: contracts.md §1, at every read after a write."""
+
+    @property
+    def prepare(self) -> Callable[[Sequence[Arrival]], Sequence[Parcel]]:
+        """A pure function that makes arrivals ready for `write_prepared`.
+
+        It knows nothing of what is stored, so that it may run in any thread; it pickles, so that
+        it may run in another process.
+        """
+        ...
+
+    def write_prepared(self, parcels: Sequence[Parcel]) -> None:
+        """Do what `write` does with what `prepare` made of arrivals, in one or several calls."""
+        ...
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
         """Merge a batch and return when it is durable; one batch is one commit.
