@@ -155,7 +155,7 @@ def measure_server(bodies: Sequence[bytes], spans: int, senders: int, packed: bo
                 cpu, began = _cpu_s(server.pid), time.perf_counter()
                 waits = [wait for share in pool.starmap(send, shares) for wait in share]
                 wall, cpu = time.perf_counter() - began, _cpu_s(server.pid) - cpu
-            memory = memory_mb(server.pid)
+            memory = sum(map(memory_mb, processes(server.pid)))
             server.stop()
             size = sum(file.stat().st_size for file in server.data_dir.glob("spans.db*"))
         finally:
@@ -215,12 +215,30 @@ def _run(
     )
 
 
+def processes(pid: int) -> list[int]:
+    """Return a server's process and its workers'."""
+    found = [pid]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
 def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return the CPU time of a server, its workers, and those of them that have ended."""
+    ticks = 0
+    for one in processes(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / TICKS
 
 
 def memory_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 

@@ -5,12 +5,14 @@ import base64
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable, Unavailable
-from pellucid.core.span import Arrival, DecodedSpan, LogRecord
+from pellucid.core.ports import Parcel
+from pellucid.core.span import DecodedSpan, LogRecord
 from pellucid.semconv.normalise import normalise
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.batch import Batch, Fault
@@ -32,14 +34,14 @@ class Store(SqliteSpanStore):
         self.is_full = False
         self.groups: list[list[str]] = []
 
-    def write(self, arrivals: Sequence[Arrival]) -> None:
+    def write_prepared(self, parcels: Sequence[Parcel]) -> None:
         self.may_write.wait()
         if self.is_full:
             raise StorageUnavailable("The disk is full.")
-        names = [arrival.span.name for arrival in arrivals]
+        names = [item.node.name for parcel in parcels for item in cast(Any, parcel).items]
         if "poison" in names:
             raise RuntimeError("cannot be stored")
-        super().write(arrivals)
+        super().write_prepared(parcels)
         self.groups.append(names)
 
 

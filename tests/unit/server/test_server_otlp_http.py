@@ -28,7 +28,7 @@ class Failing:
     def release(self, size_bytes: int) -> None:
         self.reserved -= size_bytes
 
-    async def ingest(self, decode: Callable[[], Batch]) -> Batch:
+    async def ingest(self, decode: Callable[[], Batch], size_bytes: int) -> Batch:
         raise self._error
 
 

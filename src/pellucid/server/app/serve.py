@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import gc
 import signal
 import socket
 import sys
@@ -12,10 +11,11 @@ from typing import Any
 
 import uvicorn
 
+from pellucid.server.services.collector import spare_the_collector
+
 GRACE_S = 8  # below the ten seconds after which `docker stop` kills
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
-_COLLECT_AFTER = (100_000, 20, 50)
 
 
 class PortTaken(OSError):
@@ -68,18 +68,10 @@ def serve(app: Any, listeners: Sequence[socket.socket], on_ready: Callable[[], N
         backlog=BACKLOG,
     )
     server = _Server(config, on_ready)
-    _spare_the_collector()
+    spare_the_collector()
     server.run(sockets=list(listeners))
     if not server.started:
         raise RuntimeError("The server did not start; its log says why.")
-
-
-def _spare_the_collector() -> None:
-    # Decoded spans are many and without cycles; walking them costs as much as normalising them.
-    # What was imported stays for good: freezing it keeps it out of every later walk.
-    gc.freeze()
-    gc.enable()
-    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class _Server(uvicorn.Server):

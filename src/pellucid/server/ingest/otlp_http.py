@@ -134,7 +134,7 @@ class OtlpHttp:
         try:
             body = await read_body(receive, request.length, reserve)
             decode = signal.decoders[request.content_type]
-            return await self._ingest.ingest(partial(_decode, decode, body, request))
+            return await self._ingest.ingest(partial(_decode, decode, body, request), len(body))
         finally:
             self._ingest.release(reserved)
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pellucid.core.errors import PellucidError, Unavailable
-from pellucid.core.ports import SpanStore
-from pellucid.core.span import Arrival, LogRecord
+from pellucid.core.ports import Parcel, SpanStore
+from pellucid.core.span import LogRecord
 from pellucid.server.services.batch import Fault
 
 MAX_GROUP = 4096
@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 class Write(msgspec.Struct, kw_only=True, eq=False):
     """What one request wants stored; `done` is set on the event loop once it is durable."""
 
-    arrivals: list[Arrival]
+    parcels: Sequence[Parcel]
     logs: list[LogRecord]
     done: asyncio.Future[None]
     faults: list[Fault] = []
     """What the store refused although it was well-formed."""
 
     def __len__(self) -> int:
-        return len(self.arrivals) + len(self.logs)
+        return sum(map(len, self.parcels)) + len(self.logs)
 
 
 def new_future() -> asyncio.Future[None]:
@@ -118,7 +118,7 @@ class GroupCommit:
     def _commit_group(self, group: list[Write]) -> list[PellucidError | None]:
         try:
             self._write(
-                [arrival for write in group for arrival in write.arrivals],
+                [parcel for write in group for parcel in write.parcels],
                 [record for write in group for record in write.logs],
             )
         except Unavailable as error:
@@ -133,13 +133,15 @@ class GroupCommit:
         return [None] * len(group)
 
     def _commit_singly(self, write: Write) -> PellucidError | None:
-        singles: list[tuple[str, list[Arrival], list[LogRecord]]] = [
-            (f"span {arrival.span.span_id}", [arrival], []) for arrival in write.arrivals
+        singles: list[tuple[str, list[Parcel], list[LogRecord]]] = [
+            (f"span {single.span_ids[0]}", [single], [])
+            for parcel in write.parcels
+            for single in parcel.split()
         ]
         singles += [(f"a log record of span {log.span_id}", [], [log]) for log in write.logs]
-        for subject, arrivals, logs in singles:
+        for subject, parcels, logs in singles:
             try:
-                self._write(arrivals, logs)
+                self._write(parcels, logs)
             except Unavailable as error:
                 return error
             except Exception as error:
@@ -147,9 +149,9 @@ class GroupCommit:
                 write.faults.append(Fault(subject, f"it cannot be stored ({type(error).__name__})"))
         return None
 
-    def _write(self, arrivals: Sequence[Arrival], logs: Sequence[LogRecord]) -> None:
-        if arrivals:
-            self._store.write(arrivals)
+    def _write(self, parcels: Sequence[Parcel], logs: Sequence[LogRecord]) -> None:
+        if parcels:
+            self._store.write_prepared(parcels)
         if logs:
             self._store.write_logs(logs)
 

@@ -53,7 +53,7 @@ class Parcel(msgspec.Struct, array_like=True, kw_only=True, eq=False):
         return len(self.items)
 
     def __reduce__(self) -> Any:
-        return _decode, (_encode(self),)
+        return decode_parcel, (_encode(self),)
 
     @property
     def span_ids(self) -> list[str]:
@@ -85,6 +85,11 @@ class Parcel(msgspec.Struct, array_like=True, kw_only=True, eq=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Parcel).decode
+
+
+def decode_parcel(data: bytes) -> Parcel:
+    """Return a parcel that was pickled."""
+    return _decode(data)
 
 
 class _Version(NamedTuple):

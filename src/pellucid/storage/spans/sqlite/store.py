@@ -1,14 +1,16 @@
 """The embedded span store: one SQLite file, one writing connection, a pool that reads."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import apsw
 
 from pellucid.core.clock import Clock, now_ns
 from pellucid.core.errors import StorageUnavailable
+from pellucid.core.ports import Parcel
 from pellucid.core.query import Query
 from pellucid.core.rollup import Rollup
 from pellucid.core.score import Annotated, Score
@@ -21,7 +23,6 @@ from pellucid.core.trace import (
     TraceSummary,
     Waterfall,
 )
-from pellucid.storage.spans.sqlite import parcels
 from pellucid.storage.spans.sqlite.connection import Readers, open_writer, storage_errors
 from pellucid.storage.spans.sqlite.delete import (
     Target,
@@ -33,6 +34,8 @@ from pellucid.storage.spans.sqlite.delete import (
 )
 from pellucid.storage.spans.sqlite.derive import derive
 from pellucid.storage.spans.sqlite.indexer import Indexer
+from pellucid.storage.spans.sqlite.parcels import Parcel as SqliteParcel
+from pellucid.storage.spans.sqlite.parcels import prepare
 from pellucid.storage.spans.sqlite.read import TraceReader
 from pellucid.storage.spans.sqlite.scores import write_scores
 from pellucid.storage.spans.sqlite.survey import EMPTY_SURVEY
@@ -84,18 +87,21 @@ class SqliteSpanStore:
                 self._writer.forget()
                 raise
 
-    prepare = staticmethod(parcels.prepare)
+    @property
+    def prepare(self) -> Callable[[Sequence[Arrival]], Sequence[Parcel]]:
+        """A pure function that makes arrivals ready for `write_prepared`, anywhere."""
+        return prepare
 
     def write(self, arrivals: Sequence[Arrival]) -> None:
         """Merge a batch and return when it is durable; one batch is one commit."""
         self.write_prepared(self.prepare(arrivals))
 
-    def write_prepared(self, prepared: Sequence[parcels.Parcel]) -> None:
+    def write_prepared(self, parcels: Sequence[Parcel]) -> None:
         """Merge what `prepare` made, of several calls of it if need be; durable on return."""
-        if prepared:
+        if parcels:
             with self._transaction() as writer:
-                writer.write(prepared)
-            self._indexer.notify(sum(map(len, prepared)))
+                writer.write(cast(Sequence[SqliteParcel], parcels))
+            self._indexer.notify(sum(map(len, parcels)))
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Join log records to their spans, before or after these arrive; durable on return."""
