@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-_lock = threading.Lock()  # guards _said
+_lock = threading.RLock()  # guards _said; a signal handler may come in between
 _said: set[str] = set()
 
 
@@ -83,7 +83,7 @@ def tell_memory_full() -> None:
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()  # another thread of the parent may have held it
+    _lock = threading.RLock()  # another thread of the parent may have held it
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,5 +1,9 @@
 """What users hand over may be anything: it is shown as far as it goes, and stops nobody."""
 
+import sys
+import threading
+import time
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -77,3 +81,30 @@ def test_attributes_of_the_decorator_are_masked(traced: Collector) -> None:
     work()
     found = sent(traced)["work"].attributes
     assert (found["api_key"], found["tenant"]) == ("***", 42)
+
+
+def test_spans_that_end_within_spans_end_nobody(traced: Collector) -> None:
+    """A signal handler, or a generator that is collected, may come between any two lines."""
+
+    def interrupt(frame: FrameType, event: str, arg: object) -> Any:
+        if frame.f_code.co_filename.endswith(("threading.py", "bell.py")):
+            with pellucid.span("interrupt"):
+                pass
+        return interrupt
+
+    def work() -> None:
+        for _ in range(5):
+            time.sleep(0.5)  # now the background thread sleeps too, and has to be woken
+            sys.settrace(interrupt)
+            with pellucid.span("work") as span:
+                span.set_output("done")
+            sys.settrace(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive(), "it waits for a lock that it holds itself"
+    assert pellucid.flush(20)
+    found = [span.name for span in traced.spans()]
+    assert found.count("work") == 5
+    assert found.count("interrupt") > 5

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 from pellucid.client.delivery import Deliverer
 from pellucid.client.notices import say_once
 from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery, compress
+from pellucid.client.tracing.bell import Bell
 from pellucid.client.tracing.otlp import (
     Redact,
     ResourceGroup,
@@ -77,7 +78,7 @@ class Pipeline:
         self._open[span_id] = weakref.ref(span)
         if self._idle:
             self._idle = False
-            self._wake.set()
+            self._wake.ring()
         elif self._thread is None:
             self._start_thread()
 
@@ -91,7 +92,7 @@ class Pipeline:
         queue.append(span)
         if self._waiting:
             self._waiting = self._idle = False
-            self._wake.set()
+            self._wake.ring()
         waiting = len(queue)
         if waiting >= BATCH_SPANS or self._thread is None:
             self._hurry(waiting)
@@ -108,8 +109,8 @@ class Pipeline:
         """Send what has ended, or write it to the spool; later spans go there at once."""
         self._encode_all()
         self._closed = True
-        self._urgent.set()
-        self._wake.set()
+        self._urgent.ring()
+        self._wake.ring()
         self.deliverer.close(timeout_s)
         self._encode_all()
 
@@ -125,8 +126,9 @@ class Pipeline:
         self._thread = None
         self._start_lock = threading.Lock()  # guards the start of the thread
         self._encode_lock = threading.Lock()  # one encodes at a time, so batches stay whole
-        self._wake = threading.Event()
-        self._urgent = threading.Event()
+        self._encoder: int | None = None
+        self._wake = Bell()
+        self._urgent = Bell()
         self._waiting = self._idle = False
         self._may_be_killed = False
         self._last_work = 0.0
@@ -135,15 +137,16 @@ class Pipeline:
     def _hurry(self, waiting: int) -> None:
         if self._thread is None:
             self._start_thread()
-        if waiting >= BATCH_SPANS and not self._urgent.is_set():
-            self._urgent.set()
+        if waiting >= BATCH_SPANS and not self._urgent.rings():
+            self._urgent.ring()
         if waiting >= QUEUE_SPANS or self._closed:
             self._encode_batch()
 
     def _start_thread(self) -> None:
-        if self._closed:
+        # Who holds the lock is starting it, perhaps below a signal handler in this very thread.
+        if self._closed or not self._start_lock.acquire(blocking=False):
             return
-        with self._start_lock:
+        try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="pellucid-spans", daemon=True)
                 try:
@@ -154,6 +157,8 @@ class Pipeline:
                 # Now: from Python 3.12 on, no thread can be started while the program exits.
                 self.deliverer.start()
                 self._watch_worker()
+        finally:
+            self._start_lock.release()
 
     def _watch_worker(self) -> None:
         """Hook into the end of a `multiprocessing` worker, where no atexit handler runs."""
@@ -180,11 +185,11 @@ class Pipeline:
             self._idle = not self._open
             self._wake.wait(_SCAN_S if self._open else _IDLE_S)
         self._waiting = self._idle = False
-        self._wake.clear()
+        self._wake.hush()
         if self._queue and not self._closed:
             since = time.monotonic() - self._last_work
             self._urgent.wait(max(_LINGER_S, _PAUSE_S - since))
-        self._urgent.clear()
+        self._urgent.hush()
         self._last_work = time.monotonic()
 
     def _encode_all(self, timeout_s: float = _LONGEST_ENCODE_S) -> None:
@@ -195,8 +200,13 @@ class Pipeline:
 
     def _encode_batch(self, timeout_s: float = _LONGEST_ENCODE_S) -> bool:
         """Submit one batch, after the one in work; False if there is none, or no time for it."""
+        if self._encoder == threading.get_ident():
+            return (
+                False  # A span of a redaction hook or signal handler: the batch in work is first.
+            )
         if not self._encode_lock.acquire(timeout=timeout_s):
             return False
+        self._encoder = threading.get_ident()
         try:
             spans: list[ReadableSpan] = []
             try:
@@ -208,6 +218,7 @@ class Pipeline:
                 self._submit(spans)
             return bool(spans)
         finally:
+            self._encoder = None
             self._encode_lock.release()
 
     def _submit(self, spans: list[ReadableSpan]) -> None:
