@@ -41,11 +41,17 @@ class _Stopped(BaseException):
 @click.option(
     "--model", help="A real model, through OPENAI_API_KEY or OPENAI_BASE_URL, not the scripted one."
 )
-def demo(once: bool, data_dir: Path, port: int, model: str | None) -> None:
+@click.option(
+    "--tour/--no-tour",
+    default=True,
+    show_default=True,
+    help="Go on with runs, evaluations and a sweep (not with --once).",
+)
+def demo(once: bool, data_dir: Path, port: int, model: str | None, tour: bool) -> None:
     """Trace a demo agent and show it.
 
     Starts a server over a folder of its own, lets an agent answer a question, prints the address
-    of its trace and serves until Ctrl-C. Needs no key and no network.
+    of its trace, fills the other pages and serves until Ctrl-C. Needs no key and no network.
     """
     _require_packages()
     from rich.console import Console
@@ -67,7 +73,7 @@ def demo(once: bool, data_dir: Path, port: int, model: str | None) -> None:
                 if once:
                     _check(console, server, _run_agent(console, server, folder, model))
                 else:
-                    _run_and_serve(console, server, folder, model)
+                    _run_and_serve(console, server, folder, model, tour=tour)
         except _Stopped:
             if once:
                 raise PellucidError("Stopped before the check was done.") from None
@@ -114,16 +120,27 @@ def _check(console: "Console", server: "ServerProcess", answer: "Answer") -> Non
 
 
 def _run_and_serve(
-    console: "Console", server: "ServerProcess", folder: Path, model: str | None
+    console: "Console", server: "ServerProcess", folder: Path, model: str | None, *, tour: bool
 ) -> NoReturn:
     """Serve whatever comes of the agent: a failed trace is worth a look as well."""
     try:
         _run_agent(console, server, folder, model)
+        console.print("Open it in a browser. Ctrl-C stops the demo.")
+        if tour:
+            _take_tour(console, server, folder)
     except PellucidError as error:
         console.print(error.message, style="red", markup=False)
-    console.print("Open it in a browser. Ctrl-C stops the demo.")
+        console.print("The server goes on. Ctrl-C stops the demo.")
     code = server.wait()
     raise PellucidError(f"The demo's server ended by itself, with exit code {code}.")
+
+
+def _take_tour(console: "Console", server: "ServerProcess", folder: Path) -> None:
+    from pellucid.demo.tour import fill
+
+    console.print("[dim]Meanwhile it fills the other pages, by scripted programs:[/]")
+    for part in fill(server.url, folder / "spool"):
+        console.print(f"[bold]{part.title + ':':12}[/] {server.url}{part.page}", soft_wrap=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pellucid.demo.agent import Answer
+from pellucid.demo.tour import fill
 from pellucid.demo.verify import find_problems
 from pellucid.testing.live import LiveServer
 
@@ -80,6 +81,23 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
         watchdog.cancel()
         process.kill()
         process.wait()
+
+
+@pytest.mark.slow
+def test_it_fills_the_other_pages_once(live_server: LiveServer, tmp_path: Path) -> None:
+    first = [part.page for part in fill(live_server.url, tmp_path / "spool")]
+    counts = _run_counts(live_server.url)
+    assert counts == {"bluray-agent": 60, "media-qa": 11}
+    again = [part.page for part in fill(live_server.url, tmp_path / "spool")]
+    assert again == first
+    assert _run_counts(live_server.url) == counts
+    for page in first:
+        assert httpx.get(live_server.url + page, trust_env=False).status_code == 200
+
+
+def _run_counts(url: str) -> dict[str, int]:
+    found = httpx.get(f"{url}/api/v1/experiments", trust_env=False).json()["experiments"]
+    return {one["name"]: one["run_count"] for one in found}
 
 
 def test_a_trace_that_is_not_there_is_a_problem(
