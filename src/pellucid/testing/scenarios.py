@@ -124,8 +124,10 @@ class Case:
     """A pattern of the error that ends the program."""
     left_streams: int = 0
     """How many streams the program leaves half-way: their usage is never sent."""
+    unheard: int = 0
+    """How many answers, the last, the program does not wait for: as if they had not been served."""
     parallel: bool = False
-    """Whether the order of its requests may differ from run to run."""
+    """Whether the order of its requests and lines may differ from run to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,27 @@ def load_cases(path: Path) -> Cases:
     return cases
 
 
+class _Stdout(io.TextIOBase):
+    """What every run prints to: frameworks keep the `sys.stdout` that they were imported under."""
+
+    def __init__(self) -> None:
+        self._out = io.StringIO()
+
+    def begin(self) -> io.StringIO:
+        """Return where what is printed from now on goes."""
+        self._out = io.StringIO()
+        return self._out
+
+    def write(self, text: str) -> int:
+        return self._out.write(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+_STDOUT = _Stdout()
+
+
 @contextlib.contextmanager
 def played(
     case: Case, *, serve: Callable[..., Any], autolog: Callable[..., object]
@@ -203,21 +226,21 @@ def played(
         yield Outcome(
             case=case,
             recording=recording,
-            served=traced_log,
+            served=traced_log[: len(traced_log) - case.unheard],
             printed=(printed, traced),
             asked=(_asked(case, log), _asked(case, traced_log)),
         )
 
 
 def _run(case: Case, serve: Callable[..., Any]) -> tuple[str, Sequence[ServedCall]]:
-    out = io.StringIO()
+    out = _STDOUT.begin()
     with serve(
         script=case.script,
         faults=case.faults,
         token_delay_s=case.token_delay_s,
         latency_s=case.latency_s,
     ) as server:
-        with contextlib.redirect_stdout(out):
+        with contextlib.redirect_stdout(_STDOUT):
             try:
                 result = case.run(server.base_url)
                 if inspect.isawaitable(result):
@@ -229,7 +252,10 @@ def _run(case: Case, serve: Callable[..., Any]) -> tuple[str, Sequence[ServedCal
             else:
                 assert not case.raises, f"{case.name}: nothing was raised"
             gc.collect()
-        return _RANDOM.sub("ID", out.getvalue()), list(server.log)
+        printed = _RANDOM.sub("ID", out.getvalue())
+        if case.parallel:
+            printed = "\n".join(sorted(printed.splitlines()))
+        return printed, list(server.log)
 
 
 async def _awaited(result: Any) -> Any:

@@ -60,7 +60,7 @@ def parse_responses(body: dict[str, Any], history: tuple[ChatMessage, ...] = ())
     instructions = body.get("instructions")
     head = (ChatMessage(role="system", text=instructions),) if instructions else ()
     messages = (*head, *history, *_input_items(items))
-    _check_tool_order(messages)
+    _check_outputs(messages)
     tools = tuple(_tool(item) for item in body.get("tools") or () if item["type"] == "function")
     form = (body.get("text") or {}).get("format") or {}
     return ModelRequest(
@@ -133,6 +133,28 @@ def _append_call(messages: list[ChatMessage], call: RequestedCall) -> None:
         messages.append(ChatMessage(role="assistant", text=last.text, calls=calls))
     else:
         messages.append(ChatMessage(role="assistant", calls=(call,)))
+
+
+def _check_outputs(messages: tuple[ChatMessage, ...]) -> None:
+    """Refuse, as `/responses` does, an output without a call before it and a call without output.
+
+    Other items may stand between the two, and an output may be sent again.
+    """
+    calls: set[str] = set()
+    answered: set[str] = set()
+    for message in messages:
+        calls |= {call.id for call in message.calls}
+        if message.role != "tool":
+            continue
+        if message.call_id not in calls:
+            raise ApiError(
+                f"No tool call found for function call output with call_id {message.call_id}.",
+                param="input",
+            )
+        answered.add(message.call_id or "")
+    if calls - answered:
+        missing = ", ".join(sorted(calls - answered))
+        raise ApiError(f"No tool output found for function call {missing}.", param="input")
 
 
 def _check_tool_order(messages: tuple[ChatMessage, ...]) -> None:

@@ -13,10 +13,12 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
+from opentelemetry.context import Context
 
 from pellucid.client.encoding import simplify
-from pellucid.client.instrument import Integration, open_span
+from pellucid.client.instrument import Integration, context_of, open_span
 from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
 from pellucid.client.stages import Begin, Stage, captures, traced_async, traced_sync
 from pellucid.client.tracing import context as ambient
@@ -61,6 +63,8 @@ def install() -> Undo:
         Patch(f"{_AGENT}.a_initiate_chat", _async(_chat)),
         Patch(f"{_AGENT}.initiate_chats", _sync(_chats)),
         Patch(f"{_AGENT}.a_initiate_chats", _async(_chats)),
+        Patch(f"{_AGENT}.sequential_run", _queued, required=False),
+        Patch(f"{_AGENT}.a_sequential_run", _queued_async, required=False),
         Patch(f"{_AGENT}._reflection_with_llm", _sync(_summary), required=False),
         Patch(f"{_AGENT}.generate_reply", _sync(_turn)),
         Patch(f"{_AGENT}.a_generate_reply", _async(_turn)),
@@ -120,14 +124,84 @@ def _among_helpers() -> Iterator[None]:
         _inside.reset(token)
 
 
-def _chats(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    queue = args[0] if args else kwargs.get("chat_queue", [])
-    span = open_span("initiate_chats", SpanKind.CHAIN)
+class _Queue:
+    """Chats that run after each other elsewhere, once the call that started them has returned.
+
+    Their span begins with the first chat and ends with the last, or with one that fails.
+    """
+
+    def __init__(self, chats: list[Any]) -> None:
+        self._chats = chats
+        self._left = len(chats)
+        self._span: Span | None = None
+
+    def began(self) -> Context:
+        """Return the context of the next chat."""
+        if self._span is None:
+            self._span = _open_queue(self._chats)
+        return otel_context.set_value(_QUEUE, None, context_of(self._span))
+
+    def ended(self, chat: Span) -> None:
+        """Note that a chat has ended."""
+        self._left -= 1
+        if self._span is None:
+            return
+        status = getattr(chat.otel_span, "status", None)
+        failed = status is not None and not status.is_ok
+        if status is not None and failed:
+            self._span.set_error(status.description or "")
+        elif self._left <= 0:
+            output = (getattr(chat.otel_span, "attributes", None) or {}).get(names.OUTPUT)
+            if output is not None:
+                self._span.otel_span.set_attribute(names.OUTPUT, output)
+        if failed or self._left <= 0:
+            self._span.end()
+
+
+_QUEUE = otel_context.create_key("pellucid-ag2-queue")
+
+
+@contextmanager
+def _queue_of(chats: Any) -> Iterator[None]:
+    """Let the chats that are started inside the block find their queue."""
+    if not INTEGRATION.active or not isinstance(chats, list):
+        yield
+        return
+    token = otel_context.attach(otel_context.set_value(_QUEUE, _Queue(chats)))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+def _queued(original: Callable[..., Any]) -> Callable[..., Any]:
+    def sequential_run(self: Any, chat_queue: Any) -> Any:
+        with _queue_of(chat_queue):
+            return original(self, chat_queue)
+
+    return sequential_run
+
+
+def _queued_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def a_sequential_run(self: Any, chat_queue: Any) -> Any:
+        with _queue_of(chat_queue):
+            return await original(self, chat_queue)
+
+    return a_sequential_run
+
+
+def _open_queue(queue: Any) -> Span:
+    span = open_span("initiate_chats", SpanKind.CHAIN, attributes=_new_session())
     recipients = [_title(chat.get("recipient")) for chat in queue]
     span.set_attribute("ag2.recipients", recipients)
     first = queue[0].get("message") if queue else None
     if _captures() and first is not None and not callable(first):
         span.set_input(_content(first))
+    return span
+
+
+def _chats(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    span = _open_queue(args[0] if args else kwargs.get("chat_queue", []))
 
     def show(span: Span, results: Any) -> None:
         chats = list(results.values()) if isinstance(results, dict) else list(results)
@@ -144,8 +218,11 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
     group = getattr(recipient, "groupchat", None)
     title = f"initiate_chat {_title(sender)} → {_title(recipient)}"
     clear = args[1] if len(args) > 1 else kwargs.get("clear_history", True)
-    session_id = _session(sender, recipient, clear)
-    span = open_span(title, SpanKind.CHAIN, attributes=session_id)
+    found = otel_context.get_value(_QUEUE)
+    queue = found if isinstance(found, _Queue) else None
+    parent = None if queue is None else queue.began()
+    session_id = {} if parent is not None else _session(sender, recipient, clear)
+    span = open_span(title, SpanKind.CHAIN, parent=parent, attributes=session_id)
     if group is not None:
         span.set_attribute("ag2.group", _members(group))
     message = args[7] if len(args) > 7 else kwargs.get("message")
@@ -168,14 +245,27 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
         if getattr(result, "human_input", None):
             span.set_attribute("ag2.human_input", result.human_input)
 
-    return Stage(span, result=show)
+    if queue is None:
+        return Stage(span, result=show)
+    stage = Stage(span, result=show, context=context_of(span, parent))
+    stage.finally_(lambda: queue.ended(span))
+    return stage
+
+
+def _new_session() -> dict[str, str]:
+    return {} if _belongs() else {names.CONVERSATION_ID: uuid.uuid4().hex}
+
+
+def _belongs() -> bool:
+    """Tell whether the session is somebody else's to say."""
+    if otel.get_current_span().get_span_context().is_valid:
+        return True
+    return ambient.current().session_id is not None
 
 
 def _session(sender: Any, recipient: Any, clear: Any) -> dict[str, str]:
     """Return a root's attribute: a conversation lasts until its history is cleared."""
-    if otel.get_current_span().get_span_context().is_valid:
-        return {}
-    if ambient.current().session_id is not None:
+    if _belongs():
         return {}
     with_recipient = _sessions.setdefault(recipient, {})
     if clear:
