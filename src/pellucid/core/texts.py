@@ -4,7 +4,6 @@ A phrase lies within one piece. Inputs and outputs are those of every form that 
 values, messages, a tool call's arguments and result, documents.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from pellucid.core.span import Document, Message, Span
@@ -20,50 +19,53 @@ def texts_of(span: Span) -> list[str]:
 
     Of JSON values these are the strings and numbers, without the names of fields.
     """
-    return list(dict.fromkeys(piece[:MAX_PIECE] for piece in _pieces(span) if piece))
+    pieces = [span.name]
+    _of_value(span.input, pieces)
+    _of_messages(span.input_messages, pieces)
+    call = span.tool_call
+    if call is not None:
+        _of_value(call.arguments, pieces)
+    _of_documents(span.input_documents, pieces)
+    _of_value(span.output, pieces)
+    _of_messages(span.output_messages, pieces)
+    if call is not None:
+        _of_value(call.result, pieces)
+    _of_documents(span.documents, pieces)
+    return list(dict.fromkeys(piece[:MAX_PIECE] for piece in pieces if piece))
 
 
-def _pieces(span: Span) -> Iterator[str]:
-    yield span.name
-    yield from _of_value(span.input)
-    yield from _of_messages(span.input_messages)
-    if span.tool_call is not None:
-        yield from _of_value(span.tool_call.arguments)
-    yield from _of_documents(span.input_documents)
-    yield from _of_value(span.output)
-    yield from _of_messages(span.output_messages)
-    if span.tool_call is not None:
-        yield from _of_value(span.tool_call.result)
-    yield from _of_documents(span.documents)
+# They append to one list: a generator for each value would cost more than the values.
 
 
-def _of_messages(messages: list[Message]) -> Iterator[str]:
+def _of_messages(messages: list[Message], pieces: list[str]) -> None:
     for message in messages:
         for part in message.parts:
             if part.content:
-                yield part.content
+                pieces.append(part.content)
             if part.name:
-                yield part.name
-            yield from _of_value(part.arguments)
-            yield from _of_value(part.response)
+                pieces.append(part.name)
+            if part.arguments is not None:
+                _of_value(part.arguments, pieces)
+            if part.response is not None:
+                _of_value(part.response, pieces)
 
 
-def _of_documents(documents: list[Document]) -> Iterator[str]:
-    for document in documents:
-        if document.text:
-            yield document.text
+def _of_documents(documents: list[Document], pieces: list[str]) -> None:
+    pieces.extend(document.text for document in documents if document.text)
 
 
-def _of_value(value: Any, depth: int = 0) -> Iterator[str]:
+def _of_value(value: Any, pieces: list[str], depth: int = 0) -> None:
+    if value is None:
+        return
     if isinstance(value, str):
-        yield value
+        pieces.append(value)
     elif isinstance(value, dict):
         if depth < _MAX_DEPTH:
             for item in value.values():
-                yield from _of_value(item, depth + 1)
+                _of_value(item, pieces, depth + 1)
     elif isinstance(value, list | tuple):
         if depth < _MAX_DEPTH:
             for item in value:
-                yield from _of_value(item, depth + 1)
+                _of_value(item, pieces, depth + 1)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
+        pieces.append(str(value))

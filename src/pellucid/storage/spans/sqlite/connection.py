@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ _BUSY_MS = 10_000
 # Blocks of 4 to 8 kB, which most are, had a page of 8192 bytes each, a third of it empty.
 _PAGE_SIZE = 4096
 _CHECKPOINT_PAGES = 2000
+_ROWS_A_STEP = 32
 
 
 def open_writer(path: Path) -> apsw.Connection:
@@ -92,6 +95,26 @@ class Readers:
 def rows(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """Run a query to its end; each row is a tuple, typed by the SQL alone."""
     return connection.execute(sql, values).fetchall()
+
+
+def insert_many(connection: apsw.Connection, sql: str, values: Sequence[tuple[Any, ...]]) -> None:
+    """Run an `INSERT … VALUES (?, …)` for many rows, several of them a step.
+
+    Each step lets go of the interpreter and waits for it again, which costs more than a row.
+    """
+    whole = len(values) - len(values) % _ROWS_A_STEP
+    several = _several(sql) if whole else ""
+    for start in range(0, whole, _ROWS_A_STEP):
+        step = values[start : start + _ROWS_A_STEP]
+        connection.execute(several, list(chain.from_iterable(step)))
+    if whole < len(values):
+        connection.executemany(sql, values[whole:])
+
+
+@cache
+def _several(sql: str) -> str:
+    head, _, row = sql.rpartition("VALUES")
+    return f"{head}VALUES {', '.join([row.strip()] * _ROWS_A_STEP)}"
 
 
 @contextmanager

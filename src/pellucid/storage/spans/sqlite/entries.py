@@ -1,6 +1,6 @@
 """What the index is to have of spans: the texts that words are found in, and facts."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,7 +9,7 @@ from pellucid.core.query.words import words_of
 from pellucid.core.span import Attributes, Span
 from pellucid.core.texts import texts_of
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.facts import Fact, IndexedFact, facts_of, indexed_facts
+from pellucid.storage.spans.sqlite.facts import IndexedFact, facts_of_all, indexed_facts
 
 
 class Contents(NamedTuple):
@@ -20,14 +20,12 @@ class Contents(NamedTuple):
     facts: list[IndexedFact]
 
 
-def contents_of(spans: Iterable[tuple[Attributes, Span]]) -> Contents:
+def contents_of(spans: Sequence[tuple[Attributes, Span]]) -> Contents:
     """Read it from the raw attributes and the canonical form of each span."""
     pieces: dict[str, None] = {}
-    facts: set[Fact] = set()
-    for raw, span in spans:
+    for _, span in spans:
         pieces.update(dict.fromkeys(texts_of(span)))
-        facts |= facts_of(raw, span)
-    return Contents(list(map(indexed_text, pieces)), indexed_facts(facts))
+    return Contents(list(map(indexed_text, pieces)), indexed_facts(facts_of_all(spans)))
 
 
 def contents_of_body(packed: bytes | msgspec.Raw) -> Contents:

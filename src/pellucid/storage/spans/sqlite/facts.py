@@ -26,11 +26,25 @@ Fact = tuple[str, Value]
 # A bare tuple, as there are dozens a span.
 
 
-def facts_of(raw: Attributes, span: Span) -> set[Fact]:
-    """Return a span's facts."""
-    found: set[Fact] = set(_of_span(span))
+def facts_of_all(spans: Iterable[tuple[Attributes, Span]]) -> set[Fact]:
+    """Return the facts of several spans, from their raw attributes and canonical forms."""
+    found: set[Fact] = set()
+    before: Attributes = {}
+    for raw, span in spans:
+        found.update(_of_span(span))
+        add_attributes(raw, before, found)
+        before = raw
+    return found
+
+
+def add_attributes(raw: Attributes, before: Attributes, found: set[Fact]) -> None:
+    """Add the facts of attributes; those that `before` holds are known, and mostly the same."""
     fields = _fields
+    known = before.get
     for name, value in raw.items():
+        # The very same object and not only an equal one: True is no 1 here.
+        if known(name, before) is value:
+            continue
         field = fields.get(name) or _field(name)
         kind = type(value)
         if kind is int and -(2**63) <= value < 2**63:
@@ -46,7 +60,6 @@ def facts_of(raw: Attributes, span: Span) -> set[Fact]:
                 found.add((field, OTHER))
         else:
             found.update((field, one) for one in _of_scalar(value))
-    return found
 
 
 _MAX_REMEMBERED = 4096
@@ -76,14 +89,28 @@ IndexedFact = tuple[str, Value, str | None]
 def indexed_facts(facts: Iterable[Fact]) -> list[IndexedFact]:
     """Return facts as the index has them, each field and value once."""
     found: dict[Fact, IndexedFact] = {}
+    remembered = _indexed
     for fact in facts:
         field, value = fact
         if isinstance(value, str):
-            key = (field, indexed_value(value))
-            found[key] = (*key, shown_value(fact))
+            indexed = remembered.get(fact) or _index(fact)
+            found[indexed[:2]] = indexed
         else:
             found[fact] = (field, value, None)
     return list(found.values())
+
+
+_indexed: dict[Fact, IndexedFact] = {}
+
+
+def _index(fact: Fact) -> IndexedFact:
+    """Return a text as the index has it; what comes again and again is remembered."""
+    field, value = fact
+    indexed = (field, indexed_value(value), shown_value(fact))
+    if len(_indexed) >= _MAX_REMEMBERED:
+        _indexed.clear()
+    _indexed[fact] = indexed
+    return indexed
 
 
 def shown_value(fact: Fact) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
-from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.connection import insert_many, rows
 from pellucid.storage.spans.sqlite.entries import Contents, contents_of_body
 from pellucid.storage.spans.sqlite.facts import Fact
 from pellucid.storage.spans.sqlite.statements import statements
@@ -67,7 +67,7 @@ class SearchIndex:
             text = BOUNDARY.join(pieces)
             self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
             facts += self._rows_of(trace, several)
-        self._db.executemany(_SQL["add_fact"], facts)
+        insert_many(self._db, _SQL["add_fact"], facts)
 
     def _rows_of(self, trace: int, several: list[Contents]) -> set[Row]:
         numbers = self._fields

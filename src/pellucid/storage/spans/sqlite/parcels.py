@@ -136,7 +136,7 @@ def _parcel(trace_id: str, versions: Collection[_Version]) -> Parcel:
     contents = b""
     if all(one.node.status != PENDING for one in packed):
         contents = encode_contents(
-            contents_of((one.arrival.decoded.attributes, one.arrival.span) for one in packed)
+            contents_of([(one.arrival.decoded.attributes, one.arrival.span) for one in packed])
         )
     return Parcel(trace_id=bytes.fromhex(trace_id), items=items, blocks=blocks, contents=contents)
 

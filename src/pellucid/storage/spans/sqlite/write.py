@@ -10,7 +10,7 @@ from pellucid.core.slug import slug_of
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
-from pellucid.storage.spans.sqlite.connection import rows
+from pellucid.storage.spans.sqlite.connection import insert_many, rows
 from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
 from pellucid.storage.spans.sqlite.nodes import Labels, Node
@@ -139,7 +139,7 @@ class SpanWriter:
             self._db.executemany(_SQL[name], values)
 
     def _finish(self, insert: list[Row]) -> None:
-        self._run("insert_span", insert)
+        insert_many(self._db, _SQL["insert_span"], insert)
         self._run("insert_labels", self._fresh_labels)
         self._fresh_labels.clear()
         moves = [(*sums, number) for number, sums in self._moves.items() if any(sums)]
