@@ -19,21 +19,25 @@ _HOME = {
     "asweep": "pellucid.evals.sweep",
     "autolog": "pellucid.integrations",
     "compare": "pellucid.evals.compare",
+    "create_dataset": "pellucid.client.datasets",
     "current_run": "pellucid.client.tracking.lifecycle",
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
+    "dataset_from_traces": "pellucid.client.datasets",
     "diff": "pellucid.client.snapshots.diff",
     "end_run": "pellucid.client.tracking.lifecycle",
     "evaluate": "pellucid.evals.evaluate",
     "extract": "pellucid.client.tracing.propagation",
     "flush": "pellucid.client.tracing.setup",
     "gate": "pellucid.evals.gate",
+    "get_dataset": "pellucid.client.datasets",
     "get_report": "pellucid.evals.stored",
     "get_run": "pellucid.client.tracking.reads",
     "get_trace": "pellucid.client.traces",
     "init": "pellucid.client.tracing.setup",
     "inject": "pellucid.client.tracing.propagation",
     "iter_traces": "pellucid.client.traces",
+    "list_datasets": "pellucid.client.datasets",
     "log_artifact": "pellucid.client.tracking.log",
     "log_artifacts": "pellucid.client.tracking.log",
     "log_dict": "pellucid.client.tracking.log",
@@ -82,6 +86,10 @@ __all__ = sorted(["__version__", *_HOME, *_MODULES])
 
 if TYPE_CHECKING:
     from pellucid.client.agent import agent as agent
+    from pellucid.client.datasets import create_dataset as create_dataset
+    from pellucid.client.datasets import dataset_from_traces as dataset_from_traces
+    from pellucid.client.datasets import get_dataset as get_dataset
+    from pellucid.client.datasets import list_datasets as list_datasets
     from pellucid.client.images import Image as Image
     from pellucid.client.scores import score as score
     from pellucid.client.snapshots.diff import diff as diff

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -145,6 +146,32 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
             changed=changed,
             unchanged=shared - len(changed),
         )
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame, a row an example, with a column `inputs.NAME` for each input."""
+        from pellucid.core.dataset_files import to_pandas
+
+        return to_pandas(self)
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write the examples to a file, a JSON object a line."""
+        self._write(path, "jsonl")
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the examples to a CSV file, which is read back exactly as it was written.
+
+        A spreadsheet reads text that begins with `= + - @` as a formula.
+        """
+        self._write(path, "csv")
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the examples to a Parquet file. Raises InvalidInput without pyarrow."""
+        self._write(path, "parquet")
+
+    def _write(self, path: str | Path, kind: str) -> None:
+        from pellucid.core.dataset_files import write_file
+
+        write_file(Path(path), lambda: self.examples, kind)
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -119,6 +119,27 @@ def write_parquet(examples: Examples) -> bytes:
     return file.getvalue()
 
 
+def write_file(path: Path, examples: Examples, kind: str) -> None:
+    """Write examples to a file in a format, replacing a file that is there."""
+    if kind == "json":
+        path.write_bytes(write_json(examples()))
+    elif kind == "parquet":
+        path.write_bytes(write_parquet(examples))
+    else:
+        lines = write_lines(examples()) if kind == "jsonl" else write_csv(examples)
+        with path.open("wb") as file:
+            file.writelines(lines)
+
+
+def to_pandas(examples: Iterable[Example]) -> Any:
+    """Return a DataFrame of values, not of JSON. Raises InvalidInput without pandas."""
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError:
+        raise InvalidInput("to_pandas() needs pandas: pip install pandas") from None
+    return pandas.DataFrame([_flat(example) for example in examples])
+
+
 class _Column(NamedTuple):
     name: str
     is_text: bool

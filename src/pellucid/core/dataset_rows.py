@@ -1,11 +1,15 @@
 """Rows of tables and files as examples."""
 
+import importlib
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pellucid.core.dataset import Dataset
+from pellucid.core.dataset import Dataset, Example
+from pellucid.core.dataset_files import read_file
 from pellucid.core.errors import InvalidInput
 
 KNOWN = ("id", "inputs", "expected", "gold_documents", "metadata", "split", "trace_id")
@@ -13,7 +17,7 @@ GIVEN = ("output", "documents")
 """What a table of outputs holds beside examples."""
 
 
-def dataset_of(rows: Iterable[Mapping[str, Any]], *, name: str) -> Dataset:
+def dataset_of(rows: Iterable[Any], *, name: str) -> Dataset:
     """Make a dataset of rows as `read_fields` reads them. Raises InvalidInput with the row."""
     found = []
     for number, row in enumerate(rows, 1):
@@ -30,12 +34,15 @@ def read_fields(row: Any) -> dict[str, Any]:
     With `inputs` it is structured. Without, every column that is not a known one is an input;
     `inputs.x` is the input `x`, `metadata.x` the metadata `x`. Raises InvalidInput.
     """
+    if isinstance(row, Example):
+        fields = msgspec.structs.asdict(row)
+        return {key: value for key, value in fields.items() if value is not None}
     if not isinstance(row, Mapping):
         raise InvalidInput(
             f"An example is a dict such as {{'inputs': {{…}}, 'expected': …}}, "
             f"not {type(row).__name__}."
         )
-    fields: dict[str, Any] = {key: row[key] for key in KNOWN if key in row}
+    fields = {key: row[key] for key in KNOWN if key in row}
     inputs = fields.get("inputs")
     fields["inputs"] = _read_inputs(inputs)
     fields["metadata"] = _read_metadata(fields.get("metadata"))
@@ -107,3 +114,39 @@ def _document_id(document: Any) -> str:
     if isinstance(document, Mapping):
         return str(document.get("id"))
     return str(getattr(document, "id", document))
+
+
+def rows_of(data: Any) -> Iterable[Any]:
+    """Return the rows of a list, a DataFrame, an Arrow table or a file.
+
+    Raises NotFound for a file that is not there, and InvalidInput for what holds no rows.
+    """
+    if isinstance(data, str | os.PathLike):
+        return read_file(Path(data))
+    if hasattr(data, "to_pylist"):  # pyarrow: Table, RecordBatch
+        return list(data.to_pylist())
+    if hasattr(data, "to_dicts"):  # polars
+        return list(data.to_dicts())
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
+        return [_plain_row(row) for row in data.to_dict("records")]
+    if hasattr(data, "__arrow_c_stream__"):
+        return list(importlib.import_module("pyarrow").table(data).to_pylist())
+    if isinstance(data, Iterable) and not isinstance(data, Mapping):
+        return data
+    raise InvalidInput(
+        f"data={type(data).__name__} holds no examples. Give a list of dicts, a Dataset, a "
+        "DataFrame, an Arrow table, the path of a .jsonl, .json, .csv or .parquet file, or traces "
+        "(pellucid.search_traces(…))."
+    )
+
+
+def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Turn numpy's values into Python's, so that ids do not depend on them, and leave out NaN."""
+    plain = {str(key): _plain(value) for key, value in row.items()}
+    return {key: value for key, value in plain.items() if value == value}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        value = value.tolist()
+    return None if type(value).__name__ in ("NAType", "NaTType") else value

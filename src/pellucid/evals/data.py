@@ -1,19 +1,18 @@
 """Whatever holds examples, read into a dataset and, where there are any, its outputs."""
 
-import importlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pellucid.client.datasets import get_dataset
 from pellucid.client.traces import TraceWithSpans
 from pellucid.core.dataset import Dataset, Example
-from pellucid.core.dataset_files import read_file
-from pellucid.core.dataset_rows import decode_cell, read_fields
-from pellucid.core.errors import InvalidInput
+from pellucid.core.dataset_rows import decode_cell, read_fields, rows_of
+from pellucid.core.dataset_versions import is_dataset_spec
 from pellucid.core.views import TraceView
 from pellucid.evals.from_traces import read_trace
 from pellucid.evals.trace import ExampleTrace
@@ -46,17 +45,34 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The dataset's version, computed once."""
         return self.dataset.version
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the examples are on the server: number and split, as far as they are known."""
+        known = {"dataset_number": self.dataset.number, "dataset_split": self.dataset.part}
+        return {name: value for name, value in known.items() if value is not None}
+
+    @property
+    def stated_version(self) -> str:
+        """The version as a snapshot states it: number, split and digest."""
+        number, part = self.dataset.number, self.dataset.part
+        known = [f"@{number}" if number is not None else "", part or "", self.version]
+        return " ".join(one for one in known if one)
+
 
 def prepare(data: Any, *, name: str | None = None) -> Prepared:
     """Read examples from a Dataset, rows, a DataFrame, an Arrow table, a file, or traces.
 
-    Raises InvalidInput for what holds no examples, and NotFound for a file that is not there.
+    A text that is no file's path names a dataset of the server: `name`, or `name@3`.
+    Raises InvalidInput for what holds no examples, and NotFound for a file or a dataset that is
+    not there.
     """
+    if isinstance(data, str) and is_dataset_spec(data) and not Path(data).is_file():
+        data = get_dataset(data)
     if isinstance(data, Dataset):
         return Prepared(dataset=data)
     if isinstance(data, str | os.PathLike):
         name = name or Path(data).stem
-    parsed = [as_row(row) for row in _rows(data)]
+    parsed = [as_row(row) for row in rows_of(data)]
     dataset = Dataset.from_rows((row.fields for row in parsed), name=name or "dataset")
     given = {
         example.id: row.given
@@ -93,35 +109,3 @@ def _given(row: Mapping[str, Any]) -> Given | None:
         return None
     documents = decode_cell(row.get("documents"))
     return Given(output=row["output"], documents=documents, trace_id=row.get("trace_id"))
-
-
-def _rows(data: Any) -> Iterable[Any]:
-    if isinstance(data, str | os.PathLike):
-        return read_file(Path(data))
-    if hasattr(data, "to_pylist"):  # pyarrow: Table, RecordBatch
-        return list(data.to_pylist())
-    if hasattr(data, "to_dicts"):  # polars
-        return list(data.to_dicts())
-    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
-        return [_plain_row(row) for row in data.to_dict("records")]
-    if hasattr(data, "__arrow_c_stream__"):
-        return list(importlib.import_module("pyarrow").table(data).to_pylist())
-    if isinstance(data, Iterable) and not isinstance(data, Mapping):
-        return data
-    raise InvalidInput(
-        f"data={type(data).__name__} holds no examples. Give a list of dicts, a Dataset, a "
-        "DataFrame, an Arrow table, the path of a .jsonl, .json, .csv or .parquet file, or traces "
-        "(pellucid.search_traces(…))."
-    )
-
-
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Turn numpy's values into Python's, so that ids do not depend on them, and leave out NaN."""
-    plain = {str(key): _plain(value) for key, value in row.items()}
-    return {key: value for key, value in plain.items() if value == value}
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):  # numpy arrays and scalars
-        value = value.tolist()
-    return None if type(value).__name__ in ("NAType", "NaTType") else value

@@ -109,7 +109,7 @@ async def aevaluate(
         folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
     )
     run = open_run(name, _params(plan, prepared, params), experiment=experiment, parent=parent)
-    run.note_dataset(prepared.dataset.name, prepared.version)
+    run.note_dataset(prepared.dataset.name, prepared.stated_version)
     bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
     runner = Runner(
         plan,
@@ -190,6 +190,7 @@ def _params(plan: Plan, prepared: Prepared, params: Mapping[str, Any] | None) ->
         "task": plan.task_name,
         "dataset": prepared.dataset.name,
         "dataset_version": prepared.version,
+        **prepared.place,
         "examples": len(plan.examples),
         "repeats": plan.repeats,
         **(params or {}),
@@ -201,6 +202,8 @@ def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
         run=run.info,
         dataset=prepared.dataset.name,
         dataset_version=prepared.version,
+        dataset_number=prepared.dataset.number,
+        dataset_split=prepared.dataset.part,
         task=plan.task_name,
         scorers=[describe_scorer(scorer) for scorer in plan.scorers],
         examples=[],

@@ -4,13 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.dataset import Dataset
-from pellucid.core.dataset_files import (
-    format_of,
-    write_csv,
-    write_json,
-    write_lines,
-    write_parquet,
-)
+from pellucid.core.dataset_files import format_of, write_file
 
 
 def read_dataset(source: Any, *, name: str | None = None) -> Dataset:
@@ -32,11 +26,4 @@ def write_dataset(dataset: Dataset, path: str | Path) -> None:
     not all text holds JSON and says so at the end of its name, `:json`.
     """
     path = Path(path)
-    kind = format_of(path)
-    if kind == "json":
-        path.write_bytes(write_json(dataset))
-    elif kind == "parquet":
-        path.write_bytes(write_parquet(lambda: dataset))
-    else:
-        with path.open("wb") as file:
-            file.writelines(write_lines(dataset) if kind == "jsonl" else write_csv(lambda: dataset))
+    write_file(path, lambda: dataset.examples, format_of(path))

@@ -303,6 +303,11 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
     run: RunInfo
     dataset: str
     dataset_version: str
+    """The digest of the examples."""
+    dataset_number: int | None = None
+    """The number of the server's version that they are, or are a part of."""
+    dataset_split: str | None = None
+    """That part."""
     task: str
     scorers: list[ScorerInfo]
     examples: list[ExampleResult]
