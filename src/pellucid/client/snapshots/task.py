@@ -84,10 +84,11 @@ class SnapshotTask:
 
     def _work(self) -> None:
         try:
+            # What is noted while the snapshot is taken may or may not be in it.
+            taken = (self._config, dict(self._datasets))
             captured = self._take()
             if captured is None:
                 return
-            taken = (self._config, dict(self._datasets))
             self._tell_left_out(captured)
             self._taken.set()
             self._ended.wait()
