@@ -70,14 +70,49 @@ def show(run: str, as_json: bool, data_dir: Any) -> None:
 
 @runs.command()
 @click.argument("run")
+@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
-def delete(run: str, as_json: bool, data_dir: Any) -> None:
-    """Delete run RUN; what arrives about it later does not revive it."""
+def delete(run: str, dry_run: bool, as_json: bool, data_dir: Any) -> None:
+    """Delete run RUN; what arrives about it later does not revive it.
+
+    Its files and the parts of its snapshot that no other run has are freed within minutes.
+    """
     with connect(data_dir) as server:
         found = json.loads(server.get("/api/v1/runs/resolve", {"run": run}))
-        server.delete(f"/api/v1/runs/{found['id']}")
-    click.echo(json.dumps({"deleted": found["id"]}) if as_json else f"Deleted {_spec(found)}.")
+        footprint = json.loads(server.get(f"/api/v1/runs/{found['id']}/footprint"))
+        if not dry_run:
+            server.delete(f"/api/v1/runs/{found['id']}")
+    if as_json:
+        click.echo(json.dumps({"deleted": None if dry_run else found["id"], **footprint}))
+    elif dry_run:
+        click.echo(f"Deleting {_spec(found)} would free {_footprint(footprint)}.")
+    else:
+        click.echo(f"Deleted {_spec(found)}, which frees {_footprint(footprint)}.")
+
+
+@runs.command()
+@click.option("--dry-run", is_flag=True, help="Only say what could be freed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def clean(dry_run: bool, as_json: bool, data_dir: Any) -> None:
+    """Free what deleted runs left; a server also does it by itself.
+
+    What was sent or asked for in the last minutes stays, and so does all of it in the first
+    minutes of a server: who was told that it is there may be about to name it.
+    """
+    with connect(data_dir) as server:
+        if dry_run:
+            body = server.get("/api/v1/garbage")
+        else:
+            body = server.post("/api/v1/garbage/collect", b"")
+    if as_json:
+        click.echo(body.decode())
+        return
+    told = json.loads(body)
+    click.echo(f"{'To free' if dry_run else 'Freed'}: {_footprint(told['footprint'])}.")
+    if told["waiting_count"]:
+        click.echo(f"{told['waiting_count']} more wait until nobody can be about to name them.")
 
 
 def _print_runs(rows: list[dict[str, Any]]) -> None:
@@ -120,6 +155,23 @@ def _print_run(run: dict[str, Any], artifacts: list[dict[str, Any]]) -> None:
         click.echo(f"  artifact   {plain(artifact['path'])}  {artifact['size_bytes']} bytes")
     if run["notes"]:
         click.echo(f"  notes      {plain(run['notes'])}")
+
+
+def _footprint(footprint: dict[str, int]) -> str:
+    files, objects = footprint["artifact_count"], footprint["object_count"]
+    return (
+        f"{files} {'file' if files == 1 else 'files'} ({_size(footprint['artifact_bytes'])}) and "
+        f"{objects} snapshot {'object' if objects == 1 else 'objects'} "
+        f"({_size(footprint['object_bytes'])})"
+    )
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} GB"
 
 
 def _spec(run: dict[str, Any]) -> str:

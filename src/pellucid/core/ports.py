@@ -275,6 +275,22 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def confirm(self, digest: str) -> int | None:
+        """Return the size like `find_size`, and note that somebody is about to name the bytes."""
+        ...
+
+    def discard(self, digest: str, *, before_ns: int) -> int | None:
+        """Delete an artifact and return its bytes, 0 if it is not there.
+
+        None, and it stays, if it was put or confirmed at `before_ns` or later, also while this
+        runs: whoever was told that it is here finds it here.
+        """
+        ...
+
+    def iter_old(self, *, before_ns: int) -> Iterator[str]:
+        """Yield, in order, the digests that were neither put nor confirmed since `before_ns`."""
+        ...
+
     def find_part_size(self, digest: str) -> int:
         """Return how many bytes of an unfinished upload are here; 0 if there is none."""
         ...

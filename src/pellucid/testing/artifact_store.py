@@ -2,6 +2,7 @@
 """The contract of every artifact store."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,43 @@ class ArtifactStoreContract:
         assert artifacts.get(other) == b"stays"
         assert artifacts.put(b"gone") == digest
         assert artifacts.get(digest) == b"gone"
+
+    def test_what_was_lately_put_or_confirmed_is_not_discarded(
+        self, artifacts: ArtifactStore
+    ) -> None:
+        digest = artifacts.put(b"wanted")
+        long_ago, later = time.time_ns() - 10**12, time.time_ns() + 10**12
+        assert list(artifacts.iter_old(before_ns=long_ago)) == []
+        assert list(artifacts.iter_old(before_ns=later)) == [digest]
+        assert artifacts.discard(digest, before_ns=long_ago) is None
+        assert artifacts.get(digest) == b"wanted"
+        time.sleep(0.05)
+        then = time.time_ns()
+        time.sleep(0.05)
+        assert artifacts.confirm(digest) == 6
+        assert artifacts.discard(digest, before_ns=then) is None
+        assert artifacts.discard(digest, before_ns=later) == 6
+        assert artifacts.discard(digest, before_ns=later) == 0
+        assert artifacts.confirm(digest) is None
+        assert artifacts.find_size(digest) is None
+        assert artifacts.put(b"wanted") == digest
+
+    def test_putting_again_confirms(self, artifacts: ArtifactStore) -> None:
+        digest = artifacts.put(b"wanted")
+        time.sleep(0.05)
+        then = time.time_ns()
+        time.sleep(0.05)
+        artifacts.put(b"wanted")
+        assert artifacts.discard(digest, before_ns=then) is None
+
+    def test_a_late_end_of_an_upload_confirms(self, artifacts: ArtifactStore) -> None:
+        digest = digest_bytes(b"late")
+        artifacts.append_part(digest, 0, [b"late"])
+        time.sleep(0.05)
+        then = time.time_ns()
+        time.sleep(0.05)
+        artifacts.finish_part(digest)
+        assert artifacts.discard(digest, before_ns=then) is None
 
     def test_what_was_never_put_is_not_found(self, artifacts: ArtifactStore) -> None:
         assert artifacts.find_size(MISSING) is None

@@ -67,3 +67,12 @@ def test_abandoned_uploads_are_removed_after_a_week(tmp_path: Path) -> None:
     os.utime(tmp_path / "parts" / ("a" * 64), (0, 0))
     store = LocalArtifactStore(tmp_path)
     assert [store.find_part_size(name) for name in ("a" * 64, "b" * 64)] == [0, 4]
+
+
+def test_a_crash_while_discarding_loses_nothing(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    digest = store.put(b"set aside")
+    path = tmp_path / digest[:2] / digest[2:4] / digest
+    path.rename(tmp_path / "parts" / f"aside-{digest}")
+    assert store.find_size(digest) is None
+    assert LocalArtifactStore(tmp_path).get(digest) == b"set aside"

@@ -11,10 +11,13 @@ from pellucid.core.dataset_ports import DatasetStore
 from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.storage.meta.datasets import SqlDatasetStore
 from pellucid.storage.meta.engine import MetaDatabase
+from pellucid.storage.meta.garbage import SqlGarbageStore
+from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import metadata
 from pellucid.testing.dataset_store import DatasetStoreContract
+from pellucid.testing.garbage import GRACE_S, GarbageStoreContract, SetMonotonic, Stores
 from pellucid.testing.run_builders import SetClock
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
@@ -51,6 +54,20 @@ class TestPostgresRunStore(RunStoreContract):
     @pytest.fixture
     def runs(self, empty: MetaDatabase, clock: SetClock) -> RunStore:
         return SqlRunStore(empty, clock=clock)
+
+
+class TestPostgresGarbageStore(GarbageStoreContract):
+    @pytest.fixture
+    def stores(self, empty: MetaDatabase) -> Stores:
+        clock = SetMonotonic()
+        recent = RecentDigests(grace_s=GRACE_S, clock=clock)
+        clock.now_s += GRACE_S
+        return Stores(
+            SqlRunStore(empty),
+            SqlSnapshotStore(empty, recent),
+            SqlGarbageStore(empty, recent),
+            clock,
+        )
 
 
 class TestPostgresSnapshotStore(SnapshotStoreContract):

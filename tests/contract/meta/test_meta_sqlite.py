@@ -1,6 +1,8 @@
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -8,14 +10,28 @@ import zstandard
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from pellucid.client.snapshots.packing import pack
 from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable
+from pellucid.core.ids import new_id
 from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.storage.meta import engine
+from pellucid.storage.meta import garbage as garbage_module
 from pellucid.storage.meta.engine import LATEST_REVISION, MetaDatabase
+from pellucid.storage.meta.garbage import SqlGarbageStore
+from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.run_writes import RunWriter
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import garbage, metadata
+from pellucid.testing.garbage import (
+    GRACE_S,
+    GarbageStoreContract,
+    SetMonotonic,
+    Stores,
+    naming,
+    snapshot_of,
+)
+from pellucid.testing.garbage import OLD as OLD_FILES
 from pellucid.testing.run_builders import A, B, C, SetClock, found, metrics, start, write_all
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
@@ -117,3 +133,47 @@ def test_what_is_rolled_back_leaves_no_trace_in_later_writes(tmp_path: Path) -> 
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidInput, match="sqlite:///"):
         MetaDatabase("nonsense")
+
+
+class TestSqliteGarbageStore(GarbageStoreContract):
+    @pytest.fixture
+    def stores(self, tmp_path: Path) -> Iterator[Stores]:
+        database = MetaDatabase.at(tmp_path / "meta.db")
+        clock = SetMonotonic()
+        recent = RecentDigests(grace_s=GRACE_S, clock=clock)
+        clock.now_s += GRACE_S
+        yield Stores(
+            SqlRunStore(database),
+            SqlSnapshotStore(database, recent),
+            SqlGarbageStore(database, recent),
+            clock,
+        )
+        database.close()
+
+    def test_what_became_named_while_it_was_weighed_stays(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stores.runs.delete_run(stores.log(OLD_FILES))
+        stores.settle()
+        again, before = new_id(), garbage_module._dead
+
+        def meanwhile(*arguments: Any) -> list[str]:
+            found = before(*arguments)
+            manifest = snapshot_of(OLD_FILES)[-1].digest
+            stores.runs.write([naming(again, manifest)], heard_ns=[time.time_ns()])
+            return found
+
+        monkeypatch.setattr(garbage_module, "_dead", meanwhile)
+        assert stores.garbage.condemn() == 0
+        assert stores.files_of(again) == OLD_FILES
+
+    def test_a_manifest_of_a_later_version_stops_it_all(self, stores: Stores) -> None:
+        run = stores.log(OLD_FILES)
+        later = pack(b'{"format":9,"tree":"' + b"0" * 64 + b'"}')
+        stores.snapshots.put_objects([later])
+        stores.runs.write([naming(new_id(), later.digest)], heard_ns=[time.time_ns()])
+        stores.settle()
+        stores.runs.delete_run(run)
+        with pytest.raises(InvalidInput, match="Upgrade"):
+            stores.garbage.condemn()
+        assert stores.garbage.free_objects(9) is None

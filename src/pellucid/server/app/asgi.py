@@ -19,6 +19,7 @@ from pellucid.server.api import (
     attachments,
     datasets,
     errors,
+    garbage,
     health,
     login,
     runs,
@@ -40,6 +41,7 @@ from pellucid.server.services.completion import CompletionService, RunCompletion
 from pellucid.server.services.datasets import DatasetService
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.evaluations import EvaluationService
+from pellucid.server.services.garbage import GarbageService, stop
 from pellucid.server.services.ingest import IngestService
 from pellucid.server.services.judges import JudgeService
 from pellucid.server.services.normaliser import Normaliser
@@ -91,6 +93,7 @@ class _Application:
         self._sql = Threads("sql", 2)
         self._runs = RunService(stores.runs, self._readers)
         self._snapshots = SnapshotService(stores.snapshots, self._readers)
+        self._garbage = GarbageService(stores.garbage, stores.artifacts)
         queries = QueryReader(stores.spans, stores.runs)
         self._attachments = AttachmentService(stores.attachments, stores.spans, self._readers)
         traced = TraceService(
@@ -118,6 +121,7 @@ class _Application:
                 "scores": scores,
                 "attachments": self._attachments,
                 "runs": self._runs,
+                "garbage": self._garbage,
                 "artifacts": artifacts,
                 "evaluations": evaluations,
                 "judges": JudgeService(evaluations, scores),
@@ -149,9 +153,11 @@ class _Application:
             threads=self._decoders,
         )
         self._otlp = OtlpHttp(ingest)
+        collecting = asyncio.create_task(self._garbage.run())
         try:
             yield
         finally:
+            await stop(collecting)
             await asyncio.to_thread(self._close, ingest)
 
     def _close(self, ingest: IngestService) -> None:
@@ -161,6 +167,7 @@ class _Application:
         self._writers.close()
         self._sql.close()
         self._runs.close()
+        self._garbage.close()
         self._datasets.close()
         self._stores.close()
 
@@ -183,6 +190,7 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
             *scores.route_handlers,
             *search.route_handlers,
             *runs.route_handlers,
+            *garbage.route_handlers,
             *artifacts.route_handlers,
             *datasets.route_handlers,
             *snapshots.route_handlers,

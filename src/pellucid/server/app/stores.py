@@ -6,6 +6,7 @@ import msgspec
 
 from pellucid.core.dataset_ports import DatasetStore
 from pellucid.core.errors import InvalidInput
+from pellucid.core.garbage import GarbageStore
 from pellucid.core.ports import ArtifactStore, SpanStore
 from pellucid.core.run_ports import RunStore, SnapshotStore
 from pellucid.core.settings import ServerSettings
@@ -13,6 +14,8 @@ from pellucid.server.services.normaliser import Normaliser
 from pellucid.storage.artifacts.local import LocalArtifactStore
 from pellucid.storage.meta.datasets import SqlDatasetStore
 from pellucid.storage.meta.engine import MetaDatabase
+from pellucid.storage.meta.garbage import SqlGarbageStore
+from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
@@ -28,6 +31,7 @@ class Stores(msgspec.Struct, frozen=True):
     """What was cut out of spans, apart: it goes when its spans go."""
     runs: RunStore
     snapshots: SnapshotStore
+    garbage: GarbageStore
     datasets: DatasetStore
 
     def close(self) -> None:
@@ -53,11 +57,13 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
             )
     folder: Path = settings.data_dir
     metadata = MetaDatabase.at(folder / "meta.db")
+    recent = RecentDigests()
     return Stores(
         spans=SqliteSpanStore(folder / "spans.db", normalise=normaliser),
         artifacts=LocalArtifactStore(folder / "artifacts"),
         attachments=LocalArtifactStore(folder / "attachments"),
         runs=SqlRunStore(metadata),
-        snapshots=SqlSnapshotStore(metadata),
+        snapshots=SqlSnapshotStore(metadata, recent),
+        garbage=SqlGarbageStore(metadata, recent),
         datasets=SqlDatasetStore(metadata),
     )

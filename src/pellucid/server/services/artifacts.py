@@ -35,7 +35,7 @@ class ArtifactService:
 
     async def get_upload(self, digest: str) -> UploadView:
         """Return how far the upload of a digest is."""
-        size = await self._threads.run(self._store.find_size, digest)
+        size = await self._threads.run(self._store.confirm, digest)
         if size is not None:
             return UploadView(digest=digest, received=size, complete=True)
         received = await self._threads.run(self._store.find_part_size, digest)

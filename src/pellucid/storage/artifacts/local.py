@@ -13,6 +13,7 @@ from pellucid.core.errors import InvalidInput, NotFound, StorageUnavailable
 
 CHUNK_BYTES = 1 << 20
 _ABANDONED_S = 7 * 24 * 3600.0
+_ASIDE = "aside-"
 
 
 class LocalArtifactStore:
@@ -26,6 +27,7 @@ class LocalArtifactStore:
         self._root = path
         self._parts = path / "parts"
         self._parts.mkdir(parents=True, exist_ok=True)
+        self._put_back()
         _remove_abandoned(self._parts)
 
     def put(self, data: bytes) -> str:
@@ -79,6 +81,42 @@ class LocalArtifactStore:
             return self._path(digest).stat().st_size
         except FileNotFoundError:
             return None
+
+    def confirm(self, digest: str) -> int | None:
+        """Return the size like `find_size`, and note that somebody is about to name the bytes."""
+        path = self._path(digest)
+        try:
+            os.utime(path)
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def discard(self, digest: str, *, before_ns: int) -> int | None:
+        """Delete an artifact and return its bytes, 0 if it is not there.
+
+        None, and it stays, if it was put or confirmed at `before_ns` or later.
+        """
+        path, aside = self._path(digest), self._parts / f"{_ASIDE}{digest}"
+        with _disk_errors():
+            # Out of the way first: a `confirm` from now on finds nothing, an earlier one is seen.
+            try:
+                os.replace(path, aside)
+            except FileNotFoundError:
+                return 0
+            status = aside.stat()
+            if status.st_mtime_ns >= before_ns:
+                os.replace(aside, path)
+                return None
+            aside.unlink()
+        return status.st_size
+
+    def iter_old(self, *, before_ns: int) -> Iterator[str]:
+        """Yield, in order, the digests that were neither put nor confirmed since `before_ns`."""
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):
+                    if is_digest(path.name) and path.stat().st_mtime_ns < before_ns:
+                        yield path.name
 
     def delete(self, digest: str) -> None:
         """Delete an artifact; one that is not there is gone all the same."""
@@ -136,7 +174,14 @@ class LocalArtifactStore:
 
     def _is_stored(self, digest: str, size_bytes: int) -> bool:
         # A file of the wrong size was damaged from outside; writing it again heals it.
-        return self.find_size(digest) == size_bytes
+        return self.confirm(digest) == size_bytes
+
+    def _put_back(self) -> None:
+        """Put back what a crash left out of the way."""
+        for aside in self._parts.glob(f"{_ASIDE}*"):
+            digest = aside.name.removeprefix(_ASIDE)
+            if is_digest(digest) and not self._path(digest).exists():
+                self._publish(aside, digest)
 
     def _path(self, digest: str) -> Path:
         _check_form(digest)
@@ -160,6 +205,7 @@ class LocalArtifactStore:
         target = self._path(digest)
         with _disk_errors():
             _make_folder(target.parent, self._root)
+            os.utime(source)
             os.replace(source, target)
             _sync_folder(target.parent)
 

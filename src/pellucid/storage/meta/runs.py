@@ -21,7 +21,7 @@ from pellucid.core.run import (
     RunWrite,
 )
 from pellucid.core.score import Score
-from pellucid.storage.meta import lineage, run_reads, run_scores, run_search
+from pellucid.storage.meta import garbage, lineage, run_reads, run_scores, run_search
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.compile import compile_node, compile_query
 from pellucid.storage.meta.engine import MetaDatabase
@@ -176,6 +176,7 @@ class SqlRunStore:
         """Delete a run and what hangs on it; later writes revive nothing. Raises NotFound."""
         with self._database.write() as connection:
             key = run_reads.run_key(connection, run_id)
+            self._note_garbage(connection, key)
             for table in _OWNED:
                 connection.execute(sa.delete(table).where(table.c.run_key == key))
             scores = t.run_scores
@@ -186,6 +187,16 @@ class SqlRunStore:
                 .where(t.runs.c.key == key)
                 .values(deleted_ns=self._clock(), name=None, notes=None, error=None, source="{}")
             )
+
+    def _note_garbage(self, connection: sa.Connection, key: int) -> None:
+        """Note what the run named, in the commit that deletes it."""
+        now_ns = self._clock()
+        a, c = t.artifacts.c, t.runs.c
+        files = connection.execute(sa.select(a.digest).distinct().where(a.run_key == key))
+        garbage.note(self._database, connection, garbage.ARTIFACT, list(files.scalars()), now_ns)
+        snapshot = connection.scalar(sa.select(c.snapshot_id).where(c.key == key))
+        if snapshot is not None:
+            garbage.note(self._database, connection, garbage.SNAPSHOT, [snapshot], now_ns)
 
     def close(self) -> None:
         """Close the database; calling it twice is harmless."""

@@ -12,6 +12,8 @@ from pellucid.core.errors import NotFound
 from pellucid.core.snapshot import SnapshotObject
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import MetaDatabase, in_chunks
+from pellucid.storage.meta.garbage import condemned
+from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.values import fold, to_number
 
 _objects = t.objects.c
@@ -20,17 +22,22 @@ _objects = t.objects.c
 class SqlSnapshotStore:
     """`core.run_ports.SnapshotStore` on SQLite and PostgreSQL."""
 
-    def __init__(self, database: MetaDatabase) -> None:
+    def __init__(self, database: MetaDatabase, recent: RecentDigests | None = None) -> None:
         self._database = database
+        self._recent = recent or RecentDigests()
 
     def find_missing(self, digests: Sequence[str]) -> list[str]:
         """Return those that are not here, in the order asked."""
         here: set[bytes] = set()
         wanted = {digest: bytes.fromhex(digest) for digest in digests}
-        with self._database.read() as connection:
+        with self._recent.lock, self._database.read() as connection:
+            self._recent.note(wanted)
             for chunk in in_chunks(list(wanted.values())):
                 found = sa.select(_objects.digest).where(_objects.digest.in_(chunk))
                 here.update(connection.execute(found).scalars())
+            for digests in in_chunks(list(wanted)):
+                gone = sa.select(t.garbage.c.digest).where(condemned(digests))
+                here.difference_update(map(bytes.fromhex, connection.scalars(gone)))
         return [digest for digest, key in wanted.items() if key not in here]
 
     def put_objects(self, objects: Sequence[SnapshotObject]) -> None:
@@ -48,8 +55,11 @@ class SqlSnapshotStore:
         statement = self._database.upsert(t.objects).on_conflict_do_nothing(
             index_elements=["digest"]
         )
+        digests = [item.digest for item in objects]
+        self._recent.note(digests)
         with self._database.write() as connection:
             connection.execute(statement, rows)
+            _pardon(connection, digests)
 
     def get_objects(self, digests: Sequence[str]) -> list[SnapshotObject]:
         """Return objects in the order asked. Raises NotFound for the first that is missing."""
@@ -85,9 +95,15 @@ class SqlSnapshotStore:
         )
         with self._database.write() as connection:
             connection.execute(statement, rows)
+            _pardon(connection, [digest])
 
     def size_bytes(self) -> int:
         """Return how many bytes all objects take."""
         with self._database.read() as connection:
             total = connection.scalar(sa.select(sa.func.sum(sa.func.length(_objects.data))))
             return int(total or 0)
+
+
+def _pardon(connection: sa.Connection, digests: Sequence[str]) -> None:
+    for chunk in in_chunks(list(digests)):
+        connection.execute(sa.delete(t.garbage).where(condemned(chunk)))
