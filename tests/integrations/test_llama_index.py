@@ -311,7 +311,38 @@ async def test_a_team_hands_over_by_name(
     recording.check_structure()
     recording.check_model_calls(server.log)
     recording.check_owner("planner", "writer")
-    recording.check_tool("handoff")
+    handed = recording.check_tool("handoff")
+    assert handed.parent_id == recording.named("planner").span_id
+    turns = [span.name for span in recording.children(recording.root)]
+    assert turns == ["planner", "writer"]
+
+
+async def test_a_run_that_is_cancelled_has_not_failed(llm: Any, recording: Recording) -> None:
+    from llama_index.core.agent.workflow import FunctionAgent
+    from workflows.errors import WorkflowCancelledByUser
+
+    run = FunctionAgent(name="adder", tools=[add], llm=llm).run("2 and 3?")
+    async for _ in run.stream_events():
+        break
+    await run.cancel_run()
+    with pytest.raises(WorkflowCancelledByUser):
+        await run
+    recording.check_structure()
+    recording.check_no_failure()
+
+
+def test_a_run_that_the_closing_loop_cancels_has_not_failed(llm: Any, recording: Recording) -> None:
+    from llama_index.core.agent.workflow import FunctionAgent
+
+    async def leave() -> None:
+        run = FunctionAgent(name="adder", tools=[add], llm=llm).run("2 and 3?")
+        async for event in run.stream_events():
+            if type(event).__name__ == "AgentStream":
+                break
+
+    asyncio.run(leave())
+    recording.check_structure()
+    recording.check_no_failure()
 
 
 async def test_a_workflow_of_the_users(

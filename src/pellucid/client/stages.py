@@ -51,6 +51,26 @@ class Listener:
         self.was_let_go = True
 
 
+class TaskListener(Listener):
+    """A framework that runs a task and, when it cancels that, is no more interested in it.
+
+    What the task itself cancels, as by a timeout, has failed.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._task = _current_task()
+
+    @property
+    def was_let_go(self) -> bool:
+        """Whether the code that asks, since it was cancelled, is the task's own."""
+        return self._task is not None and self._task is _current_task()
+
+    @was_let_go.setter
+    def was_let_go(self, value: bool) -> None:
+        pass
+
+
 class Stage(Listener):
     """One call: its span, where the call runs, and what its result or items say."""
 
@@ -258,6 +278,13 @@ async def _listened(generator: Any) -> AsyncGenerator[Any, Any]:
         await generator.aclose()
         drop_frame(error)
         raise
+
+
+def _current_task() -> Any:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop runs here
+        return None
 
 
 def is_let_go() -> bool:

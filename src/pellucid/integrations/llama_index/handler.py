@@ -17,43 +17,18 @@ from pellucid.client.instrument import (
     model_call_context,
     open_span,
 )
-from pellucid.client.stages import captures
+from pellucid.client.stages import TaskListener, captures
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
 from pellucid.integrations.llama_index import reading
-from pellucid.integrations.llama_index.kinds import Call, call_of, is_openai
+from pellucid.integrations.llama_index.kinds import Call, call_of, event_of, is_openai, method_of
+from pellucid.integrations.llama_index.records import Record
 from pellucid.integrations.llama_index.streams import hold_response
+from pellucid.integrations.llama_index.turns import Turns
 from pellucid.semconv import attributes as names
 
 _CALL = otel_context.create_key("pellucid-llama-index-call")
-
-
-class Record:
-    """One open call; it has a span if somebody would miss it."""
-
-    __slots__ = ("call", "context", "ended", "last_ns", "parent_id", "span", "start_ns")
-
-    def __init__(self, call: Call, span: Span, context: Context, parent_id: str | None) -> None:
-        self.call = call
-        self.span = span
-        self.context = context
-        self.parent_id = parent_id
-        self.start_ns = time.time_ns()
-        self.last_ns = self.start_ns
-        self.ended = False
-
-    def end(self, end_ns: int | None = None) -> None:
-        """End the span once."""
-        if not self.ended:
-            self.ended = True
-            self.span.otel_span.end(end_ns)
-
-    def fail(self, error: BaseException) -> None:
-        """End the span with an error, once."""
-        if not self.ended:
-            self.ended = True
-            self.span.__exit__(type(error), error, None)
 
 
 class Spans:
@@ -64,6 +39,7 @@ class Spans:
         self.open_spans: dict[str, Any] = {}
         self.records: dict[str, Record] = {}
         self._tokens: dict[str, Any] = {}
+        self._turns = Turns()
         self._chats: dict[int, str] = {}
         """Streamed chat response → the call that waits for its end."""
 
@@ -80,9 +56,18 @@ class Spans:
             return
         arguments = dict(bound_args.arguments)
         call = call_of(id_, instance, arguments)
+        if instance is None and event_of(arguments) is not None:
+            # A step, in a task of its own: what the workflow cancels has not failed.
+            otel_context.attach(TaskListener(otel_context.get_current()).context)
+        turn = self._turns.enter(id_, call)
+        if turn is not None and (call is None or call.kind is SpanKind.AGENT):
+            self._tokens[id_] = otel_context.attach(turn.record.context)
+            if turn.is_new and captures(self.integration):
+                reading.show_arguments(turn.record.span, turn.record.call, arguments)
+            return
         if call is None or self._is_shown_otherwise(call, instance):
             return
-        parent = self._parent(parent_id)
+        parent = self._parent(parent_id) if turn is None else turn.record.context
         session = reading.session_of(instance, arguments)
         held = {names.AGENT_NAME: call.name} if call.kind is SpanKind.AGENT else {}
         if session and ambient.current().session_id is None:
@@ -95,8 +80,8 @@ class Spans:
             else context_of(span, parent)
         )
         context = otel_context.set_value(_CALL, call, context)
-        self.records[id_] = Record(call, span, context, parent_id)
-        self._tokens[id_] = otel_context.attach(context)
+        record = self.records[id_] = Record(call, span, context, parent_id)
+        self._tokens[id_] = otel_context.attach(record.context)
         if captures(self.integration):
             reading.show_arguments(span, call, arguments)
 
@@ -105,8 +90,13 @@ class Spans:
     ) -> None:
         """A call returned; what it returned may still be a stream."""
         record = self._leave(id_)
+        turn = self._turns.leave(id_)
         if record is None:
-            self._chat_written(id_, instance)
+            if turn is not None and method_of(id_) == "run_agent_step":
+                if captures(self.integration):
+                    reading.show_result(turn.span, turn.call, result)
+            else:
+                self._chat_written(id_, instance)
             return
         if self._is_held(record, id_, result):
             return
@@ -127,6 +117,9 @@ class Spans:
     ) -> None:
         """A call raised."""
         record = self._leave(id_)
+        turn = self._turns.leave(id_)
+        if turn is not None and err is not None and record is None:
+            turn.fail(err)
         if record is None:
             self._chat_written(id_, instance, err)
             return
@@ -160,7 +153,7 @@ class Spans:
             return
         if show is not None:
             show(record.span)
-        if error is not None and not isinstance(error, GeneratorExit | asyncio.CancelledError):
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             record.fail(error)
         record.end()
 
@@ -241,7 +234,7 @@ class Events:
             return
         content = captures(self._spans.integration)
         if kind in {"LLMChatStartEvent", "LLMCompletionStartEvent"}:
-            reading.show_request(record.span, event, content=content)
+            reading.show_request(record.span, event, record.call.name, content=content)
         elif kind in {"LLMChatInProgressEvent", "LLMCompletionInProgressEvent"}:
             record.last_ns = time.time_ns()
             held = getattr(record.span.otel_span, "attributes", None) or {}

@@ -75,6 +75,11 @@ def call_of(id_: str, instance: Any, arguments: dict[str, Any]) -> Call | None:
     return None
 
 
+def method_of(id_: str) -> str:
+    """Return the method or step that a dispatcher's span id stands for."""
+    return id_[:-_SUFFIX].rpartition(".")[2]
+
+
 def is_openai(instance: Any) -> bool:
     """Tell whether a model or embedder calls through the OpenAI SDK."""
     return bool(base_names(type(instance)) & _OPENAI)
@@ -91,6 +96,14 @@ def base_names(kind: type) -> frozenset[str]:
     return found
 
 
+def event_of(arguments: dict[str, Any]) -> Any:
+    """Return the event that a step of a workflow was given, or None if this is no step."""
+    event = arguments.get("ev")
+    if event is None:
+        event = next((v for v in arguments.values() if "Event" in base_names(type(v))), None)
+    return event
+
+
 def _workflow(workflow: Any, bases: frozenset[str]) -> Call:
     named = getattr(workflow, "name", None)
     if "BaseWorkflowAgent" in bases:
@@ -100,9 +113,7 @@ def _workflow(workflow: Any, bases: frozenset[str]) -> Call:
 
 def _step(owner: str, method: str, arguments: dict[str, Any]) -> Call | None:
     """A step of a workflow: a team's agent at work, or a step that the user wrote."""
-    event = arguments.get("ev")
-    if event is None:
-        event = next((v for v in arguments.values() if "Event" in base_names(type(v))), None)
+    event = event_of(arguments)
     if event is None:
         return None
     if method == "run_agent_step" and owner.startswith("AgentWorkflow"):

@@ -10,6 +10,7 @@ from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages
 from pellucid.semconv.openai_wire import read_usage
 
+_ASKED = ("query", "user_msg", "chat_history")
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "context_window")
 
 
@@ -30,8 +31,11 @@ def show_arguments(span: Span, call: Call, arguments: dict[str, Any]) -> None:
     elif call.kind is SpanKind.EMBEDDING:
         span.set_input(next(iter(arguments.values()), None))
     elif call.kind is not SpanKind.LLM:
-        named = arguments.get("query") or arguments.get("user_msg")
+        named = next((arguments[n] for n in _ASKED if arguments.get(n)), None)
         first = named if named is not None else next(iter(arguments.values()), None)
+        if isinstance(first, list) and first and hasattr(first[-1], "blocks"):
+            span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(messages_of(first)))
+            first = first[-1]
         span.set_input(text_of(first))
 
 
@@ -73,10 +77,11 @@ def session_of(instance: Any, arguments: dict[str, Any]) -> str | None:
     return None
 
 
-def show_request(span: Span, event: Any, *, content: bool) -> None:
-    """Show an LLMChatStartEvent or LLMCompletionStartEvent."""
+def show_request(span: Span, event: Any, owner: str, *, content: bool) -> None:
+    """Show an LLMChatStartEvent or LLMCompletionStartEvent; a model without a name by its class."""
     settings = {**event.model_dict, **(event.additional_kwargs or {})}
-    model = settings.get("model") or settings.get("model_name") or settings.get("class_name", "")
+    model = settings.get("model") or settings.get("model_name") or settings.get("class_name")
+    model = model if model and model != "unknown" else owner
     known = {k: settings[k] for k in _SETTINGS if settings.get(k) is not None}
     span.set_model(str(model), None, **known)
     if content:
