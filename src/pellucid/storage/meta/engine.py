@@ -191,4 +191,11 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        raise StorageUnavailable(f"The metadata database did not answer: {error.orig}") from error
+        raise StorageUnavailable(_told(str(error.orig))) from error
+
+
+def _told(fault: str) -> str:
+    where = "The metadata database"
+    if "disk" in fault or "readonly" in fault:
+        return f"{where} cannot be written: {fault}. Free some space, or make its folder writable."
+    return f"{where} did not answer: {fault}."
