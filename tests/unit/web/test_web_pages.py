@@ -13,7 +13,7 @@ import jinja2.nodes
 import pytest
 
 import pellucid.server.web.pages
-from pellucid.server.web.assets import ROOT, asset_url, load_assets
+from pellucid.server.web.assets import ROOT, asset_url, load_assets, without_comments
 from pellucid.server.web.kinds import kind_look
 from pellucid.server.web.page import Fragment, Page, environment
 
@@ -123,8 +123,17 @@ def test_modules_are_short_and_checked() -> None:
 
 
 def test_all_scripts_together_fit_the_budget() -> None:
-    size = sum(len(path.read_bytes()) for path in ROOT.rglob("*.js"))
+    size = sum(len(one.plain) for name, one in load_assets().items() if name.endswith(".js"))
     assert size <= 200_000
+
+
+def test_scripts_are_sent_without_the_comments_of_their_own_lines() -> None:
+    script = b"// a\nlet x = 1; // b\n/**\n * c\n */\n/* d */\n  /** @type {A} */ (y)();\n"
+    assert without_comments(script) == (b"\nlet x = 1; // b\n\n\n\n\n  /** @type {A} */ (y)();\n")
+    for path in (ROOT / "components").glob("*.js"):
+        sent = load_assets()[f"components/{path.name}"].plain
+        assert sent.count(b"\n") == path.read_bytes().count(b"\n"), path.name
+        assert not re.search(rb"^\s*(//|\*/?\s)", sent, re.MULTILINE), path.name
 
 
 def test_no_page_names_another_host() -> None:

@@ -44,9 +44,25 @@ def load_assets() -> dict[str, Asset]:
         if media_type is None or not path.is_file():
             continue
         data = path.read_bytes()
+        if path.suffix == ".js" and path.parent.name != "vendor":
+            data = without_comments(data)
         gzipped = gzip.compress(data, 9, mtime=0) if path.suffix in _COMPRESSED else None
         assets[path.relative_to(ROOT).as_posix()] = Asset(media_type, data, gzipped)
     return assets
+
+
+def without_comments(script: bytes) -> bytes:
+    """Leave out the comments that have lines of their own; what is left keeps its line numbers."""
+    kept, inside = [], False
+    for line in script.splitlines():
+        text = line.strip()
+        is_block = inside or text.startswith(b"/*")
+        ends = is_block and b"*/" in text
+        if text.startswith(b"//") or (is_block and not ends) or (ends and text.endswith(b"*/")):
+            line = b""  # else it is a cast, with code behind it
+        inside = is_block and not ends
+        kept.append(line)
+    return b"\n".join(kept) + b"\n"
 
 
 @cache
