@@ -123,8 +123,8 @@ def _read(draft: Draft, events: list[SpanEvent]) -> _Said:
     input_messages, output_messages = _messages(draft, events)
     if kind is SpanKind.LLM and "output_images" in draft.claims and not text_of(output_messages):
         kind = SpanKind.IMAGE
-    given = _content(draft, "in", kind, input_messages)
-    gave = _content(draft, "out", kind, output_messages)
+    given = _content(draft, "input", "body_in", kind, input_messages)
+    gave = _content(draft, "output", "body_out", kind, output_messages)
     tool_call = _tool_call(draft, kind, given, gave)
     if tool_call is not None and kind is SpanKind.TOOL:
         given = tool_call.arguments if given is None else given
@@ -175,15 +175,15 @@ def _with_images(messages: list[Message], images: list[Part] | None, role: str) 
     return [*messages, Message(role=role, parts=missing)] if missing else messages
 
 
-def _content(draft: Draft, side: str, kind: SpanKind, messages: list[Message]) -> Any:
-    """Return a span's input or output."""
-    explicit = draft.claims.get(f"{side}put")
+def _content(draft: Draft, name: str, field: str, kind: SpanKind, messages: list[Message]) -> Any:
+    """Return a span's input or output; `field` is that of another vocabulary's body."""
+    claims = draft.claims
+    explicit = claims.get(name)
     if explicit is not None:
         return explicit
-    field = f"body_{side}"
-    if not messages or (kind not in MODEL_CALLS and draft.claims.get(field) is not None):
+    if not messages or (kind not in MODEL_CALLS and claims.get(field) is not None):
         return draft.body(field)
-    text = (text_of(messages, "user") if side == "in" else "") or text_of(messages)
+    text = (text_of(messages, "user") if name == "input" else "") or text_of(messages)
     return text or tool_calls_of(messages) or draft.body(field)
 
 

@@ -145,9 +145,9 @@ def text_of(messages: list[Message], role: str | None = None) -> str:
     """Return the text of the last message that has any, of one role or of all."""
     for message in reversed(messages):
         if role is None or message.role == role:
-            text = "\n".join(p.content for p in message.parts if p.type == "text" and p.content)
-            if text:
-                return text
+            texts = [part.content for part in message.parts if part.type == "text" and part.content]
+            if texts:
+                return "\n".join(texts)
     return ""
 
 
