@@ -19,6 +19,10 @@ class Lazy(NamedTuple):
 
 
 COMMANDS = {
+    "datasets": Lazy(
+        "pellucid.cli.datasets:datasets",
+        "List, show, import, export, compare and delete datasets.",
+    ),
     "demo": Lazy("pellucid.cli.demo:demo", "Trace a demo agent and show it."),
     "diff": Lazy(
         "pellucid.cli.diff:diff",
