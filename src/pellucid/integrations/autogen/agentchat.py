@@ -42,6 +42,7 @@ _MANAGERS = (
     "_swarm_group_chat:SwarmGroupChatManager",
     "_graph._digraph_group_chat:GraphFlowManager",
 )
+_DECIDING = "SelectorGroupChat"
 _ORCHESTRATOR = "_magentic_one._magentic_one_orchestrator:MagenticOneOrchestrator"
 _ANSWERING = (
     "autogen_agentchat.agents._assistant_agent:AssistantAgent",
@@ -170,7 +171,11 @@ def _team(team: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
     topic = str(team._group_topic_type)
     parent = _parents.pop(topic, None)
     session = _session(str(getattr(team, "_team_id", "")), parent)
-    span = open_span(str(team.name), SpanKind.CHAIN, parent=parent, attributes=session)
+    # A team that asks a model of its own who speaks is an agent as its members are.
+    decides = type(team).__name__ == _DECIDING
+    kind = SpanKind.AGENT if decides else SpanKind.CHAIN
+    held = {names.AGENT_NAME: str(team.name)} if decides else {}
+    span = open_span(str(team.name), kind, parent=parent, attributes={**session, **held})
     span.set_attribute("autogen.team", type(team).__name__)
     members = [str(member.name) for member in getattr(team, "_participants", [])]
     span.set_attribute("autogen.participants", members)
