@@ -1,5 +1,6 @@
 """`pellucid serve`: a run's agent over HTTP, from its snapshot, in its environment."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from pellucid.client.snapshots.restore import Snapshot, open_snapshot
 from pellucid.client.snapshots.restore import restore as restore_run
 from pellucid.client.snapshots.venv import make_environment
 from pellucid.client.tracking.reads import read_run
-from pellucid.core.errors import Forbidden, NotFound
+from pellucid.core.errors import Forbidden, MissingExtra, NotFound
 from pellucid.core.run import Run
 from pellucid.deploy.app import Served, is_loopback_host
 
@@ -49,6 +50,8 @@ def serve(run: str, port: int, host: str, concurrency: int, env: str, data_dir: 
             f"--host {host} can be reached from elsewhere. Set PELLUCID_API_KEY to a key that "
             "callers have to send, or serve on 127.0.0.1."
         )
+    if importlib.util.find_spec("uvicorn") is None:
+        raise MissingExtra("pellucid serve", "server")
     with tempfile.TemporaryDirectory(prefix="pellucid-serve-") as temporary:
         folder = Path(temporary) / "code"
         with connect(data_dir) as server:
