@@ -181,10 +181,14 @@ class _Folder(Server):
         status, pieces = 500, []
 
         request = [{"type": "http.request", "body": body, "more_body": False}]
+        ended = asyncio.Event()
 
         async def receive() -> dict[str, Any]:
-            # Whoever sends a stream listens for a disconnect meanwhile: there is none.
-            return request.pop() if request else await asyncio.Future()
+            if request:
+                return request.pop()
+            # A stream is sent while its sender listens for the end of the connection.
+            await ended.wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:
             nonlocal status
@@ -192,6 +196,8 @@ class _Folder(Server):
                 status = message["status"]
             else:
                 pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    ended.set()
 
         await self._app(scope, receive, send)
         return Answer(status, b"".join(pieces))
