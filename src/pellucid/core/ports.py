@@ -71,6 +71,13 @@ class SpanStore(Protocol):
         """
         ...
 
+    def delete_score(self, score_id: str) -> None:
+        """Take a score back, durable on return; the one that it replaced is the latest again.
+
+        A copy that comes again stays away. Raises NotFound.
+        """
+        ...
+
     def list_experiments(self) -> list[ExperimentSummary]:
         """List all experiments, the most recently used first."""
         ...

@@ -47,6 +47,10 @@ class ScoreService:
         if on_runs:
             await self._runs.write_scores(on_runs)
 
+    async def delete(self, score_id: str) -> None:
+        """Take back a score on a trace, span or session. Raises NotFound."""
+        await self._writers.run(self._store.delete_score, score_id)
+
     async def list_scores(
         self,
         *,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pellucid.core.errors import Conflict, InvalidInput
+from pellucid.core.errors import Conflict, InvalidInput, NotFound
 from pellucid.core.ports import SpanStore
 from pellucid.core.score import Annotated, Score, ScoreSource
 from pellucid.testing.spans import START, make_arrival, span_id, trace_id
@@ -72,6 +72,22 @@ class ScoreContract:
         assert [one.annotation for one in by_trace] == [again, unknown, elsewhere, on_span]
         with pytest.raises(InvalidInput):
             store.list_annotated()
+
+    def test_a_score_is_taken_back(self, store: SpanStore) -> None:
+        store.write([make_arrival(1, 1)])
+        first = make_score(1, True, source=ScoreSource.HUMAN)
+        again = make_score(2, False, source=ScoreSource.HUMAN)
+        store.write_scores([first, again])
+        store.delete_score(again.id)
+        assert store.list_scores(trace_id=trace_id(1)) == [first]
+        store.write_scores([again])  # a copy that was still on its way
+        assert store.get_trace(trace_id(1)).scores == [first]
+        (beside,) = store.list_annotated(trace_ids=[trace_id(1)])
+        assert beside.annotation == first
+        store.delete_score(first.id)
+        assert store.list_scores(trace_id=trace_id(1), history=True) == []
+        with pytest.raises(NotFound):
+            store.delete_score(first.id)
 
     def test_an_id_stands_for_one_score(self, store: SpanStore) -> None:
         store.write_scores([make_score(1)])

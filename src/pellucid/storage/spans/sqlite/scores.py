@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from pellucid.core.errors import Conflict, InvalidInput
+from pellucid.core.errors import Conflict, InvalidInput, NotFound
 from pellucid.core.score import Annotated, Score
 from pellucid.storage.spans.sqlite.codes import INT64_MAX
 from pellucid.storage.spans.sqlite.statements import statements
@@ -114,6 +114,18 @@ def _beside(db: apsw.Connection, annotation: Score) -> Annotated:
     span_id = None if annotation.span_id is None else bytes.fromhex(annotation.span_id)
     target = (bytes.fromhex(annotation.trace_id or ""), annotation.name, span_id)
     return Annotated(annotation=annotation, beside=_scores(db, "scores_beside", target))
+
+
+def delete_score(db: apsw.Connection, score_id: str) -> None:
+    """Delete a score so that a copy sent again stays away. Raises NotFound."""
+    content = db.execute(_SQL["score_by_id"], (score_id,)).get
+    if content is None:
+        raise NotFound(f"There is no score {score_id[:80]!r}.")
+    score = decode_score(content)
+    db.execute(_SQL["forget_score"], (score_id,))
+    db.execute(_SQL["delete_score"], (score_id,))
+    trace_id = _id_bytes(score.trace_id, 32, "trace")
+    _mark_latest(db, score, trace_id, _id_bytes(score.span_id, 16, "span"))
 
 
 def delete_session_scores(db: apsw.Connection, experiment: str, session_id: str) -> int:

@@ -37,7 +37,7 @@ from pellucid.storage.spans.sqlite.indexer import Indexer
 from pellucid.storage.spans.sqlite.parcels import Parcel as SqliteParcel
 from pellucid.storage.spans.sqlite.parcels import prepare
 from pellucid.storage.spans.sqlite.read import TraceReader
-from pellucid.storage.spans.sqlite.scores import write_scores
+from pellucid.storage.spans.sqlite.scores import delete_score, write_scores
 from pellucid.storage.spans.sqlite.survey import EMPTY_SURVEY
 from pellucid.storage.spans.sqlite.views import run_sql
 from pellucid.storage.spans.sqlite.write import Normalise, SpanWriter
@@ -124,6 +124,11 @@ class SqliteSpanStore:
         if scores:
             with self._transaction() as writer:
                 write_scores(writer.connection, scores)
+
+    def delete_score(self, score_id: str) -> None:
+        """Take a score back, durable on return."""
+        with self._transaction() as writer:
+            delete_score(writer.connection, score_id)
 
     def list_scores(
         self,

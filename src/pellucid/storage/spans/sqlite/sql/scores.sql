@@ -68,6 +68,12 @@ SELECT content FROM scores
 WHERE trace_id = ? AND name = ? AND span_id IS ? AND latest AND source <> 'HUMAN'
 ORDER BY time_ns, id
 
+-- name: forget_score
+INSERT OR IGNORE INTO deleted_scores (id) VALUES (?)
+
+-- name: delete_score
+DELETE FROM scores WHERE id = ?
+
 -- name: forget_session_scores
 INSERT OR IGNORE INTO deleted_scores (id)
 SELECT id FROM scores WHERE experiment = ? AND session_id = ? AND trace_id IS NULL
