@@ -105,7 +105,8 @@ def test_failures_come_first_then_regressions() -> None:
         score="right",
         moved=moved,
         columns=["right"],
-        everything=False,
+        said={},
+        most=100,
     )
     assert [(group.key, group.count) for group in groups] == [
         ("error", 2),
@@ -271,7 +272,7 @@ def test_of_repeats_the_first_that_answered_is_shown() -> None:
     first = whole.examples[0]
     first.repeats = [Repeat(error="boom"), *first.repeats]
     (failed, _) = group_rows(
-        whole, None, parse_examples(""), score="right", moved=Moved(), columns=[], everything=True
+        whole, None, parse_examples(""), score="right", moved=Moved(), columns=[], said={}, most=9
     )
     (row,) = failed.rows
     assert (row.actual, row.error, row.broken) == ("Answer 0", "", "1 of 2 failed")

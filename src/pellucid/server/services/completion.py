@@ -57,14 +57,14 @@ class CompletionService:
         proposals = [Proposal(text=one.text, about=one.about) for one in completion.suggestions]
         if completion.family:
             keys = await self._traces.list_keys(completion.family, completion.prefix, limit=MOST)
-            proposals += [Proposal(text=_write_key(key), about="a key") for key in keys]
+            proposals += [Proposal(text=write_key(key), about="a key") for key in keys]
         elif completion.field:
             proposals += await self._values(completion.field, completion.prefix)
         return Completions(
             start=completion.start,
             end=completion.end,
             proposals=proposals[:MOST],
-            fault=_find_fault(text, TRACES),
+            fault=find_fault(text, TRACES),
         )
 
     async def _values(self, field: str, prefix: str) -> list[Proposal]:
@@ -99,7 +99,7 @@ class RunCompletionService:
             start=completion.start,
             end=completion.end,
             proposals=proposals[:MOST],
-            fault=_find_fault(text, RUNS),
+            fault=find_fault(text, RUNS),
         )
 
     async def _keys(self, family: str, prefix: str, experiment: str | None) -> list[Proposal]:
@@ -111,13 +111,14 @@ class RunCompletionService:
             "score": names.scores,
         }
         return [
-            Proposal(text=_write_key(name), about=f"{count:,} runs")
+            Proposal(text=write_key(name), about=f"{count:,} runs")
             for name, count in held[family].items()
             if fold(name).startswith(fold(prefix.strip('"')))
         ]
 
 
-def _find_fault(text: str, schema: Schema) -> QueryFault | None:
+def find_fault(text: str, schema: Schema) -> QueryFault | None:
+    """Return what is wrong with a query, if anything."""
     try:
         parse(text, schema)
     except QuerySyntaxError as error:
@@ -130,6 +131,7 @@ def _find_fault(text: str, schema: Schema) -> QueryFault | None:
     return None
 
 
-def _write_key(key: str) -> str:
+def write_key(key: str) -> str:
+    """Write the key of a family as it stands before a value, quoted where it must be."""
     plain = _NAME.fullmatch(key) is not None
     return (key if plain else print_value(Value(key, quoted=True))) + ":"

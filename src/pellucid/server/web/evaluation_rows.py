@@ -1,6 +1,6 @@
 """The examples of an evaluation as rows: failures first, then regressions, then what is low."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pellucid.server.web.evaluation_view import figure, is_low, signed, span
 from pellucid.server.web.example_query import Moved, meets
 from pellucid.server.web.format import format_score, quote_term
 from pellucid.server.web.gist import ANSWERED, ASKED
+from pellucid.server.web.review_view import Said
 from pellucid.server.web.values import json_line
 
 SHOWN = 100
@@ -52,6 +53,8 @@ class Row:
     broken: str
     """How many repeats failed, where some did not."""
     cells: list[Cell]
+    said: Said | None
+    """What a person said of it, by the chosen score."""
     duration_ns: int | None
     trace_id: str | None
 
@@ -85,14 +88,15 @@ class Slice:
     others: list[str]
 
 
-def find_moved(comparison: Comparison | None, score: str | None) -> Moved:
-    """Return the examples that moved by one score."""
+def find_moved(
+    comparison: Comparison | None, score: str | None, said: Mapping[str, Said] | None = None
+) -> Moved:
+    """Return the examples that moved by one score, and what people said by it."""
     change = comparison.changes.get(score or "") if comparison is not None else None
-    if change is None:
-        return Moved()
     return Moved(
-        worse=frozenset(one.id for one in change.regressions),
-        better=frozenset(one.id for one in change.improvements),
+        worse=frozenset(one.id for one in change.regressions) if change else frozenset(),
+        better=frozenset(one.id for one in change.improvements) if change else frozenset(),
+        said={key: one.words for key, one in (said or {}).items()},
     )
 
 
@@ -104,7 +108,8 @@ def group_rows(
     score: str | None,
     moved: Moved,
     columns: Sequence[str],
-    everything: bool,
+    said: Mapping[str, Said],
+    most: int,
 ) -> list[Group]:
     """Return the rows that meet a query, in groups that are not empty."""
     summaries = dict(report.scores)
@@ -121,14 +126,22 @@ def group_rows(
     for key in STATES:
         found = sorted(sorted_in.get(key, []), key=lambda item: item[:2])
         if found:
-            shown = found if everything else found[:SHOWN]
+            shown = found[:most]
             groups.append(
                 Group(
                     key=key,
                     count=len(found),
                     title=_title(key, len(found), score),
                     rows=[
-                        _row(example, number, key, before.get(example.id), summaries, columns)
+                        _row(
+                            example,
+                            number,
+                            key,
+                            before.get(example.id),
+                            summaries,
+                            columns,
+                            said.get(example.id),
+                        )
                         for _, number, example in shown
                     ],
                 )
@@ -239,6 +252,7 @@ def _row(
     before: ExampleResult | None,
     summaries: dict[str, ScoreSummary],
     columns: Sequence[str],
+    said: Said | None,
 ) -> Row:
     failed = sum(one.error is not None for one in example.repeats)
     some = 0 < failed < len(example.repeats)
@@ -253,6 +267,7 @@ def _row(
         error="" if some else " ".join((example.error or "").split())[:GIST],
         broken=f"{failed} of {len(example.repeats)} failed" if some else "",
         cells=[cell_of(name, example, before, summaries[name]) for name in columns],
+        said=said,
         duration_ns=round(sum(times) / len(times) * 1e9) if times else None,
         trace_id=example.trace_id if example.repeats else None,
     )

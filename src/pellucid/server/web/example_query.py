@@ -1,6 +1,6 @@
 """The query language over an evaluation's examples: `status:error score.x<0.5 metadata.topic:a`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pellucid.core.query import (
@@ -39,6 +39,7 @@ _ROWS = (
     ("tokens", FieldType.NUMBER, "tokens in and out"),
     ("regressed", FieldType.TEXT, "true or false, by the chosen score"),
     ("improved", FieldType.TEXT, "true or false, by the chosen score"),
+    ("annotation", FieldType.TEXT, "agree or disagree with the chosen score, or what was said"),
 )
 _FAMILIES = (
     ("score", FieldType.DYNAMIC, "a score"),
@@ -58,10 +59,13 @@ EXAMPLES = Schema(
 
 
 class Moved(NamedTuple):
-    """Ids of the examples that became worse, and better."""
+    """What is known of examples beside the report, by the chosen score."""
 
     worse: frozenset[str] = frozenset()
+    """Ids of those that became worse than in the baseline."""
     better: frozenset[str] = frozenset()
+    said: Mapping[str, Sequence[str]] = {}
+    """What people said of them, as words to filter by."""
 
 
 def parse_examples(text: str) -> Query:
@@ -135,6 +139,7 @@ _OF_EXAMPLE: dict[str, Callable[[ExampleResult, Moved], list[Any]]] = {
     "tokens": lambda example, _: [one.tokens_in + one.tokens_out for one in example.repeats],
     "regressed": lambda example, moved: [example.id in moved.worse],
     "improved": lambda example, moved: [example.id in moved.better],
+    "annotation": lambda example, moved: list(moved.said.get(example.id, ())),
 }
 
 

@@ -1,10 +1,12 @@
 """One example of an evaluation in full: what was asked, expected and said, and every score."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pellucid.core.span import Document
 from pellucid.evals.report import ExampleResult, Repeat, Report, ScoreResult
 from pellucid.server.web.evaluation_rows import Cell, answered_of, asked_of, cell_of, show_score
+from pellucid.server.web.review_view import Said
 from pellucid.server.web.values import TextView, ValueView, json_line, view_text, view_value
 
 DOCUMENTS = 30
@@ -22,6 +24,8 @@ class ScoreView:
     trace_id: str | None
     was: str
     was_rationale: str
+    said: Said | None
+    """What a person said by this score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +75,18 @@ class ExampleView:
 
 
 def view_example(
-    report: Report, baseline: Report | None, example_id: str, state: str = ""
+    report: Report,
+    baseline: Report | None,
+    example_id: str,
+    state: str = "",
+    *,
+    score: str | None = None,
+    said: Mapping[str, Said] | None = None,
 ) -> ExampleView | None:
-    """Return one example; None where the evaluation has none of that id."""
+    """Return one example; None where the evaluation has none of that id.
+
+    `score` is the one that the page goes by, `said` what people said by it, by example.
+    """
     number, example = next(
         ((i, one) for i, one in enumerate(report.examples, 1) if one.id == example_id),
         (0, None),
@@ -98,7 +111,7 @@ def view_example(
         before=answered_of(before) if before is not None else "",
         before_error=before.error if before is not None else None,
         before_trace_id=before.trace_id if before is not None and before.repeats else None,
-        scores=_scores(report, example, before),
+        scores=_scores(report, example, before, score, (said or {}).get(example_id)),
         documents=_documents(example),
         missing=_missing(example),
         metadata=[(key, json_line(value)[:200]) for key, value in example.metadata.items()],
@@ -115,7 +128,11 @@ def _said(output: object) -> object:
 
 
 def _scores(
-    report: Report, example: ExampleResult, before: ExampleResult | None
+    report: Report,
+    example: ExampleResult,
+    before: ExampleResult | None,
+    chosen: str | None,
+    said: Said | None,
 ) -> list[ScoreView]:
     known = {info.name: info for info in report.scorers}
     views = []
@@ -136,9 +153,13 @@ def _scores(
                 trace_id=result.trace_id,
                 was=show_score(old),
                 was_rationale=(old.rationale or "") if old is not None else "",
+                said=said if said is not None and said.score == name else None,
             )
         )
-    return sorted(views, key=lambda view: (not view.rationale, not view.cell.is_low))
+    return sorted(
+        views,
+        key=lambda view: (view.cell.name != chosen, not view.rationale, not view.cell.is_low),
+    )
 
 
 def _metadata(result: ScoreResult) -> ValueView | None:

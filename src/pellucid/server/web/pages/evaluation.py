@@ -1,57 +1,37 @@
 """One evaluation: is it better than the one before, and which examples tell."""
 
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
 
-from pellucid.core.errors import InvalidInput, NotFound, QuerySyntaxError
-from pellucid.core.run import Run
+from pellucid.core.clock import now_ns
+from pellucid.core.errors import InvalidInput, NotFound
+from pellucid.core.ids import new_id
+from pellucid.core.score import Score, ScoreSource
 from pellucid.core.slug import slug_of
-from pellucid.evals.compare import Comparison
 from pellucid.evals.report import Report, ScorerInfo
+from pellucid.server.services.completion import Completions
 from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.runs import RunService
+from pellucid.server.services.scores import ScoreService
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
-from pellucid.server.web.evaluation_rows import (
-    Group,
-    Slice,
-    find_moved,
-    group_rows,
-    list_keys,
-    view_slices,
-)
-from pellucid.server.web.evaluation_view import (
-    OPERATIONS,
-    Card,
-    Verdict,
-    pick_score,
-    view_cards,
-    view_verdict,
-)
-from pellucid.server.web.example_query import parse_examples
+from pellucid.server.web.evaluation_opened import Opened, open_evaluation
+from pellucid.server.web.evaluation_page import build_page
+from pellucid.server.web.example_completion import complete_examples
 from pellucid.server.web.example_view import ExampleView, view_example
-from pellucid.server.web.page import Fragment, Page, Place, doc
-from pellucid.server.web.pages.traces import QueryFault
-from pellucid.server.web.terms import add_terms
+from pellucid.server.web.page import Fragment, Place, doc
+from pellucid.server.web.pages.judges import judge_url
+from pellucid.server.web.review_view import read_choice, view_review
 from pellucid.server.web.values import TextView, view_text
 
-COLUMNS = 4
 WebRequest = Request[object, object, State]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One choice of a menu."""
-
-    label: str
-    href: str
-    is_on: bool
-    note: str = ""
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,42 +56,20 @@ class ScorerPane(Fragment):
     before: ScorerInfo | None = doc("The baseline's scorer of that name")
     before_prompt: TextView | None = doc("Its prompt, where it is another")
     baseline_name: str = doc("What the baseline is called, or empty")
+    judge_url: str = doc("The judge's own page")
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationPage(Page):
-    """An evaluation: verdict, scores, examples, and one of them in full."""
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has now said of an example, and how far the review has come."""
 
-    template = "evaluation.html"
-
-    run: Run = doc("The run that it is")
-    report: Report = doc("What the run keeps")
-    name: str = doc("What it is called")
-    baseline: Run | None = doc("The evaluation that it is measured by")
-    baseline_name: str = doc("What that is called, or empty")
-    baselines: list[Choice] = doc("Evaluations of the same data to choose from")
-    verdict: Verdict = doc("The answer of the page")
-    cards: list[Card] = doc("The scores")
-    score_choices: dict[str, str] = doc("Where each score is chosen to group the rows by")
-    score: str | None = doc("The score that rows are grouped by")
-    columns: list[str] = doc("The scores that have a column")
-    query: str = doc("The query as it was typed")
-    fault: QueryFault | None = doc("What is wrong with the query, if anything")
-    groups: list[Group] = doc("Rows that meet the query")
-    matched: int = doc("How many examples meet the query")
-    regressions: int = doc("How many became worse by the chosen score")
-    improvements: int = doc("How many became better by it")
-    keys: list[Choice] = doc("Metadata keys to slice by")
-    slice_key: str = doc("The key that slices are shown of, or empty")
-    slices: list[Slice] = doc("The slices")
-    slice_scores: list[str] = doc("The scores beside the chosen one in the slices")
-    slice_links: dict[str, str] = doc("Where each slice's examples are")
-    base: str = doc("The page's path")
-    kept: str = doc("The address's arguments that the fragments need")
-    clear_url: str = doc("The page without its query")
-    all_url: str = doc("The page with every row")
-    example: ExampleView | None = doc("The example that is shown in full")
-    artifact_url: str = doc("The report as JSON")
+    id: str | None
+    """The annotation's; None where there is none left."""
+    label: str
+    agrees: bool | None
+    title: str
+    reviewed: int
+    disagreed: int
+    summary: str
 
 
 @get("/evaluations/{run_id:str}", include_in_schema=False)
@@ -120,18 +78,19 @@ async def show_evaluation(
     evaluations: EvaluationService,
     traces: TraceService,
     runs: RunService,
+    scores: ScoreService,
     threads: Threads,
     run_id: str,
 ) -> Response[str]:
     """Show one evaluation against a baseline."""
     asked = request.query_params
-    opened = await _open(evaluations, runs, run_id, asked.get("baseline"))
+    opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
     experiment = await traces.get_experiment(slug_of(opened.run.experiment))
     place = Place.of(experiment, "evaluations", rail=True)
     options = await evaluations.list_baselines(opened.run)
 
     def render() -> Response[str]:
-        page = _page(opened, place, options, dict(asked))
+        page = build_page(opened, place, options, dict(asked))
         return page.respond(status=400 if page.fault else 200)
 
     # Hundreds of rows take a while; the loop is not to wait for them.
@@ -140,16 +99,24 @@ async def show_evaluation(
 
 @get("/evaluations/{run_id:str}/example", include_in_schema=False)
 async def show_example(
-    request: WebRequest, evaluations: EvaluationService, runs: RunService, run_id: str
+    request: WebRequest,
+    evaluations: EvaluationService,
+    runs: RunService,
+    scores: ScoreService,
+    run_id: str,
 ) -> Response[str]:
     """Answer with one example as a fragment."""
     asked = request.query_params
-    opened = await _open(evaluations, runs, run_id, asked.get("baseline"))
+    opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
     wanted = str(asked.get("id", ""))
-    score = pick_score(opened.report, asked.get("score"))
-    moved = find_moved(opened.comparison, score)
-    state = "worse" if wanted in moved.worse else "better" if wanted in moved.better else ""
-    example = view_example(opened.report, opened.before, wanted, state)
+    example = view_example(
+        opened.report,
+        opened.before,
+        wanted,
+        opened.state_of(wanted),
+        score=opened.score,
+        said=opened.said,
+    )
     if example is None:
         raise NotFound(f"The evaluation has no example {wanted[:80]!r}.")
     return ExamplePane(example=example, baseline_name=opened.there).respond()
@@ -157,11 +124,15 @@ async def show_example(
 
 @get("/evaluations/{run_id:str}/scorer", include_in_schema=False)
 async def show_scorer(
-    request: WebRequest, evaluations: EvaluationService, runs: RunService, run_id: str
+    request: WebRequest,
+    evaluations: EvaluationService,
+    runs: RunService,
+    scores: ScoreService,
+    run_id: str,
 ) -> Response[str]:
     """Answer with one scorer as a fragment: who judges, by what prompt."""
     asked = request.query_params
-    opened = await _open(evaluations, runs, run_id, asked.get("baseline"))
+    opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
     wanted = str(asked.get("name", ""))
     scorer = _scorer(opened.report, wanted)
     if scorer is None:
@@ -172,6 +143,8 @@ async def show_scorer(
         scorer.author,
     )
     other = before.prompt if before is not None and before.prompt != scorer.prompt else None
+    known = {info.name for info in opened.report.scorers}
+    own = wanted if wanted in known else wanted.partition(".")[0]
     return ScorerPane(
         scorer=scorer,
         prompt=view_text(scorer.prompt) if scorer.prompt else None,
@@ -179,187 +152,98 @@ async def show_scorer(
         before=before,
         before_prompt=view_text(other) if other else None,
         baseline_name=opened.there,
+        judge_url=judge_url(slug_of(opened.run.experiment), own),
     ).respond()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Opened:
-    """An evaluation, its baseline and what the two say together."""
-
-    run: Run
-    report: Report
-    baseline: Run | None
-    before: Report | None
-    comparison: Comparison | None
-    why: str
-
-    @property
-    def there(self) -> str:
-        """What the baseline is called."""
-        return called(self.baseline) if self.baseline is not None else ""
-
-
-async def _open(
-    evaluations: EvaluationService, runs: RunService, run_id: str, baseline: Any
-) -> _Opened:
-    run, report = await evaluations.get(run_id)
-    other: Run | None = None
-    if baseline == "none":
-        why = "No baseline was chosen."
-    elif baseline:
-        other = await runs.get(str(baseline))
-        why = ""
-    else:
-        known = await evaluations.list_baselines(run)
-        other = next((one for one in known if one.start_ns < run.start_ns), None)
-        why = "" if other else "It is the first evaluation of these examples: the next has one."
-    if other is None or other.id == run.id:
-        return _Opened(run=run, report=report, baseline=None, before=None, comparison=None, why=why)
-    try:
-        other, before = await evaluations.get(other.id)
-    except (InvalidInput, NotFound) as error:
-        if baseline:
-            raise
-        return _Opened(
-            run=run, report=report, baseline=None, before=None, comparison=None, why=error.message
-        )
-    judged = await evaluations.compare(run, other)
-    return _Opened(
-        run=run,
-        report=report,
-        baseline=other,
-        before=before,
-        comparison=judged.comparison,
-        why=judged.reason,
+@get("/evaluations/{run_id:str}/complete", include_in_schema=False)
+async def complete(request: WebRequest, evaluations: EvaluationService, run_id: str) -> Completions:
+    """Propose how a query over the examples may go on."""
+    _, report = await evaluations.get(run_id)
+    asked = request.query_params
+    at = str(asked.get("at", ""))
+    return complete_examples(
+        report, str(asked.get("query", "")), int(at[:9]) if at.isdigit() else None
     )
 
 
-def _page(
-    opened: _Opened, place: Place, options: list[Run], asked: dict[str, Any]
-) -> EvaluationPage:
-    report, before, comparison = opened.report, opened.before, opened.comparison
-    text = str(asked.get("query", "")).strip()
-    fault: QueryFault | None = None
-    try:
-        query = parse_examples(text)
-    except QuerySyntaxError as error:
-        query = parse_examples("")
-        at = min(error.position, len(text))
-        end = at + max(error.length, 1)
-        fault = QueryFault(
-            message=error.message, before=text[:at], wrong=text[at:end], after=text[end:]
-        )
-    score = pick_score(report, asked.get("score"))
-    moved = find_moved(comparison, score)
-    columns = _columns(report, score)
-    groups = (
-        []
-        if fault
-        else group_rows(
-            report,
-            before,
-            query,
-            score=score,
-            moved=moved,
-            columns=columns,
-            everything=asked.get("show") == "all",
-        )
-    )
-    link = _Links(f"/evaluations/{opened.run.id}", asked)
-    keys = list_keys(report)
-    key = str(asked.get("by", ""))
-    key = key if key in keys else ""
-    others = [name for name in columns if name != score][:4]
-    slices = view_slices(report, before, key, score, others) if key and score else []
-    first = str(asked.get("example") or (groups[0].rows[0].id if groups else ""))
-    state = next((g.key for g in groups for row in g.rows if row.id == first), "")
-    return EvaluationPage(
-        title=f"{called(opened.run)} · Evaluations",
-        place=place,
-        run=opened.run,
-        report=report,
-        name=opened.run.name or report.task,
-        baseline=opened.baseline,
-        baseline_name=opened.there,
-        baselines=_baselines(opened, options, link),
-        verdict=view_verdict(
-            report,
-            comparison,
-            here=called(opened.run),
-            there=opened.there,
-            why=opened.why,
-            chosen=score,
-        ),
-        cards=view_cards(report, before, comparison, score),
-        score_choices={name: link.to(score=name) for name in report.scores},
-        score=score,
-        columns=columns,
-        query=text,
-        fault=fault,
-        groups=groups,
-        matched=sum(group.count for group in groups),
-        regressions=len(moved.worse),
-        improvements=len(moved.better),
-        keys=[
-            Choice(label="No slices", href=link.to(by=""), is_on=not key),
-            *(Choice(label=one, href=link.to(by=one), is_on=one == key) for one in keys),
-        ],
-        slice_key=key,
-        slices=slices,
-        slice_scores=others,
-        slice_links={one.term: link.to(query=add_terms(text, (one.term,))) for one in slices},
-        base=link.base,
-        kept=urlencode({k: asked[k] for k in ("baseline", "score") if asked.get(k)}),
-        clear_url=link.to(query=""),
-        all_url=link.to(show="all"),
-        example=view_example(report, before, first, state) if first else None,
-        artifact_url=f"/api/v1/runs/{opened.run.id}/artifacts/evaluation.json",
-    )
-
-
-class _Links:
-    """Addresses of the page with one argument changed."""
-
-    def __init__(self, base: str, asked: dict[str, Any]) -> None:
-        names = ("baseline", "score", "by", "query", "show")
-        self.base = base
-        self._asked = {name: str(asked[name]) for name in names if asked.get(name)}
-
-    def to(self, **changes: str) -> str:
-        """Return the address with these arguments; an empty one is left out."""
-        encoded = urlencode({k: v for k, v in {**self._asked, **changes}.items() if v})
-        return f"{self.base}?{encoded}" if encoded else self.base
-
-
-def called(run: Run) -> str:
-    """Name a run in a sentence."""
-    return f"#{run.number}" if run.number is not None else run.name or run.id[:8]
-
-
-def _baselines(opened: _Opened, options: list[Run], link: _Links) -> list[Choice]:
-    chosen = opened.baseline
-    known = options
-    if chosen is not None and all(one.id != chosen.id for one in options):
-        known = [chosen, *options]
-    return [
-        *(
-            Choice(
-                label=called(one),
-                note=one.name,
-                href=link.to(baseline=one.id),
-                is_on=chosen is not None and chosen.id == one.id,
+@post("/evaluations/{run_id:str}/annotations", status_code=200, include_in_schema=False)
+async def annotate_example(
+    data: Form,
+    evaluations: EvaluationService,
+    runs: RunService,
+    scores: ScoreService,
+    run_id: str,
+) -> Given:
+    """Store what a person says of one example by one score."""
+    opened = await open_evaluation(evaluations, runs, scores, run_id, {**data, "baseline": "none"})
+    score, wanted = opened.score, str(data.get("example", ""))
+    example = next((one for one in opened.report.examples if one.id == wanted), None)
+    if score is None or example is None or not example.repeats or example.trace_id is None:
+        raise NotFound(f"The evaluation has no example {wanted[:80]!r} with a trace.")
+    value = read_choice(opened.report, score, str(data.get("value", "")))
+    await scores.add(
+        [
+            Score(
+                id=new_id(),
+                name=score,
+                value=value,
+                rationale=str(data.get("note") or "").strip() or None,
+                source=ScoreSource.HUMAN,
+                author=str(data.get("author") or "").strip() or None,
+                time_ns=now_ns(),
+                trace_id=example.trace_id,
+                run_id=opened.run.id,
+                example_id=example.id,
             )
-            for one in known[:20]
-        ),
-        Choice(label="No baseline", href=link.to(baseline="none"), is_on=chosen is None),
-    ]
+        ]
+    )
+    return await _given(evaluations, runs, scores, opened, wanted)
 
 
-def _columns(report: Report, score: str | None) -> list[str]:
-    names = list(report.scores)
-    quality = [name for name in names if name not in OPERATIONS]
-    order = dict.fromkeys([*([score] if score else []), *quality])
-    return list(order)[:COLUMNS]
+@delete(
+    "/evaluations/{run_id:str}/annotations/{score_id:str}", status_code=200, include_in_schema=False
+)
+async def retract_annotation(
+    request: WebRequest,
+    evaluations: EvaluationService,
+    runs: RunService,
+    scores: ScoreService,
+    run_id: str,
+    score_id: str,
+) -> Given:
+    """Take back what a person said; what was said before it counts again."""
+    asked = {**request.query_params, "baseline": "none"}
+    opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
+    wanted = str(asked.get("example", ""))
+    said = opened.said.get(wanted)
+    if said is None or said.id != score_id:
+        raise InvalidInput("Only what was said last of an example can be taken back.")
+    await scores.delete(score_id)
+    return await _given(evaluations, runs, scores, opened, wanted)
+
+
+async def _given(
+    evaluations: EvaluationService,
+    runs: RunService,
+    scores: ScoreService,
+    opened: Opened,
+    example_id: str,
+) -> Given:
+    again = await open_evaluation(
+        evaluations, runs, scores, opened.run.id, {"score": opened.score, "baseline": "none"}
+    )
+    review = view_review(again.report, opened.score or "", again.said)
+    said = again.said.get(example_id)
+    return Given(
+        id=said.id if said is not None else None,
+        label=said.label if said is not None else "",
+        agrees=said.agrees if said is not None else None,
+        title=said.title if said is not None else "",
+        reviewed=review.reviewed,
+        disagreed=review.disagreed,
+        summary=review.summary,
+    )
 
 
 def _scorer(report: Report | None, name: str) -> ScorerInfo | None:

@@ -28,8 +28,11 @@ const fetchSoon = debounce(() => {
   htmx?.ajax("GET", path, { source: "#example", target: "#example", swap: "innerHTML" });
 }, 50);
 
-/** @param {HTMLElement | undefined} row */
-function open(row) {
+/**
+ * Select an example's row and show it in full.
+ * @param {HTMLElement | undefined} row
+ */
+export function openExample(row) {
   if (!row || !pane) return;
   for (const other of rows()) {
     if (other !== row) other.setAttribute("aria-selected", "false");
@@ -42,15 +45,19 @@ function open(row) {
   const url = new URL(location.href);
   url.searchParams.set("example", row.dataset.example ?? "");
   history.replaceState(null, "", url);
+  document.dispatchEvent(new CustomEvent("pl-example"));
   fetchSoon();
 }
 
-/** @param {number} step */
-function walk(step) {
+/**
+ * Go on to another example; 0 shows the same one anew.
+ * @param {number} step
+ */
+export function walkExamples(step) {
   const all = rows();
   const row = current();
   const at = row ? all.indexOf(row) + step : step > 0 ? 0 : all.length - 1;
-  open(all[Math.min(Math.max(at, 0), all.length - 1)]);
+  openExample(all[Math.min(Math.max(at, 0), all.length - 1)]);
 }
 
 function nextRegression() {
@@ -58,11 +65,16 @@ function nextRegression() {
   const row = current();
   const at = row ? all.indexOf(row) : -1;
   const order = [...all.slice(at + 1), ...all.slice(0, at + 1)];
-  open(order.find((one) => one.hasAttribute("data-regressed")));
+  openExample(order.find((one) => one.hasAttribute("data-regressed")));
 }
 
 function close() {
   if (pane) pane.hidden = true;
+}
+
+function toggleReview() {
+  const link = document.querySelector("a[data-review-toggle]");
+  if (link instanceof HTMLAnchorElement) link.click();
 }
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -84,12 +96,12 @@ document.addEventListener("click", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (target.closest("[data-example-close]")) return close();
   const step = target.closest("[data-example-step]");
-  if (step instanceof HTMLElement) return walk(Number(step.dataset.exampleStep));
+  if (step instanceof HTMLElement) return walkExamples(Number(step.dataset.exampleStep));
   const row = target.closest("tr[data-example]");
   if (!(row instanceof HTMLElement) || event.ctrlKey || event.metaKey) return;
   if (target.closest("button") || String(getSelection())) return;
   event.preventDefault();
-  open(row);
+  openExample(row);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -97,8 +109,9 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   const inPane = /** @type {Element} */ (event.target).closest?.("#example");
-  if (step && !(inPane && event.key.startsWith("Arrow"))) walk(step);
+  if (step && !(inPane && event.key.startsWith("Arrow"))) walkExamples(step);
   else if (event.key === "r") nextRegression();
+  else if (event.key === "v") toggleReview();
   else if (event.key === "Escape" && pane && !pane.hidden) close();
   else if (event.key === "Enter" && current()?.dataset.traceUrl) {
     if (/** @type {Element} */ (event.target).closest?.("a,button,summary,input")) return;

@@ -20,6 +20,7 @@ import "./palette.js";
 import "./peek.js";
 import "./plot.js";
 import "./query.js";
+import "./review.js";
 import "./runs.js";
 import "./scores.js";
 import "./selection.js";
