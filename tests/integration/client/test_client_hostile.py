@@ -1,14 +1,17 @@
 """What users hand over may be anything: it is shown as far as it goes, and stops nobody."""
 
+import asyncio
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from types import FrameType
 from typing import Any
 
 import pytest
 
 import pellucid
+from pellucid.core.errors import InvalidInput
 from pellucid.testing.collector import Collector, Received
 
 
@@ -108,3 +111,70 @@ def test_spans_that_end_within_spans_end_nobody(traced: Collector) -> None:
     found = [span.name for span in traced.spans()]
     assert found.count("work") == 5
     assert found.count("interrupt") > 5
+
+
+def test_what_a_redaction_hook_does_is_not_traced(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def redact(name: str, value: Any) -> Any:
+        with pellucid.span("redaction"):
+            return value
+
+    monkeypatch.setenv("PELLUCID_URL", collector.url)
+    pellucid.init(redact=redact)
+    for _ in range(3):
+        with pellucid.span("work"):
+            pass
+    assert pellucid.flush(5)
+    assert [span.name for span in collector.spans()] == ["work"] * 3
+
+
+def test_an_ended_event_loop_closes_a_traced_generator_once(
+    traced: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    @pellucid.trace
+    async def stream() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+
+    async def leave() -> None:
+        left.append(stream())
+        await anext(left[0])
+
+    left: list[AsyncIterator[int]] = []
+    asyncio.run(leave())
+    assert pellucid.flush(5)
+    assert caplog.messages == []
+    (span,) = traced.spans()
+    assert span.attributes["pellucid.output"] == "[1]"
+
+
+def test_a_span_may_be_ended_by_hand(traced: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    with pellucid.span("short") as span:
+        span.end()
+    assert len(sent(traced)) == 1
+    assert caplog.messages == []
+
+
+def test_properties_are_traced_and_classes_refused(traced: Collector) -> None:
+    class Agent:
+        @pellucid.trace  # type: ignore[prop-decorator]
+        @property
+        def name(self) -> str:
+            """What it is called."""
+            return "a"
+
+    assert Agent().name == "a"
+    assert Agent.name.__doc__ == "What it is called."
+    assert sent(traced)["name"].attributes["pellucid.output"] == "a"
+    with pytest.raises(InvalidInput, match="methods"):
+        pellucid.trace(Agent)
+
+
+def test_options_that_cannot_be_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="redact=5"):
+        pellucid.init(redact=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="address"):
+        pellucid.init(url=5)  # type: ignore[arg-type]

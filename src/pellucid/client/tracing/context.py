@@ -84,6 +84,8 @@ class Ambient:
 _nothing = Ambient()
 _process = _nothing
 """What holds where no context says otherwise."""
+UNTRACED = Ambient()
+"""What holds where no span is wanted: one of a redaction hook would be redacted, and so on."""
 
 
 def current(context: Context | None = None) -> Ambient:
@@ -119,6 +121,16 @@ def use(**changes: Any) -> Iterator[Ambient]:
     token = attach(**changes)
     try:
         yield current()
+    finally:
+        detach(token)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Leave out the spans that start inside a `with` block."""
+    token = otel_context.attach(otel_context.set_value(_KEY, UNTRACED))
+    try:
+        yield
     finally:
         detach(token)
 

@@ -20,7 +20,7 @@ from pellucid.client.tracing.span import (
     start,
 )
 from pellucid.client.tracing.state import state
-from pellucid.client.tracing.streams import Stream
+from pellucid.client.tracing.streams import Stream, first_step
 from pellucid.core.errors import InvalidInput
 from pellucid.core.span import Document, SpanKind
 from pellucid.semconv import attributes as names
@@ -102,16 +102,19 @@ def trace(
     """Trace every call of a function, as `@trace` or `@trace(kind="TOOL")`.
 
     Works on plain, async, generator and async-generator functions, on methods, and above or below
-    `@staticmethod` and `@classmethod`. The input is the arguments by name, without `self` and
-    `cls`; the output is what is returned or yielded. Values are bounded, secrets are masked.
+    `@staticmethod`, `@classmethod` and `@property`. The input is the arguments by name, without
+    `self` and `cls`; the output is what is returned or yielded. Values are bounded, secrets masked.
     """
 
     def decorate(target: Any) -> Any:
         if isinstance(target, staticmethod | classmethod):
             return type(target)(decorate(target.__func__))
-        if not callable(target):
+        if isinstance(target, property) and target.fget is not None:
+            return property(decorate(target.fget), target.fset, target.fdel, target.__doc__)
+        if not callable(target) or isinstance(target, type):
             raise InvalidInput(
-                f"trace decorates a function, not {target!r}. Give a name with trace(name=…)."
+                f"trace decorates a function, not {target!r}. Give a name with trace(name=…); "
+                "of a class decorate the methods."
             )
         traced = _Traced(
             target,
@@ -197,7 +200,7 @@ def _wrap_async_generator(function: Callable[..., Any], traced: _Traced) -> Call
         if state.active:
             span = traced.start(args, kwargs)
             generator = traced.stream(span).run_async(generator)
-        step, given = generator.asend, None
+        step, given = first_step(generator), None
         while True:
             try:
                 item = await step(given)

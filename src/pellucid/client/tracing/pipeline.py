@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,6 +21,7 @@ from pellucid.client.delivery import Deliverer
 from pellucid.client.notices import say_once
 from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery, compress
 from pellucid.client.tracing.bell import Bell
+from pellucid.client.tracing.context import untraced
 from pellucid.client.tracing.otlp import (
     Redact,
     ResourceGroup,
@@ -222,6 +224,14 @@ class Pipeline:
             self._encode_lock.release()
 
     def _submit(self, spans: list[ReadableSpan]) -> None:
+        with self._unwatched():
+            self._encode(spans)
+
+    def _unwatched(self) -> AbstractContextManager[None]:
+        """A block for what may call the user's hook."""
+        return nullcontext() if self.redact is None else untraced()
+
+    def _encode(self, spans: list[ReadableSpan]) -> None:
         batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
         for span in spans:
             try:
@@ -253,7 +263,7 @@ class Pipeline:
                 due.append(span)
         if not due:
             return
-        with self._encode_lock:
+        with self._encode_lock, self._unwatched():
             # What only repeats "still running" is not worth a place in the spool.
             batch = _Batch(self.deliverer, self._envelope, keep=first)
             for span in due:

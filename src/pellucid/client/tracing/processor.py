@@ -24,15 +24,21 @@ class PellucidSpanProcessor(SpanProcessor):
         """Trace ids whose low 64 bits are at or above it are left out (foreign providers)."""
         self.on_trace: Callable[[int], None] | None = None
         """Told the id of every trace that starts here."""
+        self._untraced: set[int] = set()
+        """Ids of open spans that are left out."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """Set the inherited attributes, and show the span as running if it takes long."""
         pipeline = self.pipeline
         if pipeline is None:
             return
-        for name, value in context.current(parent_context).attributes.items():
-            span.set_attribute(name, value)
         ids = span.get_span_context()
+        ambient = context.current(parent_context)
+        if ambient is context.UNTRACED:
+            self._untraced.add(ids.span_id)
+            return
+        for name, value in ambient.attributes.items():
+            span.set_attribute(name, value)
         if self._is_sampled(ids.trace_id, ids.trace_flags):
             pipeline.opened(span, ids.span_id)
             if self.on_trace is not None and span.parent is None:
@@ -43,6 +49,9 @@ class PellucidSpanProcessor(SpanProcessor):
         pipeline = self.pipeline
         ids = span.context
         if pipeline is None or ids is None or not self._is_sampled(ids.trace_id, ids.trace_flags):
+            return
+        if self._untraced and ids.span_id in self._untraced:
+            self._untraced.discard(ids.span_id)
             return
         pipeline.ended(span, ids.span_id)
 

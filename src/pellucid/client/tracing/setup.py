@@ -92,8 +92,10 @@ def init(
         return
     if sample_rate is not None and not 0 <= sample_rate <= 1:
         raise InvalidInput(f"sample_rate={sample_rate} is not a share. Give 0 to 1.")
+    if redact is not None and not callable(redact):
+        raise InvalidInput(f"redact={redact!r} is no function. Give one of (name, value).")
     client = settings.ClientSettings(
-        url=(url or client.url).rstrip("/"),
+        url=str(url or client.url).rstrip("/"),
         experiment=experiment or client.experiment,
         api_key=api_key or client.api_key,
         spool_dir=Path(spool_dir).expanduser() if spool_dir else client.spool_dir,

@@ -376,7 +376,8 @@ def start(
 def end(span: otel.Span) -> None:
     """End an OpenTelemetry span; what fails here is not the caller's concern."""
     try:
-        span.end()
+        if span.is_recording():  # it may have been ended by hand
+            span.end()
     except Exception:  # a processor of others'
         _log.exception("Span %r could not be ended", getattr(span, "name", None))
 

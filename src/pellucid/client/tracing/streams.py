@@ -4,8 +4,9 @@ A generator runs in its consumer's context. So the span is made current for each
 away at each `yield`: what the consumer does between two items is not below it.
 """
 
+import sys
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -48,6 +49,24 @@ class Collected:
         left_out = self._count - len(self._items)
         more = [f"… {left_out:,} more"] if left_out else []
         return json_text(self._items + more)
+
+
+def first_step(generator: AsyncGenerator[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
+    """Return what takes the first step of a generator that another one drives.
+
+    The event loop is not told of it: when it ends it would close both at once, which fails. It
+    closes the outer one, and that the inner.
+    """
+
+    def step(given: Any) -> Awaitable[Any]:
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            return generator.asend(given)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    return step
 
 
 class Stream:
@@ -95,7 +114,7 @@ class Stream:
 
     async def run_async(self, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
         """Iterate an asynchronous generator inside the span."""
-        step, given = generator.asend, None
+        step, given = first_step(generator), None
         try:
             while True:
                 token = otel_context.attach(self._context)
