@@ -118,6 +118,41 @@ def test_a_tool_that_fails_says_the_same_to_the_model(
     assert "no adding today" in shown(traced)
 
 
+CODE = "```python\nprint(5)\n```"
+
+
+class Interpreter:
+    """One of the program's own, that knows nothing of DSPy's callbacks."""
+
+    tools: dict[str, Any] = {}  # noqa: RUF012 - DSPy's protocol
+
+    def execute(self, code: str, variables: Any = None) -> str:
+        assert "print(5)" in code
+        return "5"
+
+    def start(self) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_code_that_a_model_wrote_is_a_tool(recording: Recording, own: bool) -> None:
+    factory = Interpreter if own else dspy.LocalInterpreter
+    program = dspy.ProgramOfThought("question -> answer", interpreter_factory=factory)
+    script = [
+        Rule(fields(reasoning="Code.", generated_code=CODE), times=1),
+        Rule(fields(reasoning="It printed 5.", answer="5")),
+    ]
+    with ScriptedModelServer(script=script) as coder:
+        lm = dspy.LM("openai/gpt-4o", api_base=coder.base_url, api_key="k", cache=False)
+        with dspy.context(lm=lm):
+            assert program(question="2 and 3?").answer == "5"
+        recording.check_model_calls(coder.log)
+    recording.check_structure()
+    run = recording.check_tool("execute code", result="5")
+    assert "print(5)" in shown(run.input)
+
+
 def test_parallel_branches_keep_their_parent(
     server: ScriptedModelServer, recording: Recording
 ) -> None:
