@@ -57,8 +57,8 @@ def make_bodies(spans: int, batch: int, seed: int = 7) -> list[bytes]:
     for first in range(0, spans, batch):
         message = ExportTraceServiceRequest()
         outer = message.resource_spans.add()
-        outer.resource.attributes.append(_text("service.name", "bluray-agent"))
-        outer.resource.attributes.append(_text("host.name", "worker-17.cluster.local"))
+        outer.resource.attributes.append(text_of("service.name", "bluray-agent"))
+        outer.resource.attributes.append(text_of("host.name", "worker-17.cluster.local"))
         scope = outer.scope_spans.add()
         scope.scope.name, scope.scope.version = "opentelemetry.instrumentation.openai_v2", "2.1"
         for number in range(first, min(first + batch, spans)):
@@ -68,31 +68,33 @@ def make_bodies(spans: int, batch: int, seed: int = 7) -> list[bytes]:
             else:
                 span_id, parent_id = rnd.randbytes(8), root_id
             begin = start + number * 1_000_000
-            scope.spans.append(_span(rnd, trace_id, span_id, parent_id, begin))
+            scope.spans.append(make_span(rnd, trace_id, span_id, parent_id, begin))
         bodies.append(message.SerializeToString())
     return bodies
 
 
-def _span(rnd: random.Random, trace_id: bytes, span_id: bytes, parent_id: bytes, at: int) -> Span:
+def make_span(
+    rnd: random.Random, trace_id: bytes, span_id: bytes, parent_id: bytes, at: int
+) -> Span:
     def words(count: int) -> str:
         return " ".join(rnd.choices(WORDS, k=count))
 
     message = '[{{"role":"{}","parts":[{{"type":"text","content":"{}"}}]}}]'
     attributes = [
-        _text("gen_ai.operation.name", "chat"),
-        _text("gen_ai.provider.name", "openai"),
-        _text("gen_ai.request.model", "gpt-4o-mini"),
-        _text("gen_ai.response.model", "gpt-4o-mini-2024-07-18"),
-        _text("gen_ai.response.id", f"chatcmpl-{rnd.randrange(10**12)}"),
-        _text("gen_ai.input.messages", message.format("user", words(120))),
-        _text("gen_ai.output.messages", message.format("assistant", words(100))),
-        _text("gen_ai.conversation.id", f"session-{rnd.randrange(100)}"),
-        _text("gen_ai.output.type", "text"),
-        _text("server.address", "api.openai.com"),
-        _text("user.id", f"user-{rnd.randrange(50)}"),
-        _text("deployment.environment", "prod"),
-        _text("thread.name", "MainThread"),
-        _text("code.function", "answer"),
+        text_of("gen_ai.operation.name", "chat"),
+        text_of("gen_ai.provider.name", "openai"),
+        text_of("gen_ai.request.model", "gpt-4o-mini"),
+        text_of("gen_ai.response.model", "gpt-4o-mini-2024-07-18"),
+        text_of("gen_ai.response.id", f"chatcmpl-{rnd.randrange(10**12)}"),
+        text_of("gen_ai.input.messages", message.format("user", words(120))),
+        text_of("gen_ai.output.messages", message.format("assistant", words(100))),
+        text_of("gen_ai.conversation.id", f"session-{rnd.randrange(100)}"),
+        text_of("gen_ai.output.type", "text"),
+        text_of("server.address", "api.openai.com"),
+        text_of("user.id", f"user-{rnd.randrange(50)}"),
+        text_of("deployment.environment", "prod"),
+        text_of("thread.name", "MainThread"),
+        text_of("code.function", "answer"),
         _integer("gen_ai.usage.input_tokens", rnd.randrange(2000)),
         _integer("gen_ai.usage.output_tokens", rnd.randrange(500)),
         _integer("gen_ai.request.max_tokens", 512),
@@ -114,7 +116,7 @@ def _span(rnd: random.Random, trace_id: bytes, span_id: bytes, parent_id: bytes,
     )
 
 
-def _text(key: str, value: str) -> KeyValue:
+def text_of(key: str, value: str) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=value))
 
 
@@ -152,9 +154,9 @@ def measure_server(bodies: Sequence[bytes], spans: int, senders: int, packed: bo
             ]
             with multiprocessing.get_context("fork").Pool(senders) as pool:
                 pool.starmap(send, [(address, [], packed) for address, _, _ in shares])
-                cpu, began = _cpu_s(server.pid), time.perf_counter()
+                cpu, began = cpu_s(server.pid), time.perf_counter()
                 waits = [wait for share in pool.starmap(send, shares) for wait in share]
-                wall, cpu = time.perf_counter() - began, _cpu_s(server.pid) - cpu
+                wall, cpu = time.perf_counter() - began, cpu_s(server.pid) - cpu
             memory = sum(map(memory_mb, processes(server.pid)))
             server.stop()
             size = sum(file.stat().st_size for file in server.data_dir.glob("spans.db*"))
@@ -228,7 +230,7 @@ def processes(pid: int) -> list[int]:
     return found
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the CPU time of a server, its workers, and those of them that have ended."""
     ticks = 0
     for one in processes(pid):

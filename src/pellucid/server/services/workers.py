@@ -71,7 +71,8 @@ class Workers:
                         return prepared
         began = time.perf_counter()
         prepared = self._preparer(decode, seen_ns)
-        self._note(time.perf_counter() - began)
+        if size_bytes >= SMALL_BYTES:
+            self._note(time.perf_counter() - began)
         return prepared
 
     def close(self) -> None:
@@ -104,7 +105,7 @@ class Workers:
             self._changed.notify_all()
 
     def _note(self, seconds: float) -> None:
-        """Count time spent preparing here, and have workers started if it is much."""
+        """Count time spent here on what a worker could do, and have some started if it is much."""
         with self._changed:
             now = time.monotonic()
             self._busy_s = self._busy_s * math.exp(self._busy_at - now) + seconds

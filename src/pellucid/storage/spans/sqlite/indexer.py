@@ -25,6 +25,7 @@ ROUND: Final = 500
 LARGE_ROUND: Final = 2000
 """The same while much is waiting: more of what it adds then shares a page."""
 _STALE_TRACES: Final = 20
+_LINGER_S: Final = 0.1
 
 _SQL = statements("index")
 _log = logging.getLogger(__name__)
@@ -96,7 +97,9 @@ class Indexer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._news.wait(timeout=30.0)
+            if self._news.wait(timeout=30.0):
+                # What comes in a moment is indexed in the same round.
+                self._stopping.wait(_LINGER_S)
             self._news.clear()
             try:
                 while not self._stopping.is_set():
