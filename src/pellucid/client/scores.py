@@ -1,11 +1,10 @@
 """`pellucid.score`: what code, a judge or a person says about a trace, span, session or run."""
 
-import math
 from typing import Any
 
 from opentelemetry import trace as otel
 
-from pellucid.client.encoding import json_text
+from pellucid.client.encoding import json_text, name_of, simplify
 from pellucid.client.spool import Delivery
 from pellucid.client.tracing.setup import deliverer, is_switched_off
 from pellucid.client.tracing.state import state
@@ -44,9 +43,9 @@ def score(
         id=id or new_id(),
         name=_checked_name(name),
         value=_checked_value(value),
-        rationale=rationale,
+        rationale=None if rationale is None else name_of(rationale),
         source=_checked_source(source),
-        author=author,
+        author=None if author is None else name_of(author),
         time_ns=now_ns(),
         trace_id=trace_id or _current_trace(bool(session_id or run_id)),
         span_id=span_id,
@@ -104,22 +103,27 @@ def _check_target(made: Score) -> None:
 
 def _checked_name(name: Any) -> str:
     if type(name) is not str or not name.strip():
-        raise InvalidInput(f"A score's name is a text, not {name!r}.")
+        raise InvalidInput(f"A score's name is a text, not {_shown(name)}.")
     return name
 
 
 def _checked_value(value: Any) -> ScoreValue:
-    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    item = getattr(value, "item", None)
-    if type(value).__module__ == "numpy" and item is not None:
-        return _checked_value(item())
-    raise InvalidInput(f"A score is a number, a bool or a text, not {value!r}.")
+    plain: Any = simplify(value)  # numpy's numbers and other subclasses as what they hold
+    if type(plain) in (bool, int, float) or (type(plain) is str and isinstance(value, str)):
+        return plain  # type: ignore[no-any-return]
+    raise InvalidInput(f"A score is a number, a bool or a text, not {_shown(value)}.")
 
 
 def _checked_source(source: Any) -> ScoreSource:
     try:
-        return ScoreSource(str(source).upper())
+        return ScoreSource(name_of(source).upper())
     except ValueError:
         known = ", ".join(ScoreSource)
-        raise InvalidInput(f"{source!r} is no source of scores. Give one of {known}.") from None
+        raise InvalidInput(
+            f"{_shown(source)} is no source of scores. Give one of {known}."
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    text = name_of(value)[:80]
+    return repr(text) if type(value) is str else text

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ def test_scores_that_cannot_be(wrong: dict[str, object], collector: Collector) -
     pellucid.init(url=collector.url)
     with pytest.raises(InvalidInput):
         pellucid.score(**wrong)  # type: ignore[arg-type]
+
+
+def test_scores_of_subclasses_are_what_they_hold(collector: Collector) -> None:
+    class Grade(IntEnum):
+        GOOD = 3
+
+    numpy = pytest.importorskip("numpy")
+    pellucid.init(url=collector.url)
+    given = [numpy.float64(0.5), numpy.bool_(True), numpy.int64(2), Grade.GOOD, numpy.str_("ok")]
+    made = [pellucid.score("s", value, trace_id="1" * 32).value for value in given]
+    assert made == [0.5, True, 2, 3, "ok"]
+    assert [type(value) for value in made] == [float, bool, int, int, str]
+    assert pellucid.flush(5)
 
 
 @pytest.mark.slow
