@@ -18,7 +18,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.semconv.cost import PriceTable
 from pellucid.server.ingest.protobuf import decode_traces
 from pellucid.server.services import workers as module
-from pellucid.server.services.batch import Batch
+from pellucid.server.services.batch import Batch, Part
 from pellucid.server.services.normaliser import Normaliser
 from pellucid.server.services.preparing import Prepared, Preparer
 from pellucid.server.services.workers import Workers
@@ -26,6 +26,7 @@ from pellucid.storage.spans.sqlite.entries import decode_contents
 from pellucid.storage.spans.sqlite.parcels import Parcel, prepare
 
 LARGE = module.SMALL_BYTES
+DIVIDED = module.DIVIDED_BYTES
 PREPARER = Preparer(Normaliser(PriceTable.load()), 1, prepare)
 
 
@@ -46,14 +47,35 @@ def body(spans: int = 3) -> bytes:
     return data
 
 
+def mixed(spans: int) -> bytes:
+    """Return a request of many traces, a faulty span and a resource that cannot be read whole."""
+    message = ExportTraceServiceRequest()
+    outer = message.resource_spans.add()
+    outer.resource.attributes.add(key="bad").value.string_value = "@@@@"
+    scope = outer.scope_spans.add()
+    for number in range(spans):
+        trace_id = bytes([number % 30 + 1]) * 16
+        scope.spans.add(
+            trace_id=b"short" if number == 7 else trace_id,
+            span_id=(number + 1).to_bytes(8),
+            name=f"span {number}",
+        )
+    data: bytes = message.SerializeToString()
+    return data.replace(b"@@@@", b"@\xff@@")
+
+
 def decoding(data: bytes) -> Callable[[], Batch]:
     return partial(decode_traces, data, None)
+
+
+def plain(prepared: Prepared) -> list[Parcel]:
+    return [replace(cast(Parcel, parcel), contents=b"") for parcel in prepared.parcels]
 
 
 def content(prepared: Prepared) -> object:
     parcels = [cast(Parcel, parcel) for parcel in prepared.parcels]
     return (
-        [pickle.dumps(replace(parcel, contents=b"")) for parcel in parcels],
+        [pickle.dumps(parcel) for parcel in plain(prepared)],
         [sorted(map(str, decode_contents(parcel.contents).facts)) for parcel in parcels],
         [decode_contents(parcel.contents).pieces for parcel in parcels],
         prepared.attachments,
@@ -96,6 +118,43 @@ def test_a_worker_gives_what_this_process_gives(workers: Workers) -> None:
     assert len(here.parcels[0]) == 3
     assert len(here.attachments) == 3
     assert len(here.batch.faults) == 1
+
+
+def test_two_workers_share_a_large_request() -> None:
+    data = mixed(300)
+    workers = Workers(PREPARER, most=2)
+    try:
+        here = workers.prepare(decoding(data), 5, DIVIDED)
+        busy(workers, 2)
+        there = workers.prepare(decoding(data), 5, DIVIDED)
+        assert sorted(map(pickle.dumps, plain(there))) == sorted(map(pickle.dumps, plain(here)))
+        assert len(there.parcels) == 30
+        assert sorted(map(str, there.batch.faults)) == sorted(map(str, here.batch.faults))
+        assert there.batch.warnings == here.batch.warnings != []
+        with pytest.raises(InvalidInput, match="cut short"):
+            workers.prepare(decoding(data[:-3]), 5, DIVIDED)
+        os.kill(workers._idle[1]._process.pid, signal.SIGKILL)
+        again = workers.prepare(decoding(data), 5, DIVIDED)
+        assert sorted(map(pickle.dumps, plain(again))) == sorted(map(pickle.dumps, plain(here)))
+        assert workers.count == 1
+    finally:
+        workers.close()
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+def test_the_parts_of_a_request_are_the_request(cut: int) -> None:
+    data = mixed(50)
+    if cut:  # one span's bytes are malformed
+        at = data.index(b"span 20")
+        data = data[: at - 1] + b"\xff" + data[at:]
+    whole = decode_traces(data, None)
+    parts = [decode_traces(data, None, Part(number, 3)) for number in range(3)]
+    assert sum(len(part.spans) for part in parts) == len(whole.spans) > 0
+    ids = [span.span_id for part in parts for span in part.spans]
+    assert sorted(ids) == sorted(span.span_id for span in whole.spans)
+    faults = [str(fault) for part in parts for fault in part.faults]
+    assert sorted(faults) == sorted(map(str, whole.faults))
+    assert [one for part in parts for one in part.warnings] == whole.warnings
 
 
 def test_what_cannot_be_decoded_raises_as_here(workers: Workers) -> None:

@@ -26,7 +26,7 @@ from pellucid.core.ids import new_id
 from pellucid.server.auth.answers import JSON, PROTOBUF, Answer, rpc_status, send_answer
 from pellucid.server.ingest import logs, otlp_json, protobuf
 from pellucid.server.ingest.body import Disconnected, check_encoding, read_body, unpack
-from pellucid.server.services.batch import Batch, describe
+from pellucid.server.services.batch import WHOLE, Batch, Part, describe
 from pellucid.server.services.ingest import IngestService
 
 EXPERIMENT_HEADER = b"x-pellucid-experiment"
@@ -139,8 +139,14 @@ class OtlpHttp:
             self._ingest.release(reserved)
 
 
-def _decode(decode: Callable[[bytes, str | None], Batch], body: bytes, request: _Request) -> Batch:
-    return decode(unpack(body, request.encoding), request.experiment)
+def _decode(
+    decode: Callable[..., Batch], body: bytes, request: _Request, part: Part = WHOLE
+) -> Batch:
+    body = unpack(body, request.encoding)
+    if decode is protobuf.decode_traces:
+        return protobuf.decode_traces(body, request.experiment, part)
+    # The others do not come in such numbers that it would be worth while to divide them.
+    return decode(body, request.experiment) if part.number == 0 else Batch()
 
 
 def _ignore(size_bytes: int) -> None:

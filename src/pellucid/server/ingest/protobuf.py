@@ -23,7 +23,7 @@ from pellucid.server.ingest.spans import (
     choose_experiment,
     name_span,
 )
-from pellucid.server.services.batch import Batch, Fault
+from pellucid.server.services.batch import WHOLE, Batch, Fault, Part
 
 _NOT_DROPPED = Dropped()
 _UNSET = Status()
@@ -31,9 +31,10 @@ Place = tuple[int, int, int]
 """Where an item stands: the number of its resource, of its scope in it, and its own in that."""
 
 
-def decode_traces(body: bytes, header: str | None) -> Batch:
+def decode_traces(body: bytes, header: str | None, part: Part = WHOLE) -> Batch:
     """Decode an ExportTraceServiceRequest; `header` is the experiment that a header named.
 
+    Of several parts the first has what is no trace's: warnings, and all of a damaged request.
     Raises InvalidInput if the bytes are no such message. A span that cannot be decoded or breaks
     a rule becomes a fault and leaves its neighbours alone.
     """
@@ -44,19 +45,24 @@ def decode_traces(body: bytes, header: str | None) -> Batch:
     except DecodeError:
         # Some span's frames do not fit: split at the spans, and look into each.
         request, is_damaged = parse_damaged(body, "ExportTraceServiceRequest"), True
+        if part.number:
+            return batch
+        part = WHOLE
     for r, outer in enumerate(request.resources):
         resource = read_resource(outer.resource, batch)
         for s, middle in enumerate(outer.scopes):
             scope = read_scope(middle.scope, batch)
             for i, item in enumerate(middle.items):
                 span = _open(item, (r, s, i), batch) if is_damaged else item
-                if span is None:
+                if span is None or not part.has(span.trace_id):
                     continue
                 try:
                     batch.spans.append(_span(span, resource, scope, header))
                 except (Refused, Damaged) as error:
                     subject = name_span(span.span_id.hex(), frames.show(span.name), (r, s, i))
                     batch.faults.append(Fault(subject, str(error)))
+    if part.number:
+        batch.warnings.clear()
     return batch
 
 

@@ -1,5 +1,7 @@
 """What a door hands to the ingest service after decoding one request."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from pellucid.core.span import DecodedSpan, LogRecord
@@ -15,6 +17,20 @@ class Fault(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}"
+
+
+class Part(NamedTuple):
+    """A share of a request's traces; the shares of one number of them are the whole request."""
+
+    number: int = 0
+    of: int = 1
+
+    def has(self, trace_id: bytes) -> bool:
+        """Tell whether a trace is in this share."""
+        return self.of == 1 or (trace_id[-1] if trace_id else 0) % self.of == self.number
+
+
+WHOLE = Part()
 
 
 class Batch(msgspec.Struct, kw_only=True):

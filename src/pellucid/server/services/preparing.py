@@ -7,10 +7,13 @@ from pellucid.core.ports import Parcel
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.semconv.attachments import CutAttachment, cut, cut_log
 from pellucid.semconv.digest import attribute_count, digest_of
-from pellucid.server.services.batch import Batch
+from pellucid.server.services.batch import WHOLE, Batch, Part
 
-Decode = Callable[[], Batch]
-"""Decodes a request that it holds; one that pickles may run in another process."""
+Decode = Callable[..., Batch]
+"""Decodes a request that it holds, or the `Part` of it that is given.
+
+One that pickles may run in another process.
+"""
 
 Normalise = Callable[[DecodedSpan, Sequence[LogRecord]], Span]
 
@@ -23,6 +26,20 @@ class Prepared(NamedTuple):
     parcels: Sequence[Parcel]
     logs: list[LogRecord]
     attachments: list[CutAttachment]
+
+    def join(self, other: "Prepared") -> "Prepared":
+        """Return what two parts of one request are together."""
+        batch = Batch(
+            faults=self.batch.faults + other.batch.faults,
+            warnings=self.batch.warnings + other.batch.warnings,
+            left_out=self.batch.left_out + other.batch.left_out,
+        )
+        return Prepared(
+            batch,
+            [*self.parcels, *other.parcels],
+            self.logs + other.logs,
+            self.attachments + other.attachments,
+        )
 
 
 class Preparer:
@@ -38,9 +55,9 @@ class Preparer:
         self._version = version
         self._pack = pack
 
-    def __call__(self, decode: Decode, seen_ns: int) -> Prepared:
+    def __call__(self, decode: Decode, seen_ns: int, part: Part = WHOLE) -> Prepared:
         """Return the request, all of it in memory. Raises what `decode` raises."""
-        batch = decode()
+        batch = decode() if part == WHOLE else decode(part)
         attachments: list[CutAttachment] = []
         arrivals = [self._arrival(span, seen_ns, attachments) for span in batch.spans]
         logs: list[LogRecord] = []

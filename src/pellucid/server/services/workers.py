@@ -15,8 +15,10 @@ import subprocess
 import sys
 import threading
 import time
+from functools import reduce
 from typing import IO, Any, Final
 
+from pellucid.server.services.batch import Part
 from pellucid.server.services.collector import spare_the_collector
 from pellucid.server.services.preparing import Decode, Prepared, Preparer
 
@@ -25,6 +27,8 @@ BUSY_S: Final = 0.25
 IDLE_S: Final = 20.0
 SMALL_BYTES: Final = 16 * 1024
 """A smaller request costs more to hand over than to prepare."""
+DIVIDED_BYTES: Final = 128 * 1024
+"""A larger request is divided between two workers, if two are idle."""
 
 _MAX_WORKERS = 4
 _MAX_FAILURES = 3
@@ -59,16 +63,10 @@ class Workers:
     def prepare(self, decode: Decode, seen_ns: int, size_bytes: int) -> Prepared:
         """Return a request prepared; blocks. Raises what `decode` raises."""
         if size_bytes >= SMALL_BYTES:
-            worker = self._borrow()
-            if worker is not None:
-                try:
-                    prepared = worker.prepare(decode, seen_ns)
-                except Exception as error:
-                    self._lost(worker, error)
-                else:
-                    self._give_back(worker)
-                    if prepared is not None:
-                        return prepared
+            workers = self._borrow(2 if size_bytes >= DIVIDED_BYTES else 1)
+            prepared = self._divide(workers, decode, seen_ns)
+            if prepared is not None:
+                return prepared
         began = time.perf_counter()
         prepared = self._preparer(decode, seen_ns)
         if size_bytes >= SMALL_BYTES:
@@ -84,11 +82,36 @@ class Workers:
         if keeper is not None:
             keeper.join()
 
-    def _borrow(self) -> "_Worker | None":
+    def _divide(self, workers: list["_Worker"], decode: Decode, seen_ns: int) -> Prepared | None:
+        """Let workers prepare a request together; None if that did not work."""
+        request = pickle.dumps((decode, seen_ns), pickle.HIGHEST_PROTOCOL) if workers else b""
+        asked: list[_Worker] = []
+        for number, worker in enumerate(workers):
+            try:
+                worker.ask(request, Part(number, len(workers)))
+                asked.append(worker)
+            except Exception as error:
+                self._lost(worker, error)
+        answers: list[Prepared | None] = []
+        for worker in asked:
+            try:
+                answers.append(worker.answer())
+            except Exception as error:
+                self._lost(worker, error)
+            else:
+                self._give_back(worker)
+        parts = [answer for answer in answers if answer is not None]
+        return reduce(Prepared.join, parts) if parts and len(parts) == len(workers) else None
+
+    def _borrow(self, most: int) -> "list[_Worker]":
+        """Wait for a worker, and take another one if it is idle; none if there are none."""
         with self._changed:
             while self._count and not self._idle and not self._closing.is_set():
                 self._changed.wait()
-            return self._idle.pop() if self._idle and not self._closing.is_set() else None
+            if self._closing.is_set():
+                return []
+            borrowed, self._idle = self._idle[:most], self._idle[most:]
+            return borrowed
 
     def _give_back(self, worker: "_Worker") -> None:
         with self._changed:
@@ -187,9 +210,13 @@ class _Worker:
             self.end()
             raise
 
-    def prepare(self, decode: Decode, seen_ns: int) -> Prepared | None:
-        """Return a request prepared; None if that raises."""
-        send(self._in, (decode, seen_ns))
+    def ask(self, request: bytes, part: Part) -> None:
+        """Have it prepare a part of a request, which is pickled."""
+        send(self._in, part)
+        _write(self._in, request)
+
+    def answer(self) -> Prepared | None:
+        """Return what it was asked for; None if preparing raised."""
         prepared: Prepared | None = receive(self._out)
         return prepared
 
@@ -206,7 +233,10 @@ class _Worker:
 
 def send(pipe: IO[bytes], message: object) -> None:
     """Write one message. Raises OSError when nobody reads any more."""
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    _write(pipe, pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+
+
+def _write(pipe: IO[bytes], data: bytes) -> None:
     pipe.write(_LENGTH.pack(len(data)))
     pipe.write(data)
     pipe.flush()
@@ -246,9 +276,10 @@ def main() -> None:
         spare_the_collector()
         send(answers, "ready")
         while True:
+            part = receive(requests)
             decode, seen_ns = receive(requests)
             try:
-                prepared = prepare(decode, seen_ns)
+                prepared = prepare(decode, seen_ns, part)
             except Exception:
                 prepared = None  # the server finds out why, and says so
             send(answers, prepared)
