@@ -6,6 +6,7 @@ opened where a turn is driven, outside all middleware.
 
 import functools
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,23 +16,57 @@ from opentelemetry.context import Context
 
 from pellucid.client.encoding import simplify
 from pellucid.client.instrument import Integration, current, drop_frame, model_call, open_span
-from pellucid.client.patching import Patch, Undo, patch_all
+from pellucid.client.patching import Patch, Undo, patch_all, when_imported
 from pellucid.client.stages import Stage, captures
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import Message, Part, SpanKind
+from pellucid.integrations.autogen.ag2_network import Channels
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages
 
 SUPPORTED = "ag2>=1,<2"
 
 
+_MODEL_CONFIG = "__ag2_model_config__"
+_SUBTASK = re.compile(r"subtask-[0-9a-f]{8}")
+"""What ag2 calls the agents that it makes for subtasks, each by another name."""
+
+
 def install() -> Undo:
     """Patch ag2 until the returned undo runs."""
-    return patch_all(Patch("ag2.agent:Agent._drive_scope", _traced_scope))
+    undo = patch_all(
+        Patch("ag2.agent:Agent._drive_scope", _traced_scope),
+        Patch("ag2.tools.executor:_tool_not_found", _seen_missing, required=False),
+    )
+    network = "ag2.network.hub.core"
+    undo.add(when_imported(network, lambda: undo.add(Channels(INTEGRATION).install())))
+    return undo
 
 
 INTEGRATION = Integration("ag2 1.x", supported=SUPPORTED, module="ag2.agent", install=install)
+
+
+def _seen_missing(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a call of a tool that is not there; no middleware sees it."""
+
+    @functools.wraps(original)
+    def _tool_not_found(known_tools: Any) -> Callable[..., Any]:
+        found = original(known_tools)
+
+        @functools.wraps(found)
+        async def answer(event: Any, context: Any) -> None:
+            if INTEGRATION.active and event.name not in known_tools:
+                with _tool_span(event) as span:
+                    fault = f"Tool {event.name!r} not found"
+                    told = {"exception.type": "ToolNotFoundError", "exception.message": fault}
+                    span.add_event("exception", told)
+                    span.set_error(fault)
+            await found(event, context)
+
+        return answer
+
+    return _tool_not_found
 
 
 def _traced_scope(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +85,7 @@ def _traced_scope(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _turn(agent: Any, event: Any, context: Any, drive: Callable[[], Awaitable[Any]]) -> Any:
-    name = str(agent.name)
+    name = _SUBTASK.sub("subtask", str(agent.name))
     held = {names.AGENT_NAME: name}
     stream = getattr(context, "stream", None)
     if stream is not None and ambient.current().session_id is None:
@@ -94,13 +129,14 @@ class _Middleware:
     async def on_llm_call(self, call_next: Any, events: Any, context: Any) -> Any:
         if not INTEGRATION.active:
             return await call_next(events, context)
-        span = open_span("chat", SpanKind.LLM)
+        asked = str(getattr(_config_of(context), "model", None) or "")
+        span = open_span(f"chat {asked}".strip(), SpanKind.LLM)
         with Stage(span).running(), model_call(span) as call:
             if captures(INTEGRATION):
                 _show_history(span, context, events)
             response = await call_next(events, context)
-            model = str(response.model or "")
-            span.otel_span.update_name(f"chat {model}".strip())
+            if not asked:
+                span.otel_span.update_name(f"chat {response.model or ''}".strip())
             if not call.seen:  # no SDK that is traced itself
                 _show_response(span, response)
         return response
@@ -108,11 +144,7 @@ class _Middleware:
     async def on_tool_execution(self, call_next: Any, event: Any, context: Any) -> Any:
         if not INTEGRATION.active:
             return await call_next(event, context)
-        span = open_span(str(event.name), SpanKind.TOOL)
-        arguments = _arguments(event.arguments) if captures(INTEGRATION) else None
-        span.set_tool_call(str(event.name), arguments, id=event.id)
-        if arguments is not None:
-            span.set_input(arguments)
+        span = _tool_span(event)
         with Stage(span).running():
             result = await call_next(event, context)
             error = getattr(result, "error", None)
@@ -137,6 +169,20 @@ class _Middleware:
             if captures(INTEGRATION):
                 span.set_output(getattr(answer, "content", None))
         return answer
+
+
+def _config_of(context: Any) -> Any:
+    """Return the model's configuration, which ag2 keeps among a turn's dependencies."""
+    return (getattr(context, "dependencies", None) or {}).get(_MODEL_CONFIG)
+
+
+def _tool_span(event: Any) -> Span:
+    span = open_span(str(event.name), SpanKind.TOOL)
+    arguments = _arguments(event.arguments) if captures(INTEGRATION) else None
+    span.set_tool_call(str(event.name), arguments, id=event.id)
+    if arguments is not None:
+        span.set_input(arguments)
+    return span
 
 
 def _show_history(span: Span, context: Any, events: Any) -> None:
