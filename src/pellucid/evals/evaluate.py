@@ -1,31 +1,22 @@
 """`pellucid.evaluate`: run a task over examples and score what it gives."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from pellucid.core.clock import now_ns
-from pellucid.core.dataset import digest
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import Prepared, prepare
 from pellucid.evals.fingerprint import describe, fingerprint
-from pellucid.evals.journal import DiskCache, Journal, default_folder
-from pellucid.evals.judges.definition import describe_scorer
 from pellucid.evals.limits import Budget, Limits, read_budget, read_rate
 from pellucid.evals.plan import Plan
-from pellucid.evals.progress import Progress
 from pellucid.evals.report import Report
-from pellucid.evals.run import EvaluationRun, open_run
-from pellucid.evals.runner import Runner
+from pellucid.evals.run import EvaluationRun
 from pellucid.evals.scorer import as_scorers
 from pellucid.evals.served import ServedAgent
-
-DELIVERY_S = 5.0
-"""How long a finished evaluation waits for the server to have its run."""
+from pellucid.evals.session import Session
 
 Task = Callable[..., Any] | str | None
 
@@ -98,45 +89,11 @@ async def aevaluate(
         raise InvalidInput("concurrency and repeats must be at least 1, retries at least 0.")
     prepared = await _prepared(data)
     plan = _plan(task, prepared, scorers, repeats, concurrency, timeout, retries, executor)
-    limits = Limits(
-        concurrency=concurrency,
-        rate_per_s=read_rate(rate_limit),
-        budget=read_budget(budget),
-        timeout_s=timeout,
-    )
-    folder = Path(cache) if isinstance(cache, str | Path) else default_folder()
-    journal = Journal(
-        folder / "journal" / f"{_identity(plan, prepared, name)}.jsonl", resume=resume
-    )
-    run = open_run(name, _params(plan, prepared, params), experiment=experiment, parent=parent)
-    run.note_dataset(prepared.dataset.name, prepared.stated_version)
-    bar = Progress(len(plan.examples) * repeats, show=progress, title=name or "evaluate")
-    runner = Runner(
-        plan,
-        run=run,
-        limits=limits,
-        journal=journal,
-        cache=DiskCache(folder / "cache") if cache else None,
-        progress=bar,
-    )
-    report = _report(plan, prepared, run)
-    began = time.perf_counter()
-    try:
-        report.examples = await runner.results()
-    except BaseException as error:  # the run must not stay open; the journal stays for the next
-        run.fail(error)
-        journal.close()
-        raise
-    finally:
-        bar.close(limits.cost_usd)
-    report.wall_s = time.perf_counter() - began
-    report.calls, report.cost_usd = limits.calls, limits.cost_usd
-    report.notes = _notes(report, journal.resumed)
-    journal.finish()
-    run.finish(report)
-    await asyncio.to_thread(run.delivered, DELIVERY_S)
-    report.run = run.info
-    return report
+    rate, most = read_rate(rate_limit), read_budget(budget)
+    limits = Limits(concurrency=concurrency, rate_per_s=rate, budget=most, timeout_s=timeout)
+    session = Session(plan, prepared, limits, name=name, cache=cache, resume=resume)
+    session.open(experiment=experiment, params=params, parent=parent, progress=progress)
+    return await session.report()
 
 
 async def _prepared(data: Any) -> Prepared:
@@ -176,53 +133,3 @@ def _plan(
         retries=retries,
         executor=executor,
     )
-
-
-def _identity(plan: Plan, prepared: Prepared, name: str | None) -> str:
-    """Say which evaluation this is: what is computed, not how fast or how often it is tried."""
-    scorers = [[scorer.name, fingerprint(scorer.config)] for scorer in plan.scorers]
-    given = [fingerprint(one.output) for one in prepared.given.values()]
-    return digest([name, plan.task_key, prepared.version, scorers, plan.repeats, given])
-
-
-def _params(plan: Plan, prepared: Prepared, params: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {
-        "task": plan.task_name,
-        "dataset": prepared.dataset.name,
-        "dataset_version": prepared.version,
-        **prepared.place,
-        "examples": len(plan.examples),
-        "repeats": plan.repeats,
-        **(params or {}),
-    }
-
-
-def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
-    return Report(
-        run=run.info,
-        dataset=prepared.dataset.name,
-        dataset_version=prepared.version,
-        dataset_number=prepared.dataset.number,
-        dataset_split=prepared.dataset.part,
-        task=plan.task_name,
-        scorers=[describe_scorer(scorer) for scorer in plan.scorers],
-        examples=[],
-        started_ns=now_ns(),
-    )
-
-
-def _notes(report: Report, resumed: int) -> list[str]:
-    notes = []
-    reused = sum(repeat.reused for example in report.examples for repeat in example.repeats)
-    if reused:
-        why = "an earlier run that was cut short" if resumed else "the cache"
-        notes.append(f"{reused} outputs were taken from {why}; resume=False or cache=False reruns.")
-    notes += [
-        f"{name}: no example has what this scorer needs."
-        for name, summary in report.scores.items()
-        if not summary.n and not summary.failures
-    ]
-    unspent = sum("budget" in (example.error or "") for example in report.errors)
-    if unspent:
-        notes.append(f"{unspent} examples were not run: the budget is spent.")
-    return notes

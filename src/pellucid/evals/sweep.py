@@ -12,12 +12,13 @@ import msgspec
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import prepare
-from pellucid.evals.evaluate import DELIVERY_S, aevaluate
+from pellucid.evals.evaluate import aevaluate
 from pellucid.evals.gate import holds
 from pellucid.evals.report import Report, RunInfo, data_frame
 from pellucid.evals.run import open_run
 from pellucid.evals.run_files import SWEEP, SWEEP_FILE
 from pellucid.evals.scorer import as_scorers
+from pellucid.evals.session import DELIVERY_S
 from pellucid.evals.space import Config, make_sampler
 from pellucid.evals.stage import StageFigures, figures
 
