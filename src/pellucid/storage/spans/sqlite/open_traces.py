@@ -13,7 +13,7 @@ from pellucid.storage.spans.sqlite.state import TraceState
 from pellucid.storage.spans.sqlite.statements import statements
 
 CACHED_SPANS: Final = 40_000
-"""Spans of all traces in memory, about 30 MB; one trace may be larger."""
+"""Spans of all traces in memory, about 35 MB; one trace may be larger."""
 
 _SQL = statements("write")
 _decode_labels = msgspec.msgpack.Decoder(Labels).decode

@@ -99,6 +99,8 @@ class TraceState:
             if least is None or key <= least.key or least.key[1] == key[1]:
                 self.least_root = node
         least = self.least_by_labels.get(node.labels)
+        if least is not None:
+            node.labels = least.labels  # one object for all that are equal
         if least is None or key <= least.key or least.key[1] == key[1]:
             self.least_by_labels[node.labels] = node
         self.end_ns = max(self.end_ns, node.end_ns)

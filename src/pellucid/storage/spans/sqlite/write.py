@@ -1,6 +1,7 @@
 """The write path: merge a batch into the traces it touches, in one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 import apsw
@@ -247,6 +248,9 @@ class SpanWriter:
         node = item.node
         # A transaction that failed may have had it before.
         node.counted, node.usage_below, node.cost_below = 0, False, False
+        # Kept for long, in thousands, and few of them differ.
+        node.name = intern(node.name)
+        node.model = intern(node.model) if node.model is not None else None
         if old is None:
             trace.state.add(node)
         else:
