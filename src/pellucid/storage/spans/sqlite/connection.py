@@ -19,7 +19,7 @@ _BUSY_MS = 10_000
 # Blocks of 4 to 8 kB, which most are, had a page of 8192 bytes each, a third of it empty.
 _PAGE_SIZE = 4096
 _CHECKPOINT_PAGES = 2000
-_ROWS_A_STEP = 32
+_ROWS_A_STEP = (32, 4)
 
 
 def open_writer(path: Path) -> apsw.Connection:
@@ -102,19 +102,19 @@ def insert_many(connection: apsw.Connection, sql: str, values: Sequence[tuple[An
 
     Each step lets go of the interpreter and waits for it again, which costs more than a row.
     """
-    whole = len(values) - len(values) % _ROWS_A_STEP
-    several = _several(sql) if whole else ""
-    for start in range(0, whole, _ROWS_A_STEP):
-        step = values[start : start + _ROWS_A_STEP]
-        connection.execute(several, list(chain.from_iterable(step)))
-    if whole < len(values):
-        connection.executemany(sql, values[whole:])
+    start = 0
+    for size in _ROWS_A_STEP:
+        while len(values) - start >= size:
+            step = values[start : start + size]
+            connection.execute(_several(sql, size), list(chain.from_iterable(step)))
+            start += size
+    connection.executemany(sql, values[start:])
 
 
 @cache
-def _several(sql: str) -> str:
+def _several(sql: str, rows_a_step: int) -> str:
     head, _, row = sql.rpartition("VALUES")
-    return f"{head}VALUES {', '.join([row.strip()] * _ROWS_A_STEP)}"
+    return f"{head}VALUES {', '.join([row.strip()] * rows_a_step)}"
 
 
 @contextmanager

@@ -58,15 +58,20 @@ class SearchIndex:
         by_trace: dict[int, list[Contents]] = {}
         for entry in entries:
             by_trace.setdefault(entry.trace, []).append(entry.contents)
+        number: int = self._db.execute(_SQL["last_document"]).get
+        documents: list[Row] = []
+        texts: list[Row] = []
         facts: list[Row] = []
         for trace, several in by_trace.items():
             pieces: dict[str, None] = {}
             for contents in several:
                 pieces.update(dict.fromkeys(contents.pieces))
-            self._db.execute(_SQL["add_document"], (trace,))
-            text = BOUNDARY.join(pieces)
-            self._db.execute(_SQL["add_text"], (self._db.last_insert_rowid(), text))
+            number += 1
+            documents.append((number, trace))
+            texts.append((number, BOUNDARY.join(pieces)))
             facts += self._rows_of(trace, several)
+        insert_many(self._db, _SQL["add_document"], documents)
+        insert_many(self._db, _SQL["add_text"], texts)
         insert_many(self._db, _SQL["add_fact"], facts)
 
     def _rows_of(self, trace: int, several: list[Contents]) -> set[Row]:

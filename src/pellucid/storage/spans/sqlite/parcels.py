@@ -175,6 +175,41 @@ def previews_of(span: Span) -> Previews:
     return input_preview(span), output_preview(span)
 
 
+def row_of(item: Item, trace: int, labels: int) -> tuple[Any, ...]:
+    """Return the values of the statement `insert_span`."""
+    node = item.node
+    start, span_id = node.key
+    _, end, attribute_count, digest = node.rank
+    return (
+        node.id,
+        trace,
+        span_id,
+        node.parent_id,
+        start,
+        node.duration_ns,
+        node.kind,
+        node.status,
+        node.counted,
+        node.name,
+        item.detail,
+        node.model,
+        item.provider,
+        item.agent,
+        *node.tokens,
+        node.cost,
+        node.estimate,
+        item.ttft_ns,
+        node.seen_ns,
+        labels,
+        node.block,
+        node.slot,
+        end,
+        attribute_count,
+        digest,
+        item.normaliser,
+    )
+
+
 _local = threading.local()  # a packer serves one thread at a time
 
 

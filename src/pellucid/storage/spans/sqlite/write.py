@@ -16,7 +16,7 @@ from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
 from pellucid.storage.spans.sqlite.nodes import Labels, Node
 from pellucid.storage.spans.sqlite.open_traces import OpenTrace, OpenTraces
-from pellucid.storage.spans.sqlite.parcels import Item, Parcel, prepare, previews_of
+from pellucid.storage.spans.sqlite.parcels import Item, Parcel, prepare, previews_of, row_of
 from pellucid.storage.spans.sqlite.recent import Kept, RecentContents
 from pellucid.storage.spans.sqlite.rollups import RollupWriter
 from pellucid.storage.spans.sqlite.state import Flip
@@ -29,6 +29,8 @@ Row = tuple[Any, ...]
 """The values of a statement, such as `insert_span`."""
 
 _SQL = statements("write")
+_GATHERED = ("insert_block", "insert_span", "insert_labels", "put_trace", "insert_attachment")
+"""Statements whose rows are gathered over a transaction, and inserted at its end."""
 _json = msgspec.json.Encoder()
 
 
@@ -52,7 +54,7 @@ class SpanWriter:
         self._normalise = normalise
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
-        self._fresh_labels: list[Row] = []
+        self._rows: dict[str, list[Row]] = {name: [] for name in _GATHERED}
         self._moves: dict[int, list[int]] = {}
         """Traces and failed ones to be added to experiments."""
         self.rollups = RollupWriter(connection)
@@ -74,7 +76,8 @@ class SpanWriter:
         """Drop everything in memory, as after a transaction that was rolled back."""
         self._traces.forget()
         self._experiments.clear()
-        self._fresh_labels.clear()
+        for gathered in self._rows.values():
+            gathered.clear()
         self._moves.clear()
         self.rollups.forget()
         self.index.forget()
@@ -86,12 +89,11 @@ class SpanWriter:
         by_trace: dict[bytes, list[Parcel]] = {}
         for parcel in parcels:
             by_trace.setdefault(parcel.trace_id, []).append(parcel)
-        insert: list[Row] = []
         for trace_id, group in by_trace.items():
             trace = self._traces.get(trace_id)
             if trace is not None:
-                self._write_trace(trace, group, insert)
-        self._finish(insert)
+                self._write_trace(trace, group)
+        self._finish()
 
     def write_logs(self, records: Sequence[LogRecord]) -> None:
         """Store log records, and read their spans again where these are here already."""
@@ -105,14 +107,13 @@ class SpanWriter:
             self._db.execute(_SQL["insert_log"], row)
             if self._db.changes():
                 fresh.setdefault(trace_id, set()).add(span_id)
-        insert: list[Row] = []
         for trace_id, span_ids in fresh.items():
             trace = self._traces.find(trace_id)
             if trace is not None:
                 trace.logged |= span_ids
                 nodes = [n for one in span_ids if (n := trace.state.nodes.get(one)) is not None]
-                self._read_again(trace, nodes, insert)
-        self._finish(insert)
+                self._read_again(trace, nodes)
+        self._finish()
 
     def renormalise(self, version: int, limit: int, after: int, prices: bool) -> int:
         """Read up to `limit` spans again that an older normaliser read; with `prices`, any spans.
@@ -126,23 +127,25 @@ class SpanWriter:
         by_trace: dict[bytes, list[bytes]] = {}
         for _, trace_id, span_id in found:
             by_trace.setdefault(trace_id, []).append(span_id)
-        insert: list[Row] = []
         for trace_id, span_ids in by_trace.items():
             trace = self._traces.find(trace_id)
             assert trace is not None, "its span was just found"
             nodes = [trace.state.nodes[span_id] for span_id in span_ids]
-            self._read_again(trace, nodes, insert, version)
-        self._finish(insert)
+            self._read_again(trace, nodes, version)
+        self._finish()
         return int(found[-1][0]) if found else 0
+
+    def _insert(self, name: str) -> None:
+        insert_many(self._db, _SQL[name], self._rows[name])
+        self._rows[name].clear()
 
     def _run(self, name: str, values: Sequence[Row]) -> None:
         if values:
             self._db.executemany(_SQL[name], values)
 
-    def _finish(self, insert: list[Row]) -> None:
-        insert_many(self._db, _SQL["insert_span"], insert)
-        self._run("insert_labels", self._fresh_labels)
-        self._fresh_labels.clear()
+    def _finish(self) -> None:
+        for name in _GATHERED:
+            self._insert(name)
         moves = [(*sums, number) for number, sums in self._moves.items() if any(sums)]
         self._run("add_to_experiment", moves)
         self._moves.clear()
@@ -156,7 +159,7 @@ class SpanWriter:
 
     # -- one trace ---------------------------------------------------------------------------
 
-    def _write_trace(self, trace: OpenTrace, parcels: list[Parcel], insert: list[Row]) -> None:
+    def _write_trace(self, trace: OpenTrace, parcels: list[Parcel]) -> None:
         if trace.logged:
             parcels = self._with_logs(trace, parcels)
         changes: dict[bytes, _Change] = {}
@@ -171,7 +174,7 @@ class SpanWriter:
             [(node.seen_ns, node.id) for span_id, node in seen.items() if span_id not in changes],
         )
         if changes or seen:
-            self._apply(trace, changes, insert)
+            self._apply(trace, changes)
 
     def _with_logs(self, trace: OpenTrace, parcels: list[Parcel]) -> list[Parcel]:
         """Normalise those spans again that log records are waiting for."""
@@ -213,7 +216,6 @@ class SpanWriter:
         self,
         trace: OpenTrace,
         nodes: list[Node],
-        insert: list[Row],
         version: int | None = None,
     ) -> None:
         """Normalise stored spans anew, by a new normaliser or with new log records."""
@@ -234,7 +236,7 @@ class SpanWriter:
                 item.node.rank = old.rank
                 self._take(trace, item, parcel, old, changes)
         if changes:
-            self._apply(trace, changes, insert)
+            self._apply(trace, changes)
 
     def _take(
         self,
@@ -259,10 +261,10 @@ class SpanWriter:
         earlier = changes.get(node.key[1])
         changes[node.key[1]] = _Change(item, parcel, old if earlier is None else earlier.replaced)
 
-    def _apply(self, trace: OpenTrace, changes: dict[bytes, _Change], insert: list[Row]) -> None:
+    def _apply(self, trace: OpenTrace, changes: dict[bytes, _Change]) -> None:
         """Bring the file to the trace's new state."""
         flips = [flip for flip in trace.state.settle() if flip.node.key[1] not in changes]
-        self._store(trace, list(changes.values()), insert)
+        self._store(trace, list(changes.values()))
         self._run("set_counted", [(flip.node.counted, flip.node.id) for flip in flips])
         experiment = self._experiment(trace.state.root.labels.experiment)
         self._roll_up(trace, experiment, changes, flips)
@@ -286,7 +288,7 @@ class SpanWriter:
                 rollups.add(before, node, old_bits.get(span_id, node.counted), -1)
                 rollups.add(experiment, node, node.counted, 1)
 
-    def _store(self, trace: OpenTrace, changes: list[_Change], insert: list[Row]) -> None:
+    def _store(self, trace: OpenTrace, changes: list[_Change]) -> None:
         self._drop_replaced(trace, [c.replaced for c in changes if c.replaced is not None])
         by_parcel: dict[int, tuple[Parcel, list[Item]]] = {}
         for item, parcel, _ in changes:
@@ -294,7 +296,7 @@ class SpanWriter:
         for parcel, items in by_parcel.values():
             # What lost against another version takes no room.
             whole = len(items) == len(parcel)
-            self._store_parcel(trace, parcel if whole else parcel.reduced_to(items), insert)
+            self._store_parcel(trace, parcel if whole else parcel.reduced_to(items))
 
     def _drop_replaced(self, trace: OpenTrace, replaced: list[Node]) -> None:
         self._run("delete_span", [(node.id,) for node in replaced])
@@ -306,19 +308,19 @@ class SpanWriter:
                 del trace.live[node.block]
                 self._db.execute(_SQL["delete_block"], (node.block,))
 
-    def _store_parcel(self, trace: OpenTrace, parcel: Parcel, insert: list[Row]) -> None:
+    def _store_parcel(self, trace: OpenTrace, parcel: Parcel) -> None:
         first, before = self._last_span + 1, self._last_block + 1
         for content in parcel.blocks:
             self._last_block += 1
-            self._db.execute(_SQL["insert_block"], (self._last_block, content))
+            self._rows["insert_block"].append((self._last_block, content))
         for item in parcel.items:
             node = item.node
             self._last_span += 1
             node.id, node.block, node.slot = self._last_span, before + item.block, item.slot
             trace.live[node.block] = trace.live.get(node.block, 0) + 1
-            insert.append(_row(trace.key, item, self._labels(trace, node.labels)))
-            for digest in item.attachments:
-                self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
+            row = row_of(item, trace.key, self._labels(trace, node.labels))
+            self._rows["insert_span"].append(row)
+            self._rows["insert_attachment"] += [(trace.key, one) for one in item.attachments]
         if parcel.contents:
             self.recent.keep(Kept(trace.key, first, self._last_span, parcel.contents))
 
@@ -327,7 +329,7 @@ class SpanWriter:
         if number is None:
             number = trace.labels[labels] = len(trace.labels)
             content = msgspec.msgpack.encode(labels)
-            self._fresh_labels.append((trace.key, number, content))
+            self._rows["insert_labels"].append((trace.key, number, content))
         return number
 
     def _put_trace(self, trace: OpenTrace, experiment: int, changes: dict[bytes, _Change]) -> None:
@@ -363,7 +365,7 @@ class SpanWriter:
             *trace.previews,
             state.kind_bits,
         )
-        self._db.execute(_SQL["put_trace"], row)
+        self._rows["put_trace"].append(row)
 
     def _move(self, trace: OpenTrace, experiment: int, status: int) -> None:
         """Count the trace where it belongs now; experiment 0 is nowhere."""
@@ -426,7 +428,7 @@ class SpanWriter:
 
     def finish_deletions(self) -> None:
         """Put what `delete` took away out of the rollups."""
-        self._finish([])
+        self._finish()
 
     def derive(self, trace_id: bytes) -> None:
         """Make what schema version 2 added for a trace that an earlier one wrote."""
@@ -439,7 +441,7 @@ class SpanWriter:
                 span = bodies.unpack(packed).span
                 for digest in bodies.attachment_digests(bytes(packed), span):
                     self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
-        self._finish([])
+        self._finish()
 
     def _logs(self, trace_id: bytes, span_id: bytes) -> list[LogRecord]:
         found = rows(self._db, _SQL["logs_of_span"], (trace_id, span_id))
@@ -449,6 +451,7 @@ class SpanWriter:
         return bodies.unpack(self._load_packed(node))
 
     def _load_packed(self, node: Node) -> msgspec.Raw:
+        self._insert("insert_block")  # it may be one of these
         content = self._db.execute(_SQL["load_block"], (node.block,)).get
         return bodies.open_block(content)[node.slot]
 
@@ -462,38 +465,4 @@ def _arrival(node: Node, decoded: DecodedSpan, span: Span, normaliser: int) -> A
         attribute_count=node.rank[2],
         seen_ns=node.seen_ns,
         normaliser=normaliser,
-    )
-
-
-def _row(trace: int, item: Item, labels: int) -> Row:
-    node = item.node
-    start, span_id = node.key
-    _, end, attribute_count, digest = node.rank
-    return (
-        node.id,
-        trace,
-        span_id,
-        node.parent_id,
-        start,
-        node.duration_ns,
-        node.kind,
-        node.status,
-        node.counted,
-        node.name,
-        item.detail,
-        node.model,
-        item.provider,
-        item.agent,
-        *node.tokens,
-        node.cost,
-        node.estimate,
-        item.ttft_ns,
-        node.seen_ns,
-        labels,
-        node.block,
-        node.slot,
-        end,
-        attribute_count,
-        digest,
-        item.normaliser,
     )

@@ -54,7 +54,10 @@ INSERT OR IGNORE INTO deferred (span) VALUES (?)
 DELETE FROM deferred WHERE span = ?
 
 -- name: add_document
-INSERT INTO documents (trace) VALUES (?)
+INSERT INTO documents (id, trace) VALUES (?, ?)
+
+-- name: last_document
+SELECT coalesce(max(id), 0) FROM documents
 
 -- name: add_text
 INSERT INTO texts (rowid, words) VALUES (?, ?)
