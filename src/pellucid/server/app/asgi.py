@@ -38,6 +38,7 @@ from pellucid.server.ingest.otlp_http import OtlpHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.completion import CompletionService, RunCompletionService
+from pellucid.server.services.dataset_uses import DatasetUses
 from pellucid.server.services.datasets import DatasetService
 from pellucid.server.services.diffs import DiffService
 from pellucid.server.services.evaluations import EvaluationService
@@ -126,6 +127,7 @@ class _Application:
                 "evaluations": evaluations,
                 "judges": JudgeService(evaluations, scores),
                 "datasets": self._datasets,
+                "uses": DatasetUses(self._runs),
                 "snapshots": self._snapshots,
                 "diffs": DiffService(self._runs, self._snapshots, self._readers),
             },

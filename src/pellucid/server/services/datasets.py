@@ -167,6 +167,23 @@ class DatasetService:
         )
         return await self.write(name, request)
 
+    async def restore(
+        self, name: str, version: str, *, author: str | None = None
+    ) -> DatasetVersion:
+        """Make the content of an earlier version the newest again."""
+        earlier = await self.get_version(name, version)
+        examples = await self._readers.run(_read_all, self._store, name, earlier.number)
+        write = DatasetWrite(
+            id=new_id(),
+            name=name,
+            time_ns=self._clock(),
+            message=f"Go back to version {earlier.number}",
+            author=author,
+            source="page",
+            examples=examples,
+        )
+        return await self._writer.run(self._store.write, write)
+
     async def read_traces(self, request: TraceExamplesRequest) -> ExampleList:
         """Read traces as examples. Raises NotFound, InvalidInput and QuerySyntaxError."""
         how = FromTraces(
@@ -330,6 +347,10 @@ def _unlike(rows: Sequence[Mapping[str, Any]]) -> list[Example]:
 
 def _identified(rows: Sequence[Mapping[str, Any]]) -> list[Example]:
     return [Dataset.from_rows([row]).examples[0] for row in rows]
+
+
+def _read_all(store: DatasetStore, name: str, number: int) -> list[Example]:
+    return list(store.iter_examples(name, number))
 
 
 def _say_traces(count: int) -> str:

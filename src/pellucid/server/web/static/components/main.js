@@ -4,6 +4,7 @@
 import "./ages.js";
 import "./await.js";
 import "./copy.js";
+import "./dataset.js";
 import "./dialogs.js";
 import "./edit.js";
 import "./evaluation.js";

@@ -23,11 +23,15 @@ document.addEventListener(
 
 /** @param {HTMLElement} menu */
 function items(menu) {
-  return /** @type {HTMLElement[]} */ ([...menu.querySelectorAll("a,button")]);
+  return /** @type {HTMLElement[]} */ ([
+    ...menu.querySelectorAll("a,button,input:not([type=hidden]),textarea"),
+  ]);
 }
 
 document.addEventListener("click", (event) => {
-  const chosen = /** @type {Element} */ (event.target).closest(".menu a, .menu button");
+  const chosen = /** @type {Element} */ (event.target).closest(
+    ".menu a, .menu button:not([type=submit])",
+  );
   const menu = chosen?.closest("[popover]");
   if (menu instanceof HTMLElement) menu.hidePopover();
 });
@@ -38,7 +42,7 @@ document.addEventListener(
   (event) => {
     const menu = /** @type {Element} */ (event.target).closest?.(".menu");
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!(menu instanceof HTMLElement) || !step) return;
+    if (!(menu instanceof HTMLElement) || !step || isTyping(event)) return;
     const all = items(menu);
     const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
     event.preventDefault();
