@@ -95,7 +95,7 @@ class _Call:
         else:
             title = f"{endpoint.operation} {request.model}".strip()
             self.span = open_span(title, endpoint.kind, parent=beside)
-            self.start_ns = getattr(self.span.otel_span, "start_time", None) or self.start_ns
+        self.start_ns = getattr(self.span.otel_span, "start_time", None) or self.start_ns
         self.span.set_model(request.model, _provider(client), **request.parameters)
         if self._content:
             self._show_request(request.messages, request.input)

@@ -1,4 +1,4 @@
-"""LangGraph: graphs of every shape, agents, interrupts, streams left half-way, retries, failures."""
+"""LangGraph: graphs of every shape, agents, interrupts, streams left half-way, retries."""
 
 import asyncio
 import operator

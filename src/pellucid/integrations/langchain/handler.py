@@ -24,7 +24,13 @@ from pellucid.integrations.langchain.looks import (
     starter,
     step_of,
 )
-from pellucid.integrations.langchain.models import model_of, show_call, show_partial, show_result
+from pellucid.integrations.langchain.models import (
+    model_of,
+    says_something,
+    show_call,
+    show_partial,
+    show_result,
+)
 from pellucid.integrations.langchain.runs import Run, Runs
 from pellucid.integrations.langchain.states import show_input, show_output, show_pause, show_resume
 from pellucid.integrations.langchain.tracebacks import without_our_frames
@@ -245,7 +251,7 @@ class Tracer:
         if model_call_streams():
             run.attach()
 
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
         """Note that a piece of a model's answer came."""
         run = self.runs.find(run_id)
         if run is None:
@@ -254,7 +260,7 @@ class Tracer:
         run.touch()
         if isinstance(token, str):
             run.said.append(token)
-        if not run.first_token and run.span is not None:
+        if not run.first_token and run.span is not None and says_something(token, chunk):
             run.first_token = True
             held = getattr(run.span.otel_span, "attributes", None) or {}
             if names.TTFT_NS not in held:

@@ -85,6 +85,15 @@ def show_result(span: Span, response: Any, *, content: bool) -> None:
         _show_usage(span, said, response)
 
 
+def says_something(token: Any, chunk: Any) -> bool:
+    """Tell whether a piece of an answer holds a token: the first often names but the role."""
+    said = getattr(chunk, "message", None)
+    if token or said is None:
+        return bool(token)
+    reasoning = said.additional_kwargs.get("reasoning_content")
+    return bool(said.content or getattr(said, "tool_call_chunks", None) or reasoning)
+
+
 def show_partial(span: Span, text: str) -> None:
     """Show what came of an answer that was not read to its end."""
     held = getattr(span.otel_span, "attributes", None)
