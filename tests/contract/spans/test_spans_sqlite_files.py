@@ -139,6 +139,23 @@ def test_a_full_disk_refuses_and_keeps_what_was_there(tmp_path: Path) -> None:
         assert_agrees(store, reference, START)
 
 
+def test_what_was_prepared_can_be_written_again_after_a_full_disk(tmp_path: Path) -> None:
+    reference = ReferenceStore()
+    with closing(_open(tmp_path / "spans.db")) as store:
+        arrivals = [make_arrival(1, n, n // 2, tokens=usage(n)) for n in range(1, 80)]
+        noise = make_arrival(2, 1, input=os.urandom(200_000).hex())
+        prepared = [*store.prepare(arrivals[:40]), *store.prepare([*arrivals[20:], noise])]
+        pages = store._writer.connection.pragma("page_count")
+        store._writer.connection.pragma("max_page_count", pages + 2)
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable, match="full"):
+                store.write_prepared(prepared)
+        store._writer.connection.pragma("max_page_count", 2**31)
+        store.write_prepared(prepared)
+        reference.write([*arrivals, noise])
+        assert_agrees(store, reference, START)
+
+
 def test_a_closed_store_refuses(tmp_path: Path) -> None:
     store = _open(tmp_path / "spans.db")
     store.close()

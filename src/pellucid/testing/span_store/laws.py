@@ -1,6 +1,7 @@
 # ruff: noqa: D102 (the names of tests are sentences)
 """The laws of contracts.md §1 for any arrivals in any order, batching and repetition."""
 
+import pickle
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -67,6 +68,8 @@ def steps() -> st.SearchStrategy[list[tuple[str, Any]]]:
         st.tuples(st.just("write"), st.lists(arrivals(), min_size=1, max_size=8)),
         st.tuples(st.just("write"), st.lists(arrivals(), min_size=1, max_size=3)),
         st.tuples(st.just("again"), st.integers(0, 100)),
+        st.tuples(st.just("elsewhere"), st.lists(st.lists(arrivals(), max_size=4), max_size=3)),
+        st.tuples(st.just("singly"), st.lists(arrivals(), max_size=4)),
         st.tuples(st.just("logs"), st.lists(logs(), min_size=1, max_size=3)),
         st.tuples(st.just("delete"), st.sampled_from([1, 2])),
         st.tuples(st.just("wait"), st.integers(1, 400)),
@@ -117,6 +120,18 @@ def _take_step(
 ) -> None:
     if verb == "write":
         store.write(what)
+        reference.write(what)
+    elif verb == "elsewhere":
+        # As other processes prepare requests that then share a commit.
+        prepared = [pickle.dumps(store.prepare(one)) for one in what]
+        store.write_prepared([parcel for one in prepared for parcel in pickle.loads(one)])
+        reference.write([arrival for one in what for arrival in one])
+    elif verb == "singly":
+        for parcel in store.prepare(what):
+            singles = parcel.split()
+            assert [one.span_ids for one in singles] == [[one] for one in parcel.span_ids]
+            for single in singles:
+                store.write_prepared([single])
         reference.write(what)
     elif verb == "again" and reference.arrivals:
         one = reference.arrivals[what % len(reference.arrivals)]
