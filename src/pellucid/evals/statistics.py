@@ -5,7 +5,7 @@ bootstrap and the Monte Carlo test need numpy (`pellucid[evals]`).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -13,6 +13,11 @@ from pellucid.core.errors import InvalidInput, MissingExtra
 
 SEED = 20_251
 RESAMPLES = 9_999
+FEWEST_RESAMPLES = 1_999
+MOST_DRAWS = 2_500_000
+"""Values that one bootstrap draws at most: from 250 values on it takes fewer resamples."""
+FEW_VALUES = 64
+"""Up to so many different values, resamples are drawn as counts of each."""
 EXACT_PAIRS = 16
 """Up to this many differing pairs all sign flips are tried rather than a random sample."""
 _NORMAL = NormalDist()
@@ -52,11 +57,17 @@ def bootstrap_interval(
     values: Sequence[float],
     *,
     confidence: float = 0.95,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = SEED,
 ) -> Interval:
-    """Return the bias-corrected, accelerated bootstrap interval of the mean (Efron, 1987)."""
+    """Return the bias-corrected, accelerated bootstrap interval of the mean (Efron, 1987).
+
+    `resamples` are `RESAMPLES`, of many values fewer: their ends are then off by less than 2 % of
+    the interval's width.
+    """
     numpy = _numpy()
+    if resamples is None:
+        resamples = min(RESAMPLES, max(FEWEST_RESAMPLES, MOST_DRAWS // max(len(values), 1)))
     data = numpy.asarray(values, dtype=float)
     mean = float(data.mean())
     if float(data.max() - data.min()) <= 1e-12 * float(numpy.abs(data).max()):
@@ -77,6 +88,10 @@ def bootstrap_interval(
 
 def _resampled_means(numpy: Any, data: Any, resamples: int, seed: int) -> Any:
     generator = numpy.random.default_rng(seed)
+    different, counts = numpy.unique(data, return_counts=True)
+    if len(different) <= FEW_VALUES:
+        drawn = generator.multinomial(len(data), counts / len(data), size=resamples)
+        return drawn @ different / len(data)
     means = numpy.empty(resamples)
     step = max(1, 2_000_000 // len(data))  # keeps the index matrix at 16 MB
     for start in range(0, resamples, step):
@@ -107,12 +122,26 @@ def permutation_test(
         return share
     generator = numpy.random.default_rng(seed)
     extreme = 0
-    step = max(1, 4_000_000 // len(data))
+    for sums in _flipped_sums(numpy, data, resamples, generator):
+        extreme += int((numpy.abs(sums) >= limit).sum())
+    return (extreme + 1) / (resamples + 1)
+
+
+def _flipped_sums(numpy: Any, data: Any, resamples: int, generator: Any) -> Iterator[Any]:
+    """Yield the sums of `resamples` random sign flips, in parts that fit into memory."""
+    different, counts = numpy.unique(data, return_counts=True)
+    total = float(data.sum())
+    if len(different) <= FEW_VALUES:
+        flipped = generator.binomial(counts, 0.5, size=(resamples, len(counts)))
+        yield total - 2 * (flipped @ different)
+        return
+    step = max(1, 1_000_000 // len(data))
+    width = (len(data) + 7) // 8
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
-        signs = generator.integers(0, 2, size=(count, len(data)), dtype=numpy.int8) * 2 - 1
-        extreme += int((numpy.abs(signs @ data) >= limit).sum())
-    return (extreme + 1) / (resamples + 1)
+        drawn = numpy.frombuffer(generator.bytes(count * width), dtype=numpy.uint8)
+        flipped = numpy.unpackbits(drawn.reshape(count, width), axis=1, count=len(data))
+        yield total - 2 * (flipped.astype(float) @ data)
 
 
 def mcnemar_test(only_first: int, only_second: int) -> float:
