@@ -334,8 +334,9 @@ export class Editor {
     ].filter(Boolean);
     const button = one("[data-save]");
     if (button instanceof HTMLButtonElement) button.disabled = !words.length;
-    const note = words.length ? `${words.join(", ")}, not saved` : "";
-    for (const place of [one("#edits"), one("[data-summary]")]) if (place) place.textContent = note;
+    const [note, summary] = [one("#edits"), one("[data-summary]")];
+    if (note) note.textContent = words.length ? `${words.join(", ")}, not saved` : "";
+    if (summary) summary.textContent = words.join(", ");
   }
 
   /** @param {HTMLFormElement} form */

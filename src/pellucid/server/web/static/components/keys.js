@@ -59,6 +59,11 @@ function single(event) {
     chordUntil = event.timeStamp + CHORD_MS;
     return true;
   }
+  const pressed = document.querySelector(`[data-press="${CSS.escape(event.key)}"]`);
+  if (pressed instanceof HTMLElement) {
+    pressed.click();
+    return true;
+  }
   if (event.key === "?") {
     show("keymap");
     return true;

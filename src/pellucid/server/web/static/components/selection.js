@@ -24,18 +24,28 @@ function show() {
   const rows = picked();
   bar?.remove();
   if (!rows.length) return;
+  const add = html(
+    "button",
+    { class: "btn xs", type: "button", "data-press": "d" },
+    icon("database"),
+    "Add to dataset…",
+  );
   const drop = html("button", { class: "btn xs", type: "button" }, icon("trash-2"), "Delete…");
   const none = html("button", { class: "btn ghost xs", type: "button" }, "Clear");
   const ids = rows.map((row) => row.dataset.trace).join(",");
-  drop.addEventListener("click", () => {
+  /** @param {string} page */
+  const ask = (page) => {
     const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
-    htmx?.ajax("GET", `/traces/delete?ids=${ids}`, { target: "#ask", swap: "innerHTML" });
-  });
+    htmx?.ajax("GET", `${page}?ids=${ids}`, { target: "#ask", swap: "innerHTML" });
+  };
+  add.addEventListener("click", () => ask("/datasets/add"));
+  drop.addEventListener("click", () => ask("/traces/delete"));
   none.addEventListener("click", clear);
   bar = html(
     "div",
     { class: "selection", role: "status" },
     `${plural(rows.length, "trace")} selected`,
+    add,
     drop,
     none,
   );
