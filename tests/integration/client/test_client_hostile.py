@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import pellucid
 from pellucid.core.errors import InvalidInput
@@ -178,3 +179,21 @@ def test_options_that_cannot_be_are_refused() -> None:
         pellucid.init(redact=5)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="address"):
         pellucid.init(url=5)  # type: ignore[arg-type]
+
+
+def test_a_provider_that_gives_up_its_own_exporter_keeps_it(collector: Collector) -> None:
+    class Jealous(TracerProvider):
+        """As that of `phoenix.otel`."""
+
+        def add_span_processor(
+            self, span_processor: SpanProcessor, replace_default_processor: bool = True
+        ) -> None:
+            self.gave_up = replace_default_processor
+            super().add_span_processor(span_processor)
+
+    provider = Jealous(shutdown_on_exit=False)
+    pellucid.init(url=collector.url, provider=provider)
+    assert not provider.gave_up
+    with pellucid.span("ours"):
+        pass
+    assert len(sent(collector)) == 1

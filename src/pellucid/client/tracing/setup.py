@@ -1,6 +1,7 @@
 """`init`, `flush` and `shutdown`: one set-up a process, on the user's TracerProvider or our own."""
 
 import atexit
+import inspect
 import os
 import sys
 import threading
@@ -34,6 +35,7 @@ _MAX_ATTRIBUTES = 10_000
 _MAX_EVENTS = 10_000
 _EXIT_TIMEOUT_S = 0.5
 _SCOPE = "pellucid"
+_KEEP_DEFAULT = "replace_default_processor"
 
 
 class _Setup:
@@ -249,7 +251,10 @@ def _processor_of(provider: Any) -> PellucidSpanProcessor:
     processor = _processors.get(provider)
     if processor is None:
         processor = PellucidSpanProcessor()
-        provider.add_span_processor(processor)
+        add = provider.add_span_processor
+        # The provider of `phoenix.otel` gives up its own exporter for the first one added.
+        is_jealous = _KEEP_DEFAULT in inspect.signature(add).parameters
+        add(processor, **({_KEEP_DEFAULT: False} if is_jealous else {}))
         _processors[provider] = processor
     return processor
 
