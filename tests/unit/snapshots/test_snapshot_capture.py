@@ -151,9 +151,9 @@ def test_an_unchanged_project_is_not_read_again(
     read: list[str] = []
     real = capturing._read
 
-    def spy(place: Path) -> Any:
+    def spy(place: Path, path: str) -> Any:
         read.append(place.name)
-        return real(place)
+        return real(place, path)
 
     monkeypatch.setattr(capturing, "_read", spy)
     assert take(root).snapshot_id == first.snapshot_id
@@ -185,8 +185,8 @@ def test_a_file_that_changes_meanwhile_is_read_again(
     real = capturing._read
     changes: Iterator[Path] = iter([root / "a.py", root / "b.py"])
 
-    def meddle(place: Path) -> Any:
-        found = real(place)
+    def meddle(place: Path, path: str) -> Any:
+        found = real(place, path)
         change = next(changes, None)
         if change is not None:
             change.write_text("new " + change.name)

@@ -175,7 +175,7 @@ def read_blob(captured: Captured, digest: str) -> bytes | None:
     file = captured.files.get(digest)
     if file is None:
         return None
-    read = _read(captured.root / file.path)
+    read = _read(captured.root / file.path, file.path)
     return read.data if read is not None and digest_bytes(read.data) == digest else None
 
 
@@ -266,7 +266,7 @@ def _judge(
     if stat.S_ISLNK(status.st_mode) and not _stays_inside(root, path):
         return without("a link that leads outside the project")
     try:
-        read = _read(root / path)
+        read = _read(root / path, path)
     except OSError as error:
         return without(f"cannot be read: {error.strerror or error}")
     if read is None:
@@ -274,7 +274,7 @@ def _judge(
     return CachedFile(signature, seen_ns, digest_bytes(read.data), len(read.data), read.left_out)
 
 
-def _read(place: Path) -> _Read | None:
+def _read(place: Path, path: str) -> _Read | None:
     """Return a file without its secrets; None if they cannot be cut out of it."""
     if place.is_symlink():
         return _Read(EntryKind.LINK, os.fsencode(os.readlink(place)), [])
@@ -282,8 +282,8 @@ def _read(place: Path) -> _Read | None:
     kind = EntryKind.EXECUTABLE if place.stat().st_mode & _EXECUTABLE else EntryKind.FILE
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace").encode("utf-8", "replace")
-        return None if secrets.find(text) else _Read(kind, data, [])
-    masked = secrets.mask(data)
+        return None if secrets.find(text, path) else _Read(kind, data, [])
+    masked = secrets.mask(data, path)
     if masked.findings and b"\0" in data[:8192]:
         return None
     return _Read(kind, masked.data, [(finding.line, finding.kind) for finding in masked.findings])
@@ -354,7 +354,7 @@ def _head_file(
     kind = kinds.get(item.mode)
     if kind is None:
         return None
-    masked = secrets.mask(data)
+    masked = secrets.mask(data, path)
     if masked.findings and b"\0" in data[:8192]:
         return None
     data = masked.data

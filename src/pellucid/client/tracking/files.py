@@ -54,7 +54,9 @@ def encode_text(text: str) -> Content:
 
 def encode_dict(value: Any) -> Content:
     """Return any value as JSON, secrets masked."""
-    data = msgspec.json.format(msgspec.json.encode(simplify(value)), indent=2)
+    from pellucid.client.snapshots.config import mask_values
+
+    data = msgspec.json.format(msgspec.json.encode(mask_values(simplify(value))), indent=2)
     return Content(data, "application/json", ".json")
 
 

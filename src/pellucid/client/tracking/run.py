@@ -141,9 +141,11 @@ class ActiveRun:
             self.log_metric(name, value, step, time_ns=time_ns)
 
     def set_tag(self, name: str, value: Any) -> None:
-        """Set a tag; None removes it. The latest value holds."""
+        """Set a tag; None removes it. The latest value holds. Secrets are masked."""
         check_name(name, "tag")
         text = None if value is None else value if isinstance(value, str) else _text(value)
+        if text is not None:
+            text = MASK if masked(name, text) else mask_text(text)
         self._add(TagWrite(name=name, value=text, time_ns=now_ns()))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -152,8 +154,8 @@ class ActiveRun:
             self.set_tag(name, value)
 
     def set_notes(self, text: str) -> None:
-        """Replace the run's notes (Markdown)."""
-        self._add(stamp("notes", str(text)[:100_000]))
+        """Replace the run's notes (Markdown); secrets are masked."""
+        self._add(stamp("notes", mask_text(str(text)[:100_000])))
 
     def set_name(self, name: str) -> None:
         """Rename the run."""
