@@ -36,6 +36,7 @@ def install() -> Undo:
     events = Events(spans)
     base = "llama_index.core.indices.base:BaseIndex"
     postprocessor = "llama_index.core.postprocessor.types:BaseNodePostprocessor"
+    parser = "llama_index.core.node_parser.interface:NodeParser"
     vectors = "llama_index.core.indices.vector_store.base:VectorStoreIndex"
     building = traced_sync(INTEGRATION, indexes.build(INTEGRATION))
     rerank = indexes.postprocess(INTEGRATION)
@@ -45,6 +46,7 @@ def install() -> Undo:
         Patch(f"{base}.build_index_from_nodes", building),
         *(_change(f"{base}.{method}", method) for method in _CHANGES),
         *(_change(f"{vectors}.{method}", method) for method in _VECTOR_CHANGES),
+        Patch(f"{parser}.acall", traced_async(INTEGRATION, indexes.parse(INTEGRATION)), False),
         Patch(f"{postprocessor}.postprocess_nodes", traced_sync(INTEGRATION, rerank)),
         Patch(f"{postprocessor}.apostprocess_nodes", traced_async(INTEGRATION, rerank), False),
     )

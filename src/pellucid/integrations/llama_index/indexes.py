@@ -63,6 +63,18 @@ def change(integration: Integration, method: str) -> Begin:
     return begin
 
 
+def parse(integration: Integration) -> Begin:
+    """Return what opens the span of a node parser."""
+
+    def begin(parser: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+        given = args[0] if args else kwargs.get("nodes") or []
+        span = open_span(type(parser).__name__, SpanKind.PARSER)
+        span.set_input({"nodes": len(given)})
+        return Stage(span, result=lambda span, made: span.set_output({"nodes": len(made)}))
+
+    return begin
+
+
 def evaluate(integration: Integration) -> Begin:
     """Return what opens the span of an evaluator."""
 
