@@ -72,7 +72,7 @@ def read_server_settings(environ: Mapping[str, str] | None = None) -> ServerSett
         allowed_hosts=tuple(host.strip() for host in hosts.split(",") if host.strip()),
         public_url=env.text("PELLUCID_PUBLIC_URL"),
         api_key=env.text("PELLUCID_API_KEY"),
-        prices_file=env.optional_path("PELLUCID_PRICES_FILE"),
+        prices_file=env.find_path("PELLUCID_PRICES_FILE"),
     )
 
 
@@ -89,10 +89,6 @@ class _Environment:
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name) or default).expanduser()
-
-    def optional_path(self, name: str) -> Path | None:
-        text = self.text(name)
-        return Path(text).expanduser() if text else None
 
     def flag(self, name: str, *, default: bool) -> bool:
         text = (self.text(name) or "").lower()
