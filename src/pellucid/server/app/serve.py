@@ -16,6 +16,7 @@ from pellucid.server.services.collector import spare_the_collector
 GRACE_S = 8  # below the ten seconds after which `docker stop` kills
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+_SWITCH_S = 0.001
 
 
 class PortTaken(OSError):
@@ -69,6 +70,9 @@ def serve(app: Any, listeners: Sequence[socket.socket], on_ready: Callable[[], N
     )
     server = _Server(config, on_ready)
     spare_the_collector()
+    # The writer lets go of the interpreter at each step of SQLite; by default it might then wait
+    # five milliseconds each time for a thread that computes.
+    sys.setswitchinterval(_SWITCH_S)
     server.run(sockets=list(listeners))
     if not server.started:
         raise RuntimeError("The server did not start; its log says why.")

@@ -26,6 +26,7 @@ LARGE_ROUND: Final = 2000
 """The same while much is waiting: more of what it adds then shares a page."""
 _STALE_TRACES: Final = 20
 _LINGER_S: Final = 0.1
+_FAR_BEHIND: Final = 5000
 
 _SQL = statements("index")
 _log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Indexer:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._written = 0
+        self._waiting = 0
         self._thread: threading.Thread | None = None
         self._rounds = threading.Lock()  # one round at a time
 
@@ -108,8 +110,10 @@ class Indexer:
                         break
                     written, self._written = self._written, 0
                     if written > ROUND:
-                        # Writes are faster than indexing: leave them most of the time.
-                        self._stopping.wait(min(4 * (time.monotonic() - began), 1.0))
+                        # Writes are faster than indexing. Leave them most of the time, but not so
+                        # much that contents must be read from the file again.
+                        share = 4 if self._waiting < _FAR_BEHIND else 1
+                        self._stopping.wait(min(share * (time.monotonic() - began), 1.0))
             except PellucidError as error:
                 _log.warning("Indexing waits: %s", error)
                 self._stopping.wait(5.0)
@@ -130,8 +134,8 @@ class Indexer:
     def _find(self) -> _Found | None:
         with self._readers.snapshot() as db:
             watermark: int = db.execute(_SQL["watermark"]).get
-            waiting = int(db.execute(_SQL["last_span"]).get) - watermark
-            size = LARGE_ROUND if waiting > 2 * LARGE_ROUND else ROUND
+            self._waiting = int(db.execute(_SQL["last_span"]).get) - watermark
+            size = LARGE_ROUND if self._waiting > 2 * LARGE_ROUND else ROUND
             fresh = rows(db, _SQL["unindexed"], (watermark, INT64_MAX, size))
             if fresh:
                 # What shares its contents comes with it.
