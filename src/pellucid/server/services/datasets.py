@@ -92,6 +92,15 @@ class DatasetService:
         """Return the newest version of a dataset that has a content, if any."""
         return await self._readers.run(self._store.find_version, name, digest)
 
+    async def find_used(self, name: str, number: int | None, digest: str) -> DatasetVersion | None:
+        """Return the version that an evaluation used: by its number, else by its content."""
+        if number is None:
+            return await self.find_version(name, digest)
+        try:
+            return await self.get_version(name, str(number))
+        except NotFound:
+            return None
+
     async def list_examples(
         self,
         name: str,

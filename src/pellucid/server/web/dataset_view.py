@@ -8,7 +8,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from pellucid.core.dataset import Example
-from pellucid.core.dataset_versions import ChangeKind, DatasetChange, PlacedExample
+from pellucid.core.dataset_versions import (
+    ChangeKind,
+    DatasetChange,
+    DatasetVersion,
+    PlacedExample,
+)
 from pellucid.core.run_diff import Word, diff_words
 from pellucid.server.web.values import json_text
 
@@ -54,6 +59,13 @@ class ExampleRow:
     source: str
     cells: list[Cell]
     trace_url: str
+
+
+class DataLink(NamedTuple):
+    """The dataset version that an evaluation used, and its page."""
+
+    label: str
+    href: str
 
 
 class FieldChange(NamedTuple):
@@ -152,6 +164,15 @@ def dataset_url(name: str, page: str = "", **params: object) -> str:
     given = {key: value for key, value in params.items() if value not in (None, "")}
     path = f"/datasets/{quote(name, safe='')}{page}"
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def link_version(version: DatasetVersion | None, split: str | None) -> DataLink | None:
+    """Return the link to a version, or to one split of it."""
+    if version is None:
+        return None
+    query = f'split="{split}"' if split else ""
+    label = f"{version.spec} {split}" if split else version.spec
+    return DataLink(label, dataset_url(version.name, version=version.number, query=query))
 
 
 def _value(example: Example, field: str, shown: set[str]) -> Any:

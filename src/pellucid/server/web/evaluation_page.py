@@ -9,6 +9,7 @@ from pellucid.core.errors import QuerySyntaxError
 from pellucid.core.query import Query
 from pellucid.core.run import Run
 from pellucid.evals.report import Report
+from pellucid.server.web.dataset_view import DataLink
 from pellucid.server.web.evaluation_opened import Opened, called
 from pellucid.server.web.evaluation_rows import (
     SHOWN,
@@ -61,6 +62,7 @@ class EvaluationPage(Page):
     run: Run = doc("The run that it is")
     report: Report = doc("What the run keeps")
     name: str = doc("What it is called")
+    data: DataLink | None = doc("The version of the server's dataset that it used")
     baseline: Run | None = doc("The evaluation that it is measured by")
     baseline_name: str = doc("What that is called, or empty")
     baselines: list[Choice] = doc("Evaluations of the same data to choose from")
@@ -115,7 +117,11 @@ class _Links:
 
 
 def build_page(
-    opened: Opened, place: Place, options: Sequence[Run], asked: Mapping[str, Any]
+    opened: Opened,
+    place: Place,
+    options: Sequence[Run],
+    asked: Mapping[str, Any],
+    data: DataLink | None,
 ) -> EvaluationPage:
     """Return the page of an evaluation; a query that cannot be read shows no rows."""
     report, score = opened.report, opened.score
@@ -132,6 +138,7 @@ def build_page(
         run=opened.run,
         report=report,
         name=opened.run.name or report.task,
+        data=data,
         baseline=opened.baseline,
         baseline_name=opened.there,
         baselines=_baselines(opened, options, link),

@@ -16,11 +16,13 @@ from pellucid.core.score import Score, ScoreSource
 from pellucid.core.slug import slug_of
 from pellucid.evals.report import Report, ScorerInfo
 from pellucid.server.services.completion import Completions
+from pellucid.server.services.datasets import DatasetService
 from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.scores import ScoreService
 from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
+from pellucid.server.web.dataset_view import link_version
 from pellucid.server.web.evaluation_opened import Opened, open_evaluation
 from pellucid.server.web.evaluation_page import build_page
 from pellucid.server.web.example_completion import complete_examples
@@ -79,6 +81,7 @@ async def show_evaluation(
     traces: TraceService,
     runs: RunService,
     scores: ScoreService,
+    datasets: DatasetService,
     threads: Threads,
     run_id: str,
 ) -> Response[str]:
@@ -88,9 +91,12 @@ async def show_evaluation(
     experiment = await traces.get_experiment(slug_of(opened.run.experiment))
     place = Place.of(experiment, "evaluations", rail=True)
     options = await evaluations.list_baselines(opened.run)
+    report = opened.report
+    used = await datasets.find_used(report.dataset, report.dataset_number, report.dataset_version)
+    data = link_version(used, report.dataset_split)
 
     def render() -> Response[str]:
-        page = build_page(opened, place, options, dict(asked))
+        page = build_page(opened, place, options, dict(asked), data)
         return page.respond(status=400 if page.fault else 200)
 
     # Hundreds of rows take a while; the loop is not to wait for them.

@@ -7,6 +7,7 @@ from litestar import Response, get
 from pellucid.core.run import Run
 from pellucid.core.trace import ExperimentSummary
 from pellucid.evals.run_files import SWEEP, TYPE_TAG
+from pellucid.server.services.dataset_uses import number_of
 from pellucid.server.services.evaluation_summary import Summary
 from pellucid.server.services.evaluations import EvaluationService
 from pellucid.server.services.traces import TraceService
@@ -85,6 +86,14 @@ def _columns(found: list[Summary]) -> list[str]:
     return sorted(order, key=lambda name: (-counts[name], order.index(name)))[:COLUMNS]
 
 
+def _dataset(run: Run) -> str:
+    number, split = number_of(run), run.params.get("dataset_split")
+    name = json_line(run.params.get("dataset", ""))
+    return (
+        f"{name}{'' if number is None else f'@{number}'}{f' {json_line(split)}' if split else ''}"
+    )
+
+
 def _row(one: Summary, columns: list[str]) -> EvaluationRow:
     run = one.run
     is_sweep = run.tags.get(TYPE_TAG) == SWEEP
@@ -111,7 +120,7 @@ def _row(one: Summary, columns: list[str]) -> EvaluationRow:
         run=run,
         is_sweep=is_sweep,
         href=f"/{'sweeps' if is_sweep else 'evaluations'}/{run.id}",
-        dataset=json_line(run.params.get("dataset", "")),
+        dataset=_dataset(run),
         examples=one.examples,
         repeats=one.repeats,
         failed=one.errors,
