@@ -129,7 +129,8 @@ def values_of(field: Field, stored: StoredSpan, scores: Sequence[Score]) -> list
     span = stored.span
     match field.name:
         case "attr":
-            return _values_of_attribute(stored.raw, field.key)
+            own = _values_of_attribute(stored.raw, field.key)
+            return own + _values_of_attribute(span.resource, field.key)
         case "tag":
             if field.key is None:
                 return list(span.tags.values())

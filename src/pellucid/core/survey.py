@@ -42,7 +42,9 @@ class TimeBins(msgspec.Struct, frozen=True, kw_only=True):
 
     bins: list[TimeBin]
     partial: bool
-    """Whether time ran out: the oldest matches are not counted."""
+    """Whether time ran out: the counts are estimated from a sample, spread over all of the time."""
+    sampled: int = 0
+    """Traces that were looked at, where the counts are estimated."""
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

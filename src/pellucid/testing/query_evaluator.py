@@ -122,7 +122,8 @@ def _of_span(field: Field, stored: StoredSpan, scores: Sequence[Score]) -> list[
     if field.name == "document":
         return _present(*(document.id for document in span.documents))
     if field.name == "attr":
-        return _members(_of_map(field.key, stored.raw))
+        own = _members(_of_map(field.key, stored.raw))
+        return own + _members(_of_map(field.key, span.resource))
     read = _OF_SPAN.get(field.name)
     assert read is not None, f"{field.name} is no field of a span"
     return _present(read(stored))

@@ -8,6 +8,7 @@ import pytest
 from pellucid.storage.spans.sqlite.store import SqliteSpanStore
 from pellucid.testing.span_store import Clock, Fresh, Reopen, Settle, SpanStoreContract
 from pellucid.testing.span_store.queries import QueryContract
+from pellucid.testing.span_store.surveys import SurveyContract
 from pellucid.testing.spans import toy_normalise
 
 
@@ -61,6 +62,31 @@ class TestSqliteFarBehind(_Sqlite, QueryContract):
     @pytest.fixture(autouse=True)
     def _long_tail(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pellucid.storage.spans.sqlite.search.LONG_TAIL", 0)
+
+
+SEARCH = "pellucid.storage.spans.sqlite.search"
+
+
+class TestSqliteInOneStatement(_Sqlite, QueryContract, SurveyContract):
+    """Queries that are put to all traces at once, a few at a time."""
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in (("TINY", -1), ("FEW", -1), ("FIRST", 0), ("_FIRST_CHUNK", 1)):
+            monkeypatch.setattr(f"{SEARCH}.{name}", value)
+        for name, value in (("WINDOW", 2), ("_PIECE", 1), ("_RARE", 0), ("_RARE_AND_SLOW", 0)):
+            monkeypatch.setattr(f"{SEARCH}.{name}", value)
+
+
+class TestSqliteByFewKeys(_Sqlite, QueryContract, SurveyContract):
+    """Queries whose drivers have not very few keys, so that words are asked for as sets."""
+
+    @pytest.fixture(autouse=True)
+    def _by_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in (("TINY", -1), ("FIRST", 0), ("_FIRST_CHUNK", 1)):
+            monkeypatch.setattr(f"{SEARCH}.{name}", value)
+        for name, value in (("_RARE", 0), ("_RARE_AND_SLOW", 0)):
+            monkeypatch.setattr(f"{SEARCH}.{name}", value)
 
 
 def _without_thread(path: Path, clock: Clock) -> SqliteSpanStore:

@@ -181,7 +181,7 @@ def test_times_are_utc(text: str, number: int) -> None:
         ("name:*search*", 5, 8, "write it alone: search"),
         ("*search", 0, 7, "found anywhere"),
         ("tags:x", 0, 4, "has:tag.x"),
-        ("service:web", 0, 7, "Did you mean experiment?"),
+        ("service:web", 0, 7, "Write service.name:web."),
         ("input:hello", 0, 5, "write only the words"),
         ("level:error", 0, 5, "Write status:error."),
         ("span(spans>3)", 5, 5, "inside span"),

@@ -67,7 +67,7 @@ _ONLY_SPAN = _rows(
     ("finish", FieldType.TEXT, "why the model stopped"),
     ("ttft", FieldType.DURATION, "time to first token"),
     ("document", FieldType.TEXT, "the id of a retrieved document"),
-    ("attr.*", FieldType.DYNAMIC, "an attribute as it was received"),
+    ("attr.*", FieldType.DYNAMIC, "an attribute of it or of its resource, as it was received"),
 )
 
 

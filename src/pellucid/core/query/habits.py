@@ -84,8 +84,6 @@ _OTHER_WORDS = {
     "time": "since",
     "price": "cost",
     "project": "experiment",
-    "service": "experiment",
-    "app": "experiment",
     "thread": "session",
     "conversation": "session",
     "resource_name": "name",
@@ -94,7 +92,6 @@ _OTHER_WORDS = {
     "span_name": "name",
     "release": "attr",
     "version": "attr",
-    "host": "attr",
     "id": "trace",
 }
 _SEARCHED = frozenset("input inputs output outputs text content message messages body".split())
@@ -123,6 +120,7 @@ _STATUS_FIELDS = frozenset(
     "error is_error iserror has_error errored level severity state outcome".split()
 )
 _KIND_FIELDS = frozenset("type observation_type observationtype span_type spantype".split())
+_OF_RESOURCES = {"service": "service.name", "app": "service.name", "host": "host.name"}
 _SINCE = frozenset("timestamp time date start start_time starttime started created".split())
 _AFTER = frozenset("after from created_at createdat updated_at @timestamp".split())
 _UNTIL = frozenset("before to end end_time endtime ended".split())
@@ -243,6 +241,8 @@ def _known_elsewhere(schema: Schema, foreign: Foreign) -> str | None:
             (k for k in schema.fields["kind"].values if fold(k) == plain), _KINDS.get(plain)
         )
         return f"{negation}kind:{kind}" if kind else None
+    if head in _OF_RESOURCES and "attr" in schema.fields and value:
+        return f"{_OF_RESOURCES[head]}{op}{value}"
     if head in ("env", "environment") and "tag" in schema.fields and value:
         return f"tag.{foreign.head}{op}{value}"
     if head in ("tags", "label", "labels") and "tag" in schema.fields and value:

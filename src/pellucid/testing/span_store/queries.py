@@ -176,6 +176,37 @@ class QueryContract:
         with pytest.raises(InvalidInput):
             store.list_traces(experiment=None, query="param.k:3", limit=5, cursor=None)
 
+    def test_attributes_are_of_the_span_or_its_resource_and_keep_their_type(
+        self, store: SpanStore, settle: Settle
+    ) -> None:
+        for number, version in enumerate(("1.0", 1, "1", "1.05", 1.5, "1e0"), start=1):
+            store.write(
+                [
+                    make_arrival(
+                        number,
+                        attributes={"v": version},
+                        resource={"service.name": "Web" if number % 2 else "worker"},
+                    )
+                ]
+            )
+        for _ in range(2):
+            for query, numbers in (
+                ("attr.v:1", {2, 3}),
+                ("attr.v:1.0", {1, 2}),
+                ('attr.v:"1e0"', {2, 6}),
+                ("attr.v:1.0*", {1, 4}),
+                ("attr.v:1*", {1, 3, 4, 6}),
+                ("attr.v>=1", {2, 5}),
+                ("service.name:web", {1, 3, 5}),
+                ("attr.service.name=web", set()),
+                ("-service.name:web v.v:1", set()),
+                ("span(service.name:worker attr.v:1)", {2}),
+                ("has:service.name", {1, 2, 3, 4, 5, 6}),
+            ):
+                found = {int(trace.trace_id, 16) for trace in all_traces(store, query)}
+                assert found == numbers, query
+            settle(store)
+
     def test_a_trace_is_found_by_its_id(self, store: SpanStore) -> None:
         store.write([make_arrival(1), make_arrival(0x1A2), make_arrival(0x1A3)])
         for query, count in (
@@ -267,3 +298,8 @@ def _compare(store: SpanStore, clock: Clock, queries: list[Node]) -> None:
         assert not page.partial
         few = store.list_traces(experiment="search", query=query, limit=1000, cursor=None)
         assert few.traces == [trace for trace in expected if trace.experiment == "search"]
+        survey = store.survey(query=query)
+        assert survey.trace_count == len(expected), query
+        histogram = store.count_by_time(query=query)
+        assert sum(one.count for one in histogram.bins) == len(expected), query
+        assert (survey.partial, histogram.partial) == (False, False)

@@ -76,7 +76,8 @@ class ChartView:
     is_daily: bool
     is_current: bool
     """Whether it reaches up to now."""
-    is_partial: bool
+    sampled: int
+    """Traces that were looked at where the counts are estimated; else 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,14 @@ def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
     every = max(len(bins) // _TICKS, 1)
     return ChartView(
         bars=[
-            _bar(one, index, len(bins), most, _since(base, query, one))
+            _bar(
+                one,
+                index,
+                len(bins),
+                most,
+                _since(base, query, one),
+                is_estimated=counted.partial,
+            )
             for index, one in enumerate(bins)
             if one.count
         ],
@@ -168,21 +176,24 @@ def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
         until_ns=bins[-1].end_ns,
         is_daily=bins[0].end_ns - bins[0].start_ns >= _DAILY_NS,
         is_current=bins[-1].end_ns >= now_ns(),
-        is_partial=counted.partial,
+        sampled=counted.sampled,
     )
 
 
-def _bar(one: TimeBin, index: int, count: int, most: int, href: str) -> BarView:
+def _bar(
+    one: TimeBin, index: int, count: int, most: int, href: str, *, is_estimated: bool
+) -> BarView:
     width = 1000 / count
     top = CHART_HEIGHT - 2
-    failed = f", {one.error_count} failed" if one.error_count else ""
+    failed = f", {one.error_count:,} failed" if one.error_count else ""
+    about = "about " if is_estimated else ""
     return BarView(
         x=index * width + min(width * 0.1, 1),
         width=width - min(width * 0.2, 2),
         height=max(one.count / most * top, 1.5),
         error_height=max(one.error_count / most * top, 1.5) if one.error_count else 0,
         href=href,
-        label=f"{one.count} traces{failed}",
+        label=f"{about}{one.count:,} {'trace' if one.count == 1 else 'traces'}{failed}",
     )
 
 

@@ -5,6 +5,9 @@ The predicate is exact. What columns and the index cannot decide is left to the 
 `pellucid_late(n, key)` of those that the index does not have yet, `pellucid_stale(key)` whether
 the index is in doubt, `pellucid_among(n, key)` whether a trace is in the n-th set of keys.
 
+With `KeySets` the predicate is for looking at very many traces: what the index tells is asked as
+`t.key IN (…)`, of which SQLite makes a set once, and not trace by trace.
+
 Drivers are necessary conditions, as queries that give keys of traces: one of them with few keys
 saves looking at all traces. They leave out what the index does not have yet.
 """
@@ -35,9 +38,24 @@ from pellucid.core.span import Status
 from pellucid.storage.spans.sqlite.codes import (
     ERROR,
     INTERRUPTED_AFTER_NS,
-    KINDS,
     OK,
     PENDING,
+)
+from pellucid.storage.spans.sqlite.columns import (
+    DRIVEN_NUMBERS,
+    OF_SOME_SPAN,
+    SPAN_NUMBERS,
+    SPAN_TEXTS,
+    TRACE_NUMBERS,
+    TRACE_TEXTS,
+    folded_value,
+    has_kind,
+    has_model,
+    is_floor,
+    keys_if_only,
+    kind_codes,
+    tag_of,
+    trace_drivers,
 )
 from pellucid.storage.spans.sqlite.lookups import Ask, Lookup, fact_lookup, has_lookup, text_lookup
 from pellucid.storage.spans.sqlite.predicate import (
@@ -53,36 +71,9 @@ from pellucid.storage.spans.sqlite.predicate import (
     time_bound,
 )
 
-_CHOICES: Final = 100
+_CHOICES: Final = 400
 """Alternatives that make up one driver at most."""
-_TRACE_NUMBERS: Final = {
-    "duration": "t.duration_ns",
-    "tokens": "t.tokens_in + t.tokens_out",
-    "tokens_in": "t.tokens_in",
-    "tokens_out": "t.tokens_out",
-    "cost": "t.cost",
-    "spans": "t.span_count",
-    "errors": "t.error_count",
-}
-_TRACE_TEXTS: Final = {
-    "name": "t.name",
-    "trace": "lower(hex(t.trace_id))",
-    "run": "t.run_id",
-    "session": "t.session_id",
-    "user": "t.user_id",
-}
-_DRIVEN_NUMBERS: Final = frozenset({"duration", "tokens", "cost", "errors"})
-_SPAN_NUMBERS: Final = {
-    "duration": "s.duration_ns",
-    "tokens": "s.tokens_in + s.tokens_out",
-    "tokens_in": "s.tokens_in",
-    "tokens_out": "s.tokens_out",
-    "cost": (
-        "CASE WHEN s.cost <> 0 THEN s.cost WHEN s.estimate <> 0 THEN s.estimate ELSE s.cost END"
-    ),
-    "ttft": "s.ttft_ns",
-}
-_SPAN_TEXTS: Final = {"name": "s.name", "model": "s.model", "provider": "s.provider"}
+_LISTED: Final = "(SELECT value FROM json_each(?))"
 
 
 class Bounds(NamedTuple):
@@ -98,6 +89,17 @@ class Compiled(NamedTuple):
     predicate: Sql
     drivers: list[Sql]
     bounds: Bounds
+    reads_bodies: bool
+    """Whether the predicate may have to read the bodies of any trace."""
+
+
+class KeySets(NamedTuple):
+    """Traces that the index does not know well, as JSON lists of their keys."""
+
+    late: str
+    """With spans that it does not have."""
+    stale: str
+    """Of which it is in doubt."""
 
 
 class Compiler:
@@ -115,16 +117,24 @@ class Compiler:
         has_stale: bool,
         ask: Callable[[Node], int],
         keys: Callable[[Sql], int],
+        sets: KeySets | None = None,
+        word_sets: bool = False,
+        is_few: Callable[[Sql], bool] = lambda _: False,
     ) -> None:
         self._now = now
         self._has_late = has_late
         self._has_stale = has_stale
         self._ask = ask
         self._keys = keys
+        self._sets = sets
+        self._word_sets = word_sets
+        self._is_few = is_few
+        self._reads_bodies = False
 
     def compile(self, root: Node) -> Compiled:
         """Compile a whole query. Raises InvalidInput for what is still to be resolved."""
-        return Compiled(self._trace(root), self._drivers(root), self._bounds(root))
+        predicate = self._trace(root)
+        return Compiled(predicate, self._drivers(root), self._bounds(root), self._reads_bodies)
 
     # -- of a trace ----------------------------------------------------------------------------
 
@@ -135,7 +145,9 @@ class Compiler:
             case And(items):
                 return all_of([self._trace(item) for item in items])
             case Or(items):
-                return any_of([self._trace(item) for item in items])
+                texts = [item for item in items if isinstance(item, Text)]
+                others = [self._trace(item) for item in items if not isinstance(item, Text)]
+                return any_of([*others, *([self._any_text(texts)] if texts else [])])
             case Not(item):
                 return negate(self._trace(item))
             case InSpan(item):
@@ -148,13 +160,17 @@ class Compiler:
                 return self._trace_compare(node, resolved(field))
 
     def _trace_compare(self, node: Compare, field: Field) -> Sql:
-        if field.scope is Scope.SPAN:
-            return self._indexed(node, fact_lookup(field, node.op, node.values))
         op, values, name = node.op, node.values, field.name
-        if name in _TRACE_NUMBERS:
-            return number_is(_TRACE_NUMBERS[name], op, values)
-        if name in _TRACE_TEXTS:
-            return text_is(_TRACE_TEXTS[name], op, values)
+        if name == "kind":
+            return has_kind(kind_codes(node, self._now))
+        if name == "model":
+            return has_model(text_is("m.value", op, values))
+        if field.scope is Scope.SPAN:
+            return self._indexed(node, fact_lookup(field, op, values))
+        if name in TRACE_NUMBERS:
+            return number_is(TRACE_NUMBERS[name], op, values)
+        if name in TRACE_TEXTS:
+            return text_is(TRACE_TEXTS[name], op, values)
         if name in ("since", "until"):
             return start_is("t.start_ns", name, values, self._now)
         if name == "status":
@@ -167,29 +183,34 @@ class Compiler:
             )
         if name == "tag":
             return self._tag(field.key or "", node)
-        return self._score("s.trace_id = t.trace_id", node, field)
+        return self._score(node, field)
 
     def _trace_has(self, node: Has, field: Field) -> Sql:
+        if field.name == "kind":
+            return TRUE
+        if field.name == "model":
+            return has_model(Sql("m.value <> ''"))
         if field.scope is Scope.SPAN:
             return self._indexed(node, has_lookup(field))
-        if field.name in _TRACE_TEXTS:
-            return Sql(f"coalesce({_TRACE_TEXTS[field.name]}, '') <> ''")
+        if field.name in TRACE_TEXTS:
+            return Sql(f"coalesce({TRACE_TEXTS[field.name]}, '') <> ''")
         if field.name == "cost":
             return Sql("t.cost IS NOT NULL")
         if field.name == "tag":
             if field.key is None:
                 return Sql("t.tags <> '{}'")
-            return Sql("pellucid_tag(t.tags, ?) IS NOT NULL", (field.key,))
+            value = tag_of(field.key)
+            return Sql(f"{value.text} IS NOT NULL", value.values)
         if field.name == "score":
-            return self._score("s.trace_id = t.trace_id", node, field)
+            return self._score(node, field)
         return TRUE
 
     def _tag(self, key: str, node: Compare) -> Sql:
         inner = text_is("tag.value", node.op, node.values)
+        value = tag_of(key)
         return Sql(
-            "EXISTS (SELECT 1 FROM (SELECT pellucid_tag(t.tags, ?) AS value) tag "
-            f"WHERE {inner.text})",
-            (key, *inner.values),
+            f"EXISTS (SELECT 1 FROM (SELECT {value.text} AS value) tag WHERE {inner.text})",
+            value.values + inner.values,
         )
 
     def _status(self, row: str, seen: str, node: Compare) -> Sql:
@@ -212,26 +233,42 @@ class Compiler:
         }
         return any_of([parts[status] for status in Status if status in wanted])
 
-    def _score(self, target: str, node: Compare | Has, field: Field) -> Sql:
-        parts = [Sql(f"{target} AND s.latest")]
+    def _score(self, node: Compare | Has, field: Field) -> Sql:
+        parts = [Sql("s.latest")]
         if field.key is not None:
             parts.append(Sql("s.name = ?", (field.key,)))
-        if isinstance(node, Compare):
-            parts.append(self._score_value(node))
-        else:
-            parts.append(Sql("s.figure IS NOT NULL OR s.word <> ''"))
-        where = all_of(parts)
-        return Sql(f"EXISTS (SELECT 1 FROM scores s WHERE {where.text})", where.values)
+        figure, word = self._score_values(node)
+        if self._sets is None:
+            where = all_of([*parts, any_of([figure, word])])
+            return Sql(
+                "EXISTS (SELECT 1 FROM scores s INDEXED BY scores_by_trace "
+                f"WHERE s.trace_id = t.trace_id AND {where.text})",
+                where.values,
+            )
+        found = [
+            all_of([*parts, Sql(f"s.trace_id IS NOT NULL AND s.{column} IS NOT NULL"), value])
+            for column, value in (("figure", figure), ("word", word))
+            if value != FALSE
+        ]
+        return any_of(
+            [
+                Sql(f"t.trace_id IN (SELECT s.trace_id FROM scores s WHERE {w.text})", w.values)
+                for w in found
+            ]
+        )
 
-    def _score_value(self, node: Compare) -> Sql:
-        parts = [number_is("s.figure", node.op, [v for v in node.values if not v.prefix])]
-        if node.op is Op.FOLD:
-            parts.append(text_is("s.word", Op.FOLD, node.values))
-        elif node.op is Op.EQUAL:
-            exactly = Sql("pellucid_score(?, s.content)", (self._ask(node),))
-            folded = text_is("s.word", Op.FOLD, node.values)
-            parts.append(all_of([folded, exactly]))
-        return any_of(parts)
+    def _score_values(self, node: Compare | Has) -> tuple[Sql, Sql]:
+        """Return what must hold of the figure, or else of the word."""
+        if isinstance(node, Has):
+            return Sql("s.figure IS NOT NULL"), Sql("s.word <> ''")
+        figure = number_is("s.figure", node.op, [v for v in node.values if not v.prefix])
+        if node.op.is_ordered:
+            return figure, FALSE
+        # Words are kept folded.
+        word = text_is("s.word", Op.EQUAL, [folded_value(value) for value in node.values])
+        if node.op is Op.EQUAL:
+            word = all_of([word, Sql("pellucid_score(?, s.content)", (self._ask(node),))])
+        return figure, word
 
     # -- what the index answers ------------------------------------------------------------------
 
@@ -240,33 +277,64 @@ class Compiler:
         number = self._ask(node)
         whole = Sql("pellucid_whole(?, t.key)", (number,))
         if lookup is None:
+            self._reads_bodies = True
             return whole
         parts = [self._asked(ask) for ask in lookup.sure]
         if lookup.maybe:
+            if self._sets is not None and not all(map(self._has_few, lookup.maybe)):
+                self._reads_bodies = True
             maybe = any_of([self._asked(ask) for ask in lookup.maybe])
-            parts.append(all_of([maybe, whole]))
+            # A CASE, as of an AND SQLite may look at either side first.
+            text = f"CASE WHEN {maybe.text} THEN {whole.text} ELSE 0 END"
+            parts.append(Sql(text, maybe.values + whole.values))
         found = any_of(parts)
         if self._has_late:
-            found = any_of([found, Sql("pellucid_late(?, t.key)", (number,))])
+            late = Sql("pellucid_late(?, t.key)", (number,))
+            if self._sets is not None:
+                late = all_of([Sql(f"t.key IN {_LISTED}", (self._sets.late,)), late])
+            found = any_of([found, late])
         if self._has_stale:
-            text = f"CASE WHEN pellucid_stale(t.key) THEN {whole.text} ELSE {found.text} END"
-            found = Sql(text, (*whole.values, *found.values))
+            stale = Sql("pellucid_stale(t.key)")
+            if self._sets is not None:
+                stale = Sql(f"t.key IN {_LISTED}", (self._sets.stale,))
+            text = f"CASE WHEN {stale.text} THEN {whole.text} ELSE {found.text} END"
+            found = Sql(text, (*stale.values, *whole.values, *found.values))
         return found
 
+    def _has_few(self, ask: Ask) -> bool:
+        return ask.keys is not None and self._is_few(ask.keys)
+
     def _asked(self, ask: Ask) -> Sql:
-        if ask.row is not None:
+        if ask.keys is None:
+            assert ask.row is not None, "an ask has one form at least"
+            return ask.row
+        if self._sets is not None:
+            return Sql(f"t.key IN ({ask.keys.text})", ask.keys.values)
+        if ask.row is not None and not (ask.is_slow and self._word_sets):
             return ask.row
         return Sql("pellucid_among(?, t.key)", (self._keys(ask.keys),))
 
+    def _any_text(self, texts: list[Text]) -> Sql:
+        """Ask for any of several texts in one look-up."""
+        sought = [(words_of(text.text), text.prefix) for text in texts]
+        if len(texts) == 1 or not all(words for words, _ in sought):
+            return any_of([self._indexed(text, self._text_lookup(text)) for text in texts])
+        return self._indexed(Or(tuple(texts)), text_lookup(sought))
+
     def _text_lookup(self, node: Text) -> Lookup | None:
         words = words_of(node.text)
-        return text_lookup(words, node.prefix) if words else None
+        return text_lookup([(words, node.prefix)]) if words else None
 
     # -- of one span -----------------------------------------------------------------------------
 
     def _in_span(self, node: InSpan, item: Node) -> Sql:
+        if isinstance(item, Text) or (
+            isinstance(item, Compare | Has) and resolved(item.field).name in OF_SOME_SPAN
+        ):
+            return self._trace(item)  # the same, said of some span
         columns = self._span(item)
         if columns is not None:
+            self._reads_bodies = True  # not quite, but rows are many, too
             text = f"EXISTS (SELECT 1 FROM spans s WHERE s.trace = t.key AND ({columns.text}))"
             return Sql(text, columns.values)
         needs = self._span_needs(item)
@@ -274,7 +342,7 @@ class Compiler:
             return self._indexed(node, None)
         # No need of one span is a need of the trace to have it indexed: late ones are asked, too.
         has = [any_of([self._asked(ask) for ask in (*n.sure, *n.maybe)]) for n in needs]
-        return self._indexed(node, Lookup(FALSE, [], [Ask(FALSE, all_of(has))]))
+        return self._indexed(node, Lookup(FALSE, [], [Ask(None, all_of(has))]))
 
     def _span_needs(self, node: Node) -> list[Lookup]:
         """Return what the index must have of a trace, some span of which meets a node."""
@@ -313,21 +381,17 @@ class Compiler:
 
     def _span_compare(self, node: Compare, field: Field) -> Sql | None:
         op, values, name = node.op, node.values, field.name
-        if name in _SPAN_NUMBERS:
-            return number_is(_SPAN_NUMBERS[name], op, values)
-        if name in _SPAN_TEXTS:
-            return text_is(_SPAN_TEXTS[name], op, values)
+        if name in SPAN_NUMBERS:
+            return number_is(SPAN_NUMBERS[name], op, values)
+        if name in SPAN_TEXTS:
+            return text_is(SPAN_TEXTS[name], op, values)
         if name in ("since", "until"):
             return start_is("s.start_ns", name, values, self._now)
         if name == "status":
             return self._status("s", "s.last_seen_ns", node)
         if name == "kind":
-            codes = [
-                str(code)
-                for code, kind in enumerate(KINDS)
-                if any(compare(FieldType.TEXT, op, v, kind.value, self._now) for v in values)
-            ]
-            return Sql(f"s.kind IN ({', '.join(codes)})") if codes else FALSE
+            codes = kind_codes(node, self._now)
+            return Sql(f"s.kind IN ({', '.join(map(str, codes))})") if codes else FALSE
         return None
 
     # -- necessary conditions --------------------------------------------------------------------
@@ -337,7 +401,14 @@ class Compiler:
             case And(items):
                 return [driver for item in items for driver in self._drivers(item, in_span)]
             case Or(items):
-                choices = [self._drivers(item, in_span) for item in items]
+                texts = [item for item in items if isinstance(item, Text)]
+                sought = [(words_of(text.text), text.prefix) for text in texts]
+                if len(texts) > 1 and all(words for words, _ in sought):
+                    items = tuple(item for item in items if not isinstance(item, Text))
+                    choices = [[text_lookup(sought).keys]]
+                else:
+                    choices = []
+                choices += [self._drivers(item, in_span) for item in items]
                 if not all(choices) or len(choices) > _CHOICES:
                     return []
                 parts = [choice[0] for choice in choices]
@@ -356,23 +427,23 @@ class Compiler:
     def _compare_drivers(self, node: Compare, field: Field, in_span: bool) -> list[Sql]:
         if field.name == "status":
             if in_span:
-                return _if_only(node, self._now, Status.ERROR, "t.error_count > 0")
-            return _if_only(node, self._now, Status.ERROR, f"t.status = {ERROR}")
+                return keys_if_only(node, self._now, Status.ERROR, "t.error_count > 0")
+            return keys_if_only(node, self._now, Status.ERROR, f"t.status = {ERROR}")
         if field.name == "score":
             return self._score_drivers(node, field)
         if field.name == "trace":
-            return _trace_drivers(node)
-        if field.name in _DRIVEN_NUMBERS and not in_span:
-            if any(_is_floor(node.op, value.number) for value in node.values):
+            return trace_drivers(node)
+        if field.name in DRIVEN_NUMBERS and not in_span:
+            if any(is_floor(node.op, value.number) for value in node.values):
                 return []
-            where = number_is(_TRACE_NUMBERS[field.name], node.op, node.values)
+            where = number_is(TRACE_NUMBERS[field.name], node.op, node.values)
             hint = " AND t.error_count > 0" if field.name == "errors" else ""
             return [Sql(f"SELECT t.key FROM traces t WHERE ({where.text}){hint}", where.values)]
         lookup = fact_lookup(field, node.op, node.values)
         return [lookup.keys] if lookup is not None else []
 
     def _score_drivers(self, node: Compare, field: Field) -> list[Sql]:
-        where = all_of([Sql("s.name = ?", (field.key,)), self._score_value(node)])
+        where = all_of([Sql("s.name = ?", (field.key,)), any_of(self._score_values(node))])
         return [
             Sql(
                 "SELECT t.key FROM scores s CROSS JOIN traces t ON t.trace_id = s.trace_id "
@@ -390,42 +461,6 @@ class Compiler:
                 case Compare(Field(name="until"), _, values) if values:
                     until = min(until, max(time_bound(v, self._now) for v in values))
         return Bounds(min(since, 2**63 - 1), max(until, 0))
-
-
-def _is_floor(op: Op, number: float | int | None) -> bool:
-    """Tell whether a comparison holds of a figure that is 0, so that it drives nothing."""
-    if number is None:
-        return True
-    if op in (Op.LESS, Op.LESS_EQUAL):
-        return True
-    return number < 0 or (number == 0 and op is not Op.GREATER)
-
-
-def _trace_drivers(node: Compare) -> list[Sql]:
-    """Return a look-up of trace ids, and of what they begin with."""
-    parts = []
-    for value in node.values:
-        try:
-            low = bytes.fromhex(value.text[: len(value.text) // 2 * 2])
-        except ValueError:
-            continue  # no trace id begins so
-        if not value.prefix:
-            parts.append(Sql("t.trace_id = ?", (low,)))
-        else:
-            parts.append(Sql("t.trace_id >= ? AND t.trace_id <= ?", (low, low + b"\xff" * 16)))
-    where = any_of(parts)
-    return [Sql(f"SELECT t.key FROM traces t WHERE {where.text}", where.values)]
-
-
-def _if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:
-    wanted = [
-        one
-        for one in Status
-        if any(compare(FieldType.TEXT, node.op, value, one.value, now) for value in node.values)
-    ]
-    if wanted == [status]:
-        return [Sql(f"SELECT t.key FROM traces t WHERE {where}")]
-    return []
 
 
 def resolved(field: Field | Unresolved) -> Field:

@@ -30,10 +30,14 @@ def facts_of_all(spans: Iterable[tuple[Attributes, Span]]) -> set[Fact]:
     """Return the facts of several spans, from their raw attributes and canonical forms."""
     found: set[Fact] = set()
     before: Attributes = {}
+    resource: Attributes = {}
     for raw, span in spans:
         found.update(_of_span(span))
         add_attributes(raw, before, found)
         before = raw
+        if span.resource is not resource:
+            add_attributes(span.resource, resource, found)
+            resource = span.resource
     return found
 
 

@@ -24,7 +24,6 @@ def register_plain(connection: apsw.Connection) -> None:
     """Give a connection the functions that need no search."""
     functions: list[tuple[str, Any, int]] = [
         ("pellucid_fold", _fold, 1),
-        ("pellucid_begins", _begins, 2),
         ("pellucid_tag", _tag, 2),
     ]
     for name, function, arguments in functions:
@@ -53,10 +52,6 @@ def forget_answers(connection: apsw.Connection) -> None:
 
 def _fold(text: str | None) -> str | None:
     return None if text is None else fold(text)
-
-
-def _begins(text: str | None, beginning: str) -> bool:
-    return text is not None and text.startswith(beginning)
 
 
 def _tag(tags: str, name: str) -> str | None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.core.query.tree import Field, FieldType, Op, Value, fold
-from pellucid.storage.spans.sqlite.facts import LONG, WHOLE, indexed_value
-from pellucid.storage.spans.sqlite.predicate import Sql, any_of, bindable
+from pellucid.storage.spans.sqlite.facts import LONG, SHOWN, WHOLE, indexed_value
+from pellucid.storage.spans.sqlite.predicate import LAST, Sql, any_of, bindable
 
-_LAST = "\U0010ffff"
 _LOOKUPS = 8
 """Values that are looked up one by one for a row; of more, all keys are read at once."""
 _FIELD = "(SELECT id FROM fields WHERE name = ?)"
@@ -22,10 +21,12 @@ _IN_FACTS = frozenset(
 class Ask(NamedTuple):
     """Two ways to ask the index for one thing."""
 
-    keys: Sql
-    """Gives the keys of all traces that have it."""
+    keys: Sql | None
+    """Gives the keys of all traces that have it; None where no query does."""
     row: Sql | None
     """Tells whether the trace `t` has it; None where asking so would be slow."""
+    is_slow: bool = False
+    """Whether asking so costs much more than looking into a set."""
 
 
 class Lookup(NamedTuple):
@@ -51,7 +52,7 @@ def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
     if field.name not in _IN_FACTS or (field.name in ("tag", "attr") and field.key is None):
         return None
     name = field.name if field.key is None else f"{field.name}.{field.key}"
-    ranges = [found for value in values for found in _ranges(field.type, op, value)]
+    ranges = [found for value in values for found in _ranges(field, op, value)]
     sure = [found for found in ranges if found.exact]
     maybe = [found for found in ranges if not found.exact]
     return Lookup(
@@ -62,10 +63,14 @@ def fact_lookup(field: Field, op: Op, values: Sequence[Value]) -> Lookup | None:
 
 
 def _keys(name: str, ranges: list[_Range]) -> Sql:
-    where = any_of([found.where for found in ranges])
+    # A range each: with an OR between them all of the field would be walked.
+    single = [found.where for found in ranges if found.single]
+    several = [found.where for found in ranges if not found.single]
+    parts = ([any_of(single)] if single else []) + several
+    sql = f"SELECT trace FROM facts WHERE field = {_FIELD} AND "
     return Sql(
-        f"SELECT trace FROM facts WHERE field = {_FIELD} AND ({where.text})",
-        (name, *where.values),
+        " UNION ALL ".join(f"{sql}({part.text})" for part in parts),
+        tuple(value for part in parts for value in (name, *part.values)),
     )
 
 
@@ -96,9 +101,14 @@ def has_lookup(field: Field) -> Lookup | None:
     return Lookup(keys, [Ask(keys, None)], [])
 
 
-def text_lookup(words: Sequence[str], prefix: bool) -> Lookup:
-    """Return how full text answers words that follow each other."""
-    match = '"' + " ".join(words) + '"' + ("*" if prefix else "")
+def text_lookup(sought: Sequence[tuple[Sequence[str], bool]]) -> Lookup:
+    """Return how full text answers any of some texts.
+
+    Each is words that follow each other, and whether the last of them is only a beginning.
+    """
+    match = " OR ".join(
+        '"' + " ".join(words) + '"' + ("*" if prefix else "") for words, prefix in sought
+    )
     keys = Sql(
         "SELECT d.trace FROM texts CROSS JOIN documents d ON d.id = texts.rowid "
         "WHERE texts MATCH ?",
@@ -109,11 +119,12 @@ def text_lookup(words: Sequence[str], prefix: bool) -> Lookup:
         "WHERE d.trace = t.key AND texts MATCH ?)",
         (match,),
     )
-    return Lookup(keys, [Ask(keys, row)], [])
+    return Lookup(keys, [Ask(keys, row, is_slow=True)], [])
 
 
-def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
+def _ranges(field: Field, op: Op, value: Value) -> list[_Range]:
     found: list[_Range] = []
+    kind = field.type
     if kind is not FieldType.TEXT and value.number is not None and not value.prefix:
         number = bindable(value.number)
         if op.is_ordered:
@@ -127,10 +138,28 @@ def _ranges(kind: FieldType, op: Op, value: Value) -> list[_Range]:
     exact = op is Op.FOLD
     if not value.prefix:
         short = len(folded) <= WHOLE
-        where = Sql("value = ?", (indexed_value(value.text),))
+        indexed = indexed_value(value.text)
+        if short and not exact and not _has_case(value.text):
+            exact = True
+        if short and not exact and (field.name in SHOWN or field.name == "tag"):
+            # One of a trace's spellings is kept: it is this one, or a body may have this one, too.
+            spelled = None if value.text == folded else value.text
+            same = Sql("value = ? AND shown IS ?", (indexed, spelled))
+            other = Sql("value = ? AND shown IS NOT ?", (indexed, spelled))
+            return [
+                *found,
+                _Range(same, single=True, exact=True),
+                _Range(other, single=True, exact=False),
+            ]
+        where = Sql("value = ?", (indexed,))
         return [*found, _Range(where, single=True, exact=exact and short)]
     long = _Range(Sql("value = ?", (LONG,)), single=True, exact=False)
     if len(folded) > WHOLE:
         return [*found, long]
-    begins = Sql("value >= ? AND value < ?", (folded, folded + _LAST))
+    begins = Sql("value >= ? AND value < ?", (folded, folded + LAST))
     return [*found, _Range(begins, single=False, exact=exact), long]
+
+
+def _has_case(text: str) -> bool:
+    """Tell whether another text may be the same when case is folded."""
+    return not text.isascii() or text.lower() != text.upper()

@@ -13,6 +13,8 @@ class Sql(NamedTuple):
     values: tuple[Any, ...] = ()
 
 
+LAST = "\U0010ffff"
+"""Follows, behind a text, all that begins with the text."""
 TRUE = Sql("1")
 FALSE = Sql("0")
 
@@ -55,19 +57,25 @@ def number_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
 
 def text_is(column: str, op: Op, values: Sequence[Value]) -> Sql:
     """Compare a column of texts; null compares with nothing."""
-    at = f"pellucid_fold({column})" if op is Op.FOLD else column
+    at = folded(column) if op is Op.FOLD else column
     whole: list[str] = []
     parts = []
     for value in values:
         wanted = fold(value.text) if op is Op.FOLD else value.text
         if value.prefix:
-            parts.append(Sql(f"{column} IS NOT NULL AND pellucid_begins({at}, ?)", (wanted,)))
+            parts.append(Sql(f"{column} IS NOT NULL AND instr({at}, ?) = 1", (wanted,)))
         else:
             whole.append(wanted)
     if whole:
         marks = ", ".join("?" * len(whole))
         parts.append(Sql(f"{column} IS NOT NULL AND {at} IN ({marks})", tuple(whole)))
     return any_of(parts)
+
+
+def folded(column: str) -> str:
+    """Return the folded text of a column; SQLite folds what is ASCII, which is ten times faster."""
+    ascii_only = f"length({column}) = octet_length({column})"
+    return f"CASE WHEN {ascii_only} THEN lower({column}) ELSE pellucid_fold({column}) END"
 
 
 def time_bound(value: Value, now: int) -> int:

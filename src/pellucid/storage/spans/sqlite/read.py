@@ -35,6 +35,7 @@ from pellucid.storage.spans.sqlite.scores import (
 from pellucid.storage.spans.sqlite.search import Candidate, Search
 from pellucid.storage.spans.sqlite.statements import statements
 from pellucid.storage.spans.sqlite.survey import (
+    Budget,
     count_by_time,
     list_keys,
     list_sessions,
@@ -46,6 +47,8 @@ _SQL = statements("read")
 _MAX_LIMIT: Final = 1000
 SEARCH_SECONDS: Final = 2.0
 """After so long a list ends early, and says so."""
+COUNT_SECONDS: Final = 0.1
+"""After so much work counting ends, and says how much was counted."""
 
 _TRACE_COLUMNS = (
     "t.trace_id, e.name, t.run_id, t.name, t.root_kind, t.status, t.pending_seen_ns, t.start_ns, "
@@ -116,18 +119,25 @@ class TraceReader:
         position = decode_cursor(cursor) if cursor else TOP
         matches: list[Candidate] = []
         stopped: Candidate | None = None
+        last: Candidate | None = None
         now = self._clock()
         deadline = time.monotonic() + SEARCH_SECONDS
         with self.search(query, experiment, now) as search:
             if search is None:
                 return TracePage(traces=[], next=None)
-            for chunk in search.chunks(position):
-                matches += chunk.matches
-                if len(matches) > limit:
-                    break
-                if time.monotonic() > deadline:
-                    stopped = chunk.seen[-1]
-                    break
+            try:
+                for chunk in search.chunks(position):
+                    matches += chunk.matches
+                    last = chunk.seen[-1]
+                    if len(matches) > limit:
+                        break
+                    if time.monotonic() > deadline:
+                        stopped = last
+                        break
+            except apsw.InterruptError:
+                if last is None:
+                    raise
+                stopped = last
             page = matches[:limit]
             traces = self._summaries(search.connection, page, now)
         if len(matches) > limit:
@@ -144,16 +154,14 @@ class TraceReader:
         with self.search(query, experiment, now) as search:
             if search is None:
                 return None
-            deadline = time.monotonic() + SEARCH_SECONDS
-            return survey(search, TOP, now=now, deadline=deadline, most=most)
+            return survey(search, TOP, now=now, budget=Budget(COUNT_SECONDS), most=most)
 
     def count_by_time(self, *, experiment: str | None, query: str | Query, bins: int) -> TimeBins:
         """Count matches by time."""
         with self.search(query, experiment, self._clock()) as search:
             if search is None:
                 return TimeBins(bins=[], partial=False)
-            deadline = time.monotonic() + SEARCH_SECONDS
-            return count_by_time(search, TOP, bins=bins, deadline=deadline)
+            return count_by_time(search, bins=bins, budget=Budget(COUNT_SECONDS))
 
     def list_sessions(
         self, *, experiment: str | None, query: str | Query, limit: int, cursor: str | None
@@ -195,6 +203,11 @@ class TraceReader:
                 root = parsed(db, query).root
                 with Search(db, root, experiment=number, now=now) as search:
                     yield search
+            except apsw.InterruptError as error:
+                raise InvalidInput(
+                    "This query takes too long: look for fewer things at once, or say a time, "
+                    "such as since:24h."
+                ) from error
             except UnicodeEncodeError as error:
                 raise InvalidInput(f"This query holds half a character: {error}.") from error
             except apsw.SQLError as error:

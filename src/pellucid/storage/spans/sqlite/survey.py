@@ -4,7 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
@@ -25,11 +25,12 @@ from pellucid.storage.spans.sqlite.connection import rows
 from pellucid.storage.spans.sqlite.cursor import Position, encode_cursor
 from pellucid.storage.spans.sqlite.facts import LONG
 from pellucid.storage.spans.sqlite.outline import status_at
+from pellucid.storage.spans.sqlite.predicate import TRUE, Sql
 from pellucid.storage.spans.sqlite.scores import scores_of_session
 from pellucid.storage.spans.sqlite.search import Candidate, Search
 from pellucid.storage.spans.sqlite.statements import statements
 
-SURVEYED: Final = 5_000
+SURVEYED: Final = 3_000
 """Newest matches that are counted at most."""
 
 EMPTY_SURVEY: Final = Survey(
@@ -57,6 +58,22 @@ _SQL = statements("survey")
 _HIGH: Final = 0.5
 _models = msgspec.json.Decoder(list[str])
 _tags = msgspec.json.Decoder(dict[str, str])
+
+
+class Budget:
+    """Time that counting may take: of the processor, so that a busy machine counts as much."""
+
+    def __init__(self, seconds: float) -> None:
+        self._work_until = time.thread_time() + seconds
+        self._wait_until = time.monotonic() + _PATIENCE * seconds
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is used up."""
+        return time.thread_time() > self._work_until or time.monotonic() > self._wait_until
+
+
+_PATIENCE: Final = 10
 
 
 class _Counts:
@@ -100,15 +117,15 @@ class _Counts:
         self.high.update(name for name, _ in high)
 
 
-def survey(search: Search, after: Position, *, now: int, deadline: float, most: int) -> Survey:
+def survey(search: Search, after: Position, *, now: int, budget: Budget, most: int) -> Survey:
     """Count what the newest matches have; `most` values a field are given."""
     counts = _Counts()
     total, partial = 0, False
-    for chunk in search.chunks(after):
+    for chunk in search.chunks(after, many=True):
         matches = chunk.matches[: SURVEYED - total]
         total += len(matches)
         counts.add(search.connection, matches, now)
-        if len(matches) < len(chunk.matches) or time.monotonic() > deadline or total == SURVEYED:
+        if len(matches) < len(chunk.matches) or budget.is_spent or total == SURVEYED:
             partial = True
             break
     tags: dict[str, list[ValueCount]] = {}
@@ -165,8 +182,11 @@ def _top(counts: Counter[str], most: int) -> list[ValueCount]:
     return [ValueCount(value=value, count=count) for value, count in ordered[:most]]
 
 
-def count_by_time(search: Search, after: Position, *, bins: int, deadline: float) -> TimeBins:
-    """Count matches by time, from the first start there is to the last, in round steps."""
+def count_by_time(search: Search, *, bins: int, budget: Budget) -> TimeBins:
+    """Count matches by time, from the first start there is to the last, in round steps.
+
+    Exact where columns and index tell; where bodies must be read, estimated when time runs out.
+    """
     db, experiment = search.connection, search.experiment
     if experiment is None:
         ((first, last),) = rows(db, _SQL["range"])
@@ -179,28 +199,25 @@ def count_by_time(search: Search, after: Position, *, bins: int, deadline: float
         return TimeBins(bins=[], partial=False)
     step = next((s for s in _STEPS if (last - first) // s < bins), (last - first) // bins + 1)
     start = first - first % step
+    span = _Span(first, last + 1, start, step)
+    sampled = 0
+    if search.is_plain:
+        found = _count_all(search, span, TRUE)
+    elif (keys := search.few_keys()) is not None:
+        found = [
+            row
+            for matches in search.matches_among(keys)
+            for row in rows(db, _SQL["bins_of_some"], (start, step, _keys_of(matches)))
+        ]
+    elif (predicate := search.predicate_of_all()) is not None:
+        found = _count_all(search, span, predicate)
+    else:
+        found, sampled = _estimate(search, span, budget)
     counts: Counter[int] = Counter()
     errors: Counter[int] = Counter()
-
-    def add(found: Iterable[Any]) -> None:
-        for place, count, failed in found:
-            counts[place] += count
-            errors[place] += failed
-
-    partial = False
-    if search.is_plain:
-        values = (start, step, first, last + 1)
-        if experiment is None:
-            add(rows(db, _SQL["bins"], values))
-        else:
-            add(rows(db, _SQL["bins_of"], (*values, experiment)))
-    else:
-        for chunk in search.chunks(after):
-            keys = _json([match.key for match in chunk.matches])
-            add(rows(db, _SQL["bins_of_some"], (start, step, keys)))
-            if time.monotonic() > deadline:
-                partial = True
-                break
+    for place, count, failed in found:
+        counts[place] += count
+        errors[place] += failed
     return TimeBins(
         bins=[
             TimeBin(
@@ -211,8 +228,72 @@ def count_by_time(search: Search, after: Position, *, bins: int, deadline: float
             )
             for place in range((last - start) // step + 1)
         ],
-        partial=partial,
+        partial=sampled > 0,
+        sampled=sampled,
     )
+
+
+class _Span(NamedTuple):
+    """A stretch of time, `first_ns` ≤ start < `end_ns`, in steps from `start_ns`."""
+
+    first_ns: int
+    end_ns: int
+    start_ns: int
+    step_ns: int
+
+
+def _count_all(search: Search, span: _Span, predicate: Sql) -> list[Any]:
+    """Count what matches by step, in one statement."""
+    values: tuple[Any, ...] = (span.start_ns, span.step_ns, span.first_ns, span.end_ns)
+    name = "bins"
+    if search.experiment is not None:
+        name, values = "bins_of", (*values, search.experiment)
+    sql = _SQL[name].format(predicate=predicate.text)
+    return rows(search.connection, sql, values + predicate.values)
+
+
+def _estimate(search: Search, span: _Span, budget: Budget) -> tuple[list[Any], int]:
+    """Estimate counts by step from as many traces as there is time for, evenly spread."""
+    values: tuple[Any, ...] = (span.first_ns, span.end_ns)
+    name = "spread"
+    if search.experiment is not None:
+        name, values = "spread_of", (*values, search.experiment)
+    total = rows(search.connection, _SQL[f"count_{name}"], values)[0][0]
+    apart = max(total // _SAMPLE, 1)
+    keys = [key for (key,) in rows(search.connection, _SQL[name], (*values, apart))]
+    # By a fixed rule, so that the same question has the same answer.
+    keys.sort(key=lambda key: key * _SPREAD % 2**32)
+    looked, found = 0, []
+    for at in range(0, len(keys), _STRIDE):
+        some = set(keys[at : at + _STRIDE])
+        for matches in search.matches_among(some):
+            found += rows(
+                search.connection,
+                _SQL["bins_of_some"],
+                (span.start_ns, span.step_ns, _keys_of(matches)),
+            )
+        looked += len(some)
+        if budget.is_spent:
+            break
+    if looked == total:
+        return found, 0
+    factor = total / max(looked, 1)
+    sums: dict[int, list[int]] = {}
+    for place, count, failed in found:
+        both = sums.setdefault(place, [0, 0])
+        both[0] += count
+        both[1] += failed
+    return [(place, round(a * factor), round(b * factor)) for place, (a, b) in sums.items()], looked
+
+
+_SAMPLE: Final = 2_000
+"""Traces that an estimate looks at, at most about."""
+_SPREAD: Final = 2_654_435_761
+_STRIDE: Final = 16
+
+
+def _keys_of(matches: Iterable[Candidate]) -> str:
+    return _json([match.key for match in matches])
 
 
 def list_sessions(search: Search, after: Position, *, limit: int, deadline: float) -> SessionPage:

@@ -19,8 +19,10 @@ function term(name, value) {
 function narrow(fromMs, untilMs) {
   const iso = (/** @type {number} */ ms) => new Date(ms).toISOString().slice(0, 19) + "Z";
   const url = new URL(location.href);
-  const kept = (url.searchParams.get("query") ?? "").replace(/(^|\s)(?:since|until):\S+/g, "");
-  const query = [kept.trim(), term("since", iso(fromMs)), term("until", iso(untilMs))];
+  const bound = /(^|\s)(?:since|until)\s*[:=]\s*(?:"[^"]*"|[^\s()]+)/g;
+  const rest = (url.searchParams.get("query") ?? "").replace(bound, "").trim();
+  const kept = /(^|\s)OR\s/.test(rest) ? `(${rest})` : rest;
+  const query = [kept, term("since", iso(fromMs)), term("until", iso(untilMs))];
   url.searchParams.set("query", query.filter(Boolean).join(" "));
   url.searchParams.delete("cursor");
   location.assign(url);

@@ -34,3 +34,29 @@ FROM spans WHERE trace = ?
 
 -- name: trace_id
 SELECT trace_id FROM traces WHERE key = ?
+
+-- name: window
+-- The trace so many places behind a place, if there is one. Reads traces_by_start alone.
+SELECT start_ns, trace_id, key FROM traces
+WHERE start_ns >= ? AND start_ns < ? AND (start_ns, trace_id) < (?, ?)
+ORDER BY start_ns DESC, trace_id DESC LIMIT 1 OFFSET ?
+
+-- name: window_of
+-- The same among an experiment's. Reads traces_by_experiment alone.
+SELECT start_ns, trace_id, key FROM traces
+WHERE start_ns >= ? AND start_ns < ? AND (start_ns, trace_id) < (?, ?) AND experiment = ?
+ORDER BY start_ns DESC, trace_id DESC LIMIT 1 OFFSET ?
+
+-- name: matches
+-- What matches between two places, newest first. Uses traces_by_start.
+SELECT t.start_ns, t.trace_id, t.key FROM traces t
+WHERE t.start_ns >= ? AND t.start_ns < ? AND (t.start_ns, t.trace_id) < (?, ?)
+  AND (t.start_ns, t.trace_id) >= (?, ?) AND ({predicate})
+ORDER BY t.start_ns DESC, t.trace_id DESC
+
+-- name: matches_of
+-- The same among an experiment's. Uses traces_by_experiment.
+SELECT t.start_ns, t.trace_id, t.key FROM traces t
+WHERE t.start_ns >= ? AND t.start_ns < ? AND (t.start_ns, t.trace_id) < (?, ?)
+  AND t.experiment = ? AND (t.start_ns, t.trace_id) >= (?, ?) AND ({predicate})
+ORDER BY t.start_ns DESC, t.trace_id DESC

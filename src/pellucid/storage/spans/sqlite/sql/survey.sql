@@ -21,14 +21,28 @@ SELECT (SELECT min(start_ns) FROM traces WHERE experiment = ?1),
        (SELECT max(start_ns) FROM traces WHERE experiment = ?1)
 
 -- name: bins
--- Traces and failed ones by step of time. Reads traces_by_start alone.
-SELECT (start_ns - ?1) / ?2, count(*), sum(status = 1) FROM traces
-WHERE start_ns >= ?3 AND start_ns < ?4 GROUP BY 1
+-- Traces and failed ones by step of time. Uses traces_by_start, and no row if the predicate does not.
+SELECT (t.start_ns - ?) / ?, count(*), sum(t.status = 1) FROM traces t
+WHERE t.start_ns >= ? AND t.start_ns < ? AND ({predicate}) GROUP BY 1
 
 -- name: bins_of
+-- The same of an experiment. Uses traces_by_experiment likewise.
+SELECT (t.start_ns - ?) / ?, count(*), sum(t.status = 1) FROM traces t
+WHERE t.start_ns >= ? AND t.start_ns < ? AND t.experiment = ? AND ({predicate}) GROUP BY 1
+
+-- name: spread
+-- Every so manieth trace. Reads traces_by_start alone.
+SELECT key FROM traces WHERE start_ns >= ? AND start_ns < ? AND key % ? = 0
+
+-- name: spread_of
 -- The same of an experiment. Reads traces_by_experiment alone.
-SELECT (start_ns - ?1) / ?2, count(*), sum(status = 1) FROM traces
-WHERE start_ns >= ?3 AND start_ns < ?4 AND experiment = ?5 GROUP BY 1
+SELECT key FROM traces WHERE start_ns >= ? AND start_ns < ? AND experiment = ? AND key % ? = 0
+
+-- name: count_spread
+SELECT count(*) FROM traces WHERE start_ns >= ? AND start_ns < ?
+
+-- name: count_spread_of
+SELECT count(*) FROM traces WHERE start_ns >= ? AND start_ns < ? AND experiment = ?
 
 -- name: bins_of_some
 -- The same of some traces, by key.

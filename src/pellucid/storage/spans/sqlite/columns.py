@@ -1,0 +1,115 @@
+"""Which columns answer which fields of a query, and small pieces of SQL over them."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from pellucid.core.matching import compare
+from pellucid.core.query.tree import Compare, FieldType, Op, Value, fold
+from pellucid.core.span import Status
+from pellucid.storage.spans.sqlite.codes import KINDS
+from pellucid.storage.spans.sqlite.predicate import FALSE, Sql, any_of
+
+TRACE_NUMBERS: Final = {
+    "duration": "t.duration_ns",
+    "tokens": "t.tokens_in + t.tokens_out",
+    "tokens_in": "t.tokens_in",
+    "tokens_out": "t.tokens_out",
+    "cost": "t.cost",
+    "spans": "t.span_count",
+    "errors": "t.error_count",
+}
+TRACE_TEXTS: Final = {
+    "name": "t.name",
+    "trace": "lower(hex(t.trace_id))",
+    "run": "t.run_id",
+    "session": "t.session_id",
+    "user": "t.user_id",
+}
+OF_SOME_SPAN: Final = frozenset(
+    ("kind", "model", "provider", "tool", "prompt", "finish", "document", "ttft", "attr")
+)
+"""Fields that a trace has as its spans have them."""
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ .:/@-]+")
+DRIVEN_NUMBERS: Final = frozenset({"duration", "tokens", "cost", "errors"})
+SPAN_NUMBERS: Final = {
+    "duration": "s.duration_ns",
+    "tokens": "s.tokens_in + s.tokens_out",
+    "tokens_in": "s.tokens_in",
+    "tokens_out": "s.tokens_out",
+    "cost": (
+        "CASE WHEN s.cost <> 0 THEN s.cost WHEN s.estimate <> 0 THEN s.estimate ELSE s.cost END"
+    ),
+    "ttft": "s.ttft_ns",
+}
+SPAN_TEXTS: Final = {"name": "s.name", "model": "s.model", "provider": "s.provider"}
+
+
+def tag_of(key: str) -> Sql:
+    """Return the value of a trace's tag, or null; SQLite reads JSON faster than we do."""
+    if _PLAIN_KEY.fullmatch(key):
+        return Sql("json_extract(t.tags, ?)", (f'$."{key}"',))
+    return Sql("pellucid_tag(t.tags, ?)", (key,))
+
+
+def is_floor(op: Op, number: float | int | None) -> bool:
+    """Tell whether a comparison holds of a figure that is 0, so that it drives nothing."""
+    if number is None:
+        return True
+    if op in (Op.LESS, Op.LESS_EQUAL):
+        return True
+    return number < 0 or (number == 0 and op is not Op.GREATER)
+
+
+def kind_codes(node: Compare, now: int) -> list[int]:
+    """Return the codes of the kinds that a comparison names."""
+    return [
+        code
+        for code, kind in enumerate(KINDS)
+        if any(compare(FieldType.TEXT, node.op, v, kind.value, now) for v in node.values)
+    ]
+
+
+def has_kind(codes: list[int]) -> Sql:
+    """Tell whether a trace has a span of one of some kinds."""
+    bits = sum(1 << code for code in codes)
+    return Sql(f"t.kinds & {bits} <> 0") if bits else FALSE
+
+
+def has_model(inner: Sql) -> Sql:
+    """Tell whether a trace has a model `m.value` of which a condition holds."""
+    text = f"t.models <> '[]' AND EXISTS (SELECT 1 FROM json_each(t.models) m WHERE {inner.text})"
+    return Sql(text, inner.values)
+
+
+def folded_value(value: Value) -> Value:
+    """Return a value as its text is kept folded."""
+    return replace(value, text=fold(value.text))
+
+
+def trace_drivers(node: Compare) -> list[Sql]:
+    """Return a look-up of trace ids, and of what they begin with."""
+    parts = []
+    for value in node.values:
+        try:
+            low = bytes.fromhex(value.text[: len(value.text) // 2 * 2])
+        except ValueError:
+            continue  # no trace id begins so
+        if not value.prefix:
+            parts.append(Sql("t.trace_id = ?", (low,)))
+        else:
+            parts.append(Sql("t.trace_id >= ? AND t.trace_id <= ?", (low, low + b"\xff" * 16)))
+    where = any_of(parts)
+    return [Sql(f"SELECT t.key FROM traces t WHERE {where.text}", where.values)]
+
+
+def keys_if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:
+    """Return a driver by a condition, if a comparison asks for one status alone."""
+    wanted = [
+        one
+        for one in Status
+        if any(compare(FieldType.TEXT, node.op, value, one.value, now) for value in node.values)
+    ]
+    if wanted == [status]:
+        return [Sql(f"SELECT t.key FROM traces t WHERE {where}")]
+    return []
