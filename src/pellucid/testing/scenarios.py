@@ -26,6 +26,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,6 +93,8 @@ class Case:
     run: Callable[[str], Any]
     """Is given the model's base URL; a function or a coroutine function."""
     script: Any
+    since: str = ""
+    """`distribution>=version` without which it cannot run."""
     faults: Sequence[Any] = ()
     token_delay_s: float = 0.0
     latency_s: float = 0.0
@@ -169,10 +172,19 @@ class Cases:
         return all(importlib.util.find_spec(name) is not None for name in self.needs)
 
     def __iter__(self) -> Iterator[Case]:
-        return iter(self._cases)
+        """Yield the cases that the installed versions can run."""
+        return (case for case in self._cases if _has(case.since))
 
-    def __len__(self) -> int:
-        return len(self._cases)
+
+def _has(since: str) -> bool:
+    if not since:
+        return True
+    distribution, _, version = since.partition(">=")
+    return _numbers(metadata.version(distribution)) >= _numbers(version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def load_cases(path: Path) -> Cases:

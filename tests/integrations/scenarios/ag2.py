@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Annotated, Any
 
 import pellucid
@@ -30,8 +31,9 @@ OWNERS = {"role play": "chat_manager", "You write": "Writer", "You judge": "Crit
 
 
 def config(url: str, **more: Any) -> Any:
-    entry = {"model": "gpt-4o", "base_url": url, "api_key": "k", "max_retries": 0}
-    entry.update(more.pop("entry", {}))
+    entry = {"model": "gpt-4o", "base_url": url, "api_key": "k", **more.pop("entry", {})}
+    if not metadata.version("ag2").startswith("0.9"):
+        entry.setdefault("max_retries", 0)
     return {"config_list": [entry], "cache_seed": None, "temperature": 0.1, **more}
 
 
@@ -408,6 +410,7 @@ async def a_chat_of_a_queue_fails(url: str) -> None:
 
 
 @cases.add(
+    since="ag2>=0.10",
     script=[Rule("A draft.")],
     input="Write.",
     agents=("helper",),
@@ -622,6 +625,7 @@ def a_person_answers(url: str) -> None:
 
 
 @cases.add(
+    since="ag2>=0.10",
     script=[Rule("A draft of a line.")],
     input="Write.",
     output="A draft of a line.",
@@ -634,6 +638,7 @@ def a_streamed_reply(url: str) -> None:
 
 
 @cases.add(
+    since="ag2>=0.10",
     script=[Rule("A draft.")],
     faults=[Fault(status=429, retry_after_s=0.01), Fault(status=500, retry_after_s=0.01)],
     input="Write.",
@@ -647,6 +652,7 @@ def retries(url: str) -> None:
 
 
 @cases.add(
+    since="ag2>=0.10",
     script=[Rule("A draft.", model="gpt-4o-mini")],
     faults=[Fault(status=429, when=lambda body: body["model"] == "gpt-4o", times=None)],
     output="A draft.",
@@ -800,8 +806,9 @@ def responses_api_with_a_tool(url: str) -> None:
 
 
 @cases.add(
+    since="ag2>=0.10",
     script=[Reply(text="A draft.", cached_tokens=4)],
-    latency_s=0.6,
+    latency_s=1.0,
     unheard=1,
     input="Write.",
     agents=("helper",),
@@ -811,7 +818,7 @@ def responses_api_with_a_tool(url: str) -> None:
 async def a_chat_that_times_out(url: str) -> None:
     from openai import APITimeoutError
 
-    helper = assistant(url, llm_config=config(url, entry={"timeout": 0.1}))
+    helper = assistant(url, llm_config=config(url, entry={"timeout": 0.4}))
     try:
         await person().a_initiate_chat(helper, message="Write.", max_turns=1)
     except (TimeoutError, APITimeoutError) as error:

@@ -146,7 +146,7 @@ def parallel_tool_calls_streamed(url: str) -> None:
             print(chunk.choices[0].delta.tool_calls)
 
 
-@cases.add(script=["A disc."], input="What is a Blu-ray?", output="A disc.")
+@cases.add(since="openai>=1.66", script=["A disc."], input="What is a Blu-ray?", output="A disc.")
 def responses(url: str) -> None:
     with client(url) as one:
         reply = one.responses.create(
@@ -155,7 +155,12 @@ def responses(url: str) -> None:
         print(reply.output_text)
 
 
-@cases.add(script=["A disc of light."], input="What is a Blu-ray?", output="A disc of light.")
+@cases.add(
+    since="openai>=1.66",
+    script=["A disc of light."],
+    input="What is a Blu-ray?",
+    output="A disc of light.",
+)
 async def responses_stream(url: str) -> None:
     async with client_async(url) as one:
         async for event in await one.responses.create(
@@ -164,7 +169,7 @@ async def responses_stream(url: str) -> None:
             print(event.type)
 
 
-@cases.add(script=[LONG], output="one", left_streams=1, token_delay_s=0.002)
+@cases.add(since="openai>=1.66", script=[LONG], output="one", left_streams=1, token_delay_s=0.002)
 def responses_stream_left(url: str) -> None:
     with client(url) as one:
         for event in one.responses.create(model=MODEL, input="Count.", stream=True):
@@ -174,6 +179,7 @@ def responses_stream_left(url: str) -> None:
 
 
 @cases.add(
+    since="openai>=1.66",
     script=[Call("add", {"a": 2, "b": 3}), "It is 5."],
     traces=2,
     input="2 and 3?",
@@ -191,7 +197,12 @@ def responses_with_a_tool(url: str) -> None:
         print(last.output_text)
 
 
-@cases.add(script=[{"title": "Alien", "year": 1979}], input="What film", output="Alien")
+@cases.add(
+    since="openai>=1.92",
+    script=[{"title": "Alien", "year": 1979}],
+    input="What film",
+    output="Alien",
+)
 def parse(url: str) -> None:
     from pydantic import BaseModel
 
@@ -206,7 +217,7 @@ def parse(url: str) -> None:
         print(reply.choices[0].message.parsed)
 
 
-@cases.add(script=[{"title": "Alien", "year": 1979}], output="Alien")
+@cases.add(since="openai>=1.66", script=[{"title": "Alien", "year": 1979}], output="Alien")
 async def responses_parse_async(url: str) -> None:
     from pydantic import BaseModel
 
@@ -219,7 +230,7 @@ async def responses_parse_async(url: str) -> None:
         print(reply.output_parsed)
 
 
-@cases.add(script=["A disc of light."], output="A disc of light.")
+@cases.add(since="openai>=1.92", script=["A disc of light."], output="A disc of light.")
 def stream_helper(url: str) -> None:
     with client(url) as one:
         with one.chat.completions.stream(model=MODEL, messages=asked()) as events:
@@ -364,11 +375,11 @@ def threads(url: str) -> None:
         print([future.result() for future in futures])
 
 
-@cases.add(script=[Rule("A disc.")], latency_s=0.5, failed=(Failed("LLM", "gpt-4o", "*"),))
+@cases.add(script=[Rule("A disc.")], latency_s=1.0, failed=(Failed("LLM", "gpt-4o", "*"),))
 async def cancelled(url: str) -> None:
     async with client_async(url) as one:
         task = asyncio.create_task(one.chat.completions.create(model=MODEL, messages=asked()))
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.5)
         task.cancel()
         try:
             await task

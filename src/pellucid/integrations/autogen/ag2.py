@@ -28,7 +28,7 @@ from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages, messages_of
 from pellucid.semconv.openai_wire import find_endpoint, read_request, read_response
 
-SUPPORTED = "ag2>=0.9,<1"
+SUPPORTED = "ag2>=0.9.7,<1"
 
 _AGENT = "autogen.agentchat.conversable_agent:ConversableAgent"
 _GROUP = "autogen.agentchat.groupchat:GroupChat"

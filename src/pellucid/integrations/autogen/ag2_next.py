@@ -5,6 +5,7 @@ opened where a turn is driven, outside all middleware.
 """
 
 import functools
+import importlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +26,7 @@ from pellucid.integrations.autogen.ag2_network import Channels
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages
 
-SUPPORTED = "ag2>=1,<2"
+SUPPORTED = "ag2>=1.0.4,<2"
 
 
 _MODEL_CONFIG = "__ag2_model_config__"
@@ -36,7 +37,7 @@ _SUBTASK = re.compile(r"subtask-[0-9a-f]{8}")
 def install() -> Undo:
     """Patch ag2 until the returned undo runs."""
     undo = patch_all(
-        Patch("ag2.agent:Agent._drive_scope", _traced_scope),
+        Patch(f"ag2.agent:Agent.{_scope()}", _traced_scope),
         Patch("ag2.tools.executor:_tool_not_found", _seen_missing, required=False),
     )
     network = "ag2.network.hub.core"
@@ -45,6 +46,12 @@ def install() -> Undo:
 
 
 INTEGRATION = Integration("ag2 1.x", supported=SUPPORTED, module="ag2.agent", install=install)
+
+
+def _scope() -> str:
+    """Name the method in which a turn is driven; it was another before 1.1."""
+    agent = importlib.import_module("ag2.agent").Agent
+    return "_drive_scope" if hasattr(agent, "_drive_scope") else "_turn_scope"
 
 
 def _seen_missing(original: Callable[..., Any]) -> Callable[..., Any]:
