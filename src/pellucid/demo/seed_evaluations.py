@@ -1,4 +1,4 @@
-"""Two real evaluations of one small agent and a sweep over it, for looking at their pages.
+"""A dataset, two real evaluations of one small agent and a sweep over it, to look at their pages.
 
     python -m pellucid.demo.seed_evaluations --url http://127.0.0.1:4380
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import pellucid
 from pellucid import Document, judges, scorers
+from pellucid.core.dataset import Dataset
 from pellucid.demo.model_server import Fault, ModelRequest, Reply, ScriptedModelServer
 from pellucid.demo.model_server.script import ReplyLike
 from pellucid.evals.models import OpenAIModel
@@ -25,6 +26,7 @@ from pellucid.evals.report import Report
 from pellucid.evals.sweep import Sweep
 
 EXPERIMENT = "media-qa"
+DATASET = "media-questions"
 JUDGE_MODEL = "gpt-4o-mini"
 MEDIA = {
     "CD": (0.7, 1.2),
@@ -65,10 +67,31 @@ def questions() -> list[dict[str, Any]]:
                 "size": "large" if size > 1000 else "small",
                 "kind": "disc" if "D" in medium and "microSD" not in medium else "other",
             },
+            "split": "test" if len(medium + load) % 3 == 0 else "train",
         }
         for medium in MEDIA
         for load, size in LOADS.items()
     ]
+
+
+def seed_dataset() -> Dataset:
+    """Keep the questions on the server as people would: begun, corrected, and added to."""
+    rows = questions()
+    if any(one.name == DATASET for one in pellucid.list_datasets(DATASET)):
+        return pellucid.create_dataset(DATASET, rows, author="ada")
+    begun = rows[:-5]
+    begun[3] = {**begun[3], "expected": str(math.floor(LOADS["a day of telescope images"] / 0.7))}
+    extra = {"inputs": {"question": "How many discs does it take?"}, "expected": "it depends"}
+    dataset = pellucid.create_dataset(
+        DATASET, [*begun, extra], message="Each load on each disc and card", author="ada"
+    )
+    dataset = dataset.update(
+        [rows[3]], message="A disc that is only partly filled still counts", author="ben"
+    )
+    dataset = dataset.remove(
+        [dataset.examples[-1].id], message="Nobody can answer that one", author="ben"
+    )
+    return dataset.add(rows[-5:], message="Tapes too", author="ada")
 
 
 @pellucid.trace(kind="RETRIEVER")
@@ -148,6 +171,7 @@ def judge(request: ModelRequest) -> ReplyLike:
 def seed(url: str) -> tuple[Report, Report]:
     """Run both evaluations against the server at `url`; return the earlier and the later."""
     pellucid.init(experiment=EXPERIMENT, url=url)
+    dataset = seed_dataset()
     with ScriptedModelServer(judge, latency_s=0.01) as server:
         model = OpenAIModel(JUDGE_MODEL, base_url=server.base_url, api_key="any")
         by = [
@@ -160,7 +184,7 @@ def seed(url: str) -> tuple[Report, Report]:
         ]
         first = pellucid.evaluate(
             make_agent(k=1, rounds_up=False),
-            data=questions(),
+            data=dataset,
             scorers=by,
             name="nearest whole number",
             resume=False,
@@ -168,7 +192,7 @@ def seed(url: str) -> tuple[Report, Report]:
         )
         second = pellucid.evaluate(
             make_agent(k=5, rounds_up=True, breaks_on="DVD"),
-            data=questions(),
+            data=dataset,
             scorers=by,
             name="round up, k 5",
             resume=False,
@@ -186,7 +210,7 @@ def seed_sweep() -> Sweep:
     return pellucid.sweep(
         task,
         space={"k": [1, 2, 4, 8], "rounding": ["nearest", "up"]},
-        data=questions(),
+        data=seed_dataset(),
         scorers=[exact_count, scorers.recall(k=8), scorers.precision(k=8)],
         constraints=["latency_s <= 5"],
         name="k and rounding",
