@@ -207,6 +207,7 @@ def _framework(services: dict[str, Any], lifespan: Any) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Pellucid",
             version=pellucid.__version__,
+            use_handler_docstrings=True,
             # Below its path the framework answers what it does not know with a page of its own:
             # the description itself is served by our handler, beside the API.
             path="/api/description",
