@@ -29,8 +29,8 @@ def test_generated_pages_are_fresh(name: str) -> None:
     assert written == _writer().PAGES[name](), "run: python scripts/write_reference.py"
 
 
-# Litestar has another class for it since a version later than the least that we take.
-@pytest.mark.filterwarnings("ignore:Deprecated 'query' parameter")
+# Litestar 3 will spell parameters and dependencies in another way.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", ["api.md", "python.md"])
 def test_every_name_and_request_has_its_entry(name: str) -> None:
     """Their texts follow the docstrings, and are renewed before a release: make docs."""
