@@ -92,6 +92,7 @@ class Workers:
                 asked.append(worker)
             except Exception as error:
                 self._lost(worker, error)
+        del request  # as large as the body
         answers: list[Prepared | None] = []
         for worker in asked:
             try:
