@@ -5,12 +5,18 @@ Source: the tracing module of google-adk.
 
 from pellucid.core.span import SpanKind
 from pellucid.semconv.rules import Dialect, Draft, table
+from pellucid.semconv.usage import claim_usage
 from pellucid.semconv.values import read_json_text, read_label
 
 RANK = 2100
 
 
 def _refine(draft: Draft) -> None:
+    response = draft.claims.get("body_out")
+    usage = response.get("usage_metadata") if type(response) is dict else None
+    if type(usage) is dict:
+        # Ahead of the attributes, whose output leaves the thoughts out.
+        claim_usage(draft, usage, RANK)
     name = draft.decoded.name
     if "kind" in draft.claims:
         return

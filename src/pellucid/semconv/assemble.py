@@ -244,26 +244,36 @@ def _documents(get: _Get, kind: SpanKind, output: Any) -> list[Document]:
 def _tokens(draft: Draft) -> Tokens:
     get = draft.claims.get
     cache_read, cache_write = get("tokens.cache_read", 0), get("tokens.cache_write", 0)
-    output = get("tokens.output", 0)
+    output, reasoning = get("tokens.output", 0), get("tokens.reasoning", 0)
+    if "tokens.thoughts" in draft.claims and not reasoning:
+        reasoning = draft.claims["tokens.thoughts"]
+        output += reasoning  # Gemini's output leaves them out
     received = get("tokens.input")
+    beyond = get("tokens.total", 0) - output - (received or 0)
     if received is None:
         uncached = get("tokens.input_uncached")
         if uncached is not None:
             received = uncached + cache_read + cache_write
         else:
             received = max(get("tokens.total", 0) - output, 0)
-    elif cache_read + cache_write > received and KIND not in draft.decoded.attributes:
-        # A producer that passes on the provider's figures, where `input` excludes both caches.
-        received += cache_read + cache_write
+    elif KIND not in draft.decoded.attributes:
+        # A producer may pass on the provider's figures, where `input` excludes both caches, or
+        # `output` the reasoning; a total tells.
+        caches = cache_read + cache_write
+        if caches > received or caches == beyond:
+            received += caches
+        elif caches and caches + reasoning == beyond:
+            received, output = received + caches, output + reasoning
+        elif reasoning and reasoning == beyond:
+            output += reasoning
     if not (received or output or cache_read or cache_write or "tokens.image" in draft.claims):
-        reasoning = get("tokens.reasoning", 0)
         return Tokens(reasoning=reasoning) if reasoning else _NO_TOKENS
     return Tokens(
         input=received,
         output=output,
         cache_read=cache_read,
         cache_write=cache_write,
-        reasoning=get("tokens.reasoning", 0),
+        reasoning=reasoning,
         image=get("tokens.image", 0),
     )
 

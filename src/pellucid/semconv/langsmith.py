@@ -109,6 +109,7 @@ DIALECT = Dialect(
         ("langsmith.metadata.ls_provider", "provider", read_system),
         ("langsmith.metadata.ls_invocation_params", "parameters", read_object),
         ("langsmith.metadata.usage_metadata", "langsmith.usage", read_object),
+        ("langsmith.usage_metadata", "langsmith.usage", read_object),
         ("gen_ai.usage.input_token_details", "langsmith.input_details", _read_details),
         ("gen_ai.usage.output_token_details", "langsmith.output_details", _read_details),
     ),

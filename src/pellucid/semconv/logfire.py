@@ -10,9 +10,9 @@ from pellucid.core.span import Message, SpanKind
 from pellucid.semconv.bodies import request_messages, response_messages
 from pellucid.semconv.messages import messages_of, read_messages
 from pellucid.semconv.rules import Dialect, Draft, table
+from pellucid.semconv.usage import claim_usage
 from pellucid.semconv.values import (
     UNREAD,
-    read_count,
     read_object,
     read_reported_cost,
     read_structure,
@@ -52,9 +52,9 @@ def _refine(draft: Draft) -> None:
         message = response.get("message")
         body = {"message": message} if type(message) is dict else response
         draft.claim("output_messages", response_messages(body), _WEAK)
-    usage = claims.get("logfire.usage")
-    if usage is not None:
-        _claim_details(draft, usage)
+    for usage in (claims.get("logfire.usage"), (response or {}).get("usage")):
+        if type(usage) is dict:
+            claim_usage(draft, usage, _WEAK)
 
 
 def _claim_conversation(draft: Draft, spoken: list[Message]) -> None:
@@ -65,19 +65,6 @@ def _claim_conversation(draft: Draft, spoken: list[Message]) -> None:
     if draft.claims.get("kind") in (None, SpanKind.AGENT):
         draft.claim("input_messages", spoken[:split], RANK)
         draft.claim("output_messages", spoken[split:], RANK)
-
-
-def _claim_details(draft: Draft, usage: dict[str, Any]) -> None:
-    for name, key, field in (
-        ("prompt_tokens_details", "cached_tokens", "tokens.cache_read"),
-        ("input_tokens_details", "cached_tokens", "tokens.cache_read"),
-        ("completion_tokens_details", "reasoning_tokens", "tokens.reasoning"),
-        ("output_tokens_details", "reasoning_tokens", "tokens.reasoning"),
-    ):
-        details = usage.get(name)
-        count = read_count(details.get(key)) if type(details) is dict else UNREAD
-        if count is not UNREAD:
-            draft.claim(field, count, _WEAK)
 
 
 DIALECT = Dialect(
@@ -105,6 +92,7 @@ DIALECT = Dialect(
         "all_messages_events",
         "gen_ai.usage.raw",
         "request_data",
+        "response_data",
         "events",
     ),
 )

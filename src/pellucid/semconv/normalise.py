@@ -13,6 +13,7 @@ from pellucid.semconv import (
     ag2,
     autogen,
     genai,
+    haystack,
     langfuse,
     langsmith,
     litellm,
@@ -23,6 +24,7 @@ from pellucid.semconv import (
     openlit,
     openllmetry,
     ours,
+    strands,
     vercel,
 )
 from pellucid.semconv.assemble import assemble
@@ -31,7 +33,7 @@ from pellucid.semconv.bodies import MODEL_CALLS, read_bodies
 from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
 from pellucid.semconv.values import UNREAD
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same span would be understood better: stores keep it with every span."""
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -48,6 +50,8 @@ DIALECTS: tuple[Dialect, ...] = (
     autogen.DIALECT,
     llamaindex.DIALECT,
     adk.DIALECT,
+    strands.DIALECT,
+    haystack.DIALECT,
     genai.DIALECT,
     openinference.DIALECT,
 )

@@ -240,6 +240,8 @@ DIALECT = Dialect(
             ("crewai.task.description", "body_in", read_any_text),
             ("crewai.crew.result", "body_out", read_any_text),
             ("crewai.task.agent", "agent", read_text),
+            ("llm.usage.prompt_tokens", "tokens.input", read_count),
+            ("llm.usage.completion_tokens", "tokens.output", read_count),
             ("llm.usage.total_tokens", "tokens.total", read_count),
             ("llm.usage.reasoning_tokens", "tokens.reasoning", read_count),
             ("llm.request.model", "model", read_text),

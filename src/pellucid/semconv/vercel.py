@@ -23,6 +23,7 @@ from pellucid.semconv.values import (
     read_label,
     read_milliseconds,
     read_number,
+    read_object,
     read_structure,
     read_text,
     read_value,
@@ -79,6 +80,7 @@ def _match(name: str) -> Rule | None:
 def _refine(draft: Draft) -> None:
     claims = draft.claims
     _claim_answer(draft)
+    _claim_caches(draft)
     prompt = claims.get("body_in")
     if "input_messages" not in claims and type(prompt) is dict:
         draft.claim("input_messages", request_messages(prompt), RANK)
@@ -94,6 +96,29 @@ def _refine(draft: Draft) -> None:
         draft.flats.setdefault("parameters", []).append(flat)
     if claims.get("kind") is SpanKind.RERANKER:
         _claim_ranking(draft)
+
+
+def _claim_caches(draft: Draft) -> None:
+    """Add Anthropic's caches to its input, which left them out before the details were there."""
+    claims = draft.claims
+    if claims.get("provider") != "anthropic" or not _DETAILS.isdisjoint(draft.decoded.attributes):
+        return
+    provided = read_object(draft.decoded.attributes.get("ai.response.providerMetadata"))
+    told = provided.get("anthropic") if type(provided) is dict else None
+    told = told if type(told) is dict else {}
+    read = read_count(told.get("cacheReadInputTokens"))
+    read = claims.get("tokens.cache_read", 0) if read is UNREAD else read
+    written = read_count(told.get("cacheCreationInputTokens"))
+    written = 0 if written is UNREAD else written
+    if "tokens.input" in claims and (read or written):
+        draft.claim("tokens.input", claims["tokens.input"] + read + written, RANK - 1)
+        draft.claim("tokens.cache_read", read, RANK - 1)
+        draft.claim("tokens.cache_write", written, RANK - 1)
+
+
+_DETAILS = frozenset(
+    f"ai.usage.inputTokenDetails.{name}Tokens" for name in ("noCache", "cacheRead", "cacheWrite")
+)
 
 
 def _claim_answer(draft: Draft) -> None:
