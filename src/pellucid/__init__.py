@@ -24,6 +24,7 @@ _HOME = {
     "current_span": "pellucid.client.tracing.span",
     "current_trace_id": "pellucid.client.tracing.span",
     "dataset_from_traces": "pellucid.client.datasets",
+    "define_metric": "pellucid.client.tracking.log",
     "diff": "pellucid.client.snapshots.diff",
     "end_run": "pellucid.client.tracking.lifecycle",
     "evaluate": "pellucid.evals.evaluate",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from pellucid.client.tracking.log import log_dict as log_dict
     from pellucid.client.tracking.log import log_figure as log_figure
     from pellucid.client.tracking.log import log_image as log_image
+    from pellucid.client.tracking.log import define_metric as define_metric
     from pellucid.client.tracking.log import log_metric as log_metric
     from pellucid.client.tracking.log import log_metrics as log_metrics
     from pellucid.client.tracking.log import log_param as log_param

@@ -318,3 +318,21 @@ def test_an_experiment_without_runs_says_how_to_log_one(page: Page, site: object
     expect(page.locator(".empty h1")).to_have_text("No images yet")
     page.goto(f"{url}/compare")
     expect(page.locator(".empty h1")).to_have_text("Choose two runs")
+
+
+def test_one_click_says_which_way_a_metric_is_better(page: Page, runs_site: LiveServer) -> None:
+    ids = [_run_id(runs_site, number) for number in (3, 12)]
+    page.goto(f"{runs_site.url}/compare?runs={','.join(ids)}")
+    row = page.locator("pl-goal").filter(has_text="guessed").first
+    name = row.get_attribute("data-name")
+    expect(row).to_be_visible()
+    row.locator("button[aria-pressed=true]").click()
+    declared = page.locator(f"pl-goal[data-name='{name}']")
+    expect(declared).not_to_contain_text("guessed")
+    with runs_site.client() as client:
+        told = client.get("/api/v1/measures", params={"experiment": "bluray-agent"}).json()
+    assert name in told["measures"]
+    bad = {"experiment": "none", "name": "x", "direction": "minimize"}
+    with runs_site.client() as client:
+        assert client.post("/api/v1/measures", json=bad).status_code == 404
+        assert client.post("/api/v1/measures", json={**bad, "direction": "up"}).status_code == 400

@@ -30,6 +30,13 @@ class RunStatus(StrEnum):
     """Running, but not heard of for `CRASHED_AFTER_NS`: killed, or its machine went down."""
 
 
+class Direction(StrEnum):
+    """Which way a metric or score is better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
 class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     """A value that a later one replaces: the greatest (time, value) holds."""
 
@@ -101,6 +108,14 @@ class ArtifactWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     metadata: dict[str, Any] = {}
 
 
+class MeasureWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way a metric or score is better in an experiment; the greatest (time, value) holds."""
+
+    name: str
+    direction: Direction
+    time_ns: int
+
+
 class RunWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something of one run, from one process. Sending it again changes nothing."""
 
@@ -115,6 +130,8 @@ class RunWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: list[TagWrite] = []
     notes: Stamped | None = None
     artifacts: list[ArtifactWrite] = []
+    measures: list[MeasureWrite] = []
+    """They hold for the whole experiment."""
     snapshot: Stamped | None = None
     """The manifest's digest."""
     parent_snapshot: Stamped | None = None

@@ -46,6 +46,9 @@ def check_write(write: RunWrite) -> None:
         _check_integer(artifact.size_bytes, f"The size of {artifact.path!r}")
         _check_integer(artifact.step or 0, f"The step of {artifact.path!r}")
         _check_time(artifact.time_ns)
+    for measure in write.measures:
+        check_name(measure.name, "metric")
+        _check_time(measure.time_ns)
     _check_fields(write)
 
 

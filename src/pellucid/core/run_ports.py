@@ -11,7 +11,9 @@ from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    Direction,
     LineagePoint,
+    MeasureWrite,
     MetricSeries,
     MetricSummary,
     Run,
@@ -93,6 +95,17 @@ class RunStore(Protocol):
 
     def list_columns(self, experiment: str | None) -> RunColumns:
         """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
+        ...
+
+    def declare_measure(self, experiment: str, measure: MeasureWrite) -> None:
+        """Say which way a metric or score is better, later than whatever was said before.
+
+        Durable on return. Raises NotFound for an experiment without runs.
+        """
+        ...
+
+    def list_measures(self, experiment: str) -> dict[str, Direction]:
+        """Return which way was declared better, by the name of the metric or score."""
         ...
 
     def list_children(self, run_id: str) -> list[str]:

@@ -6,6 +6,7 @@ import msgspec
 
 from pellucid.core.run import (
     Artifact,
+    Direction,
     LineagePoint,
     MetricSeries,
     ParamConflict,
@@ -79,6 +80,12 @@ class MetricSummaryView(msgspec.Struct, frozen=True, kw_only=True):
     time_ns: int
     least: WireNumber
     greatest: WireNumber
+
+
+class MeasuresView(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way metrics and scores of an experiment were declared better, by name."""
+
+    measures: dict[str, Direction]
 
 
 class LineageView(msgspec.Struct, frozen=True, kw_only=True):

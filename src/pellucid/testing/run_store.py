@@ -47,9 +47,10 @@ from pellucid.testing.run_builders import (
     start,
     write_all,
 )
+from pellucid.testing.run_measures import MeasuresContract
 
 
-class RunStoreContract:
+class RunStoreContract(MeasuresContract):
     """Inherit, and give two fixtures: `clock`, a SetClock, and `runs`, an empty store over it."""
 
     def test_a_run_is_read_as_it_was_written(self, runs: RunStore) -> None:

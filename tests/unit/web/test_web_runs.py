@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.core.run import LineagePoint, MetricSeries, ParamConflict, Run, RunStatus
+from pellucid.core.run import Direction, LineagePoint, MetricSeries, ParamConflict, Run, RunStatus
 from pellucid.core.trace import ExperimentSummary
 from pellucid.server.web.charts import draw_metric, nice_ticks, path_of, smoothed
 from pellucid.server.web.comparing import figure_rows, judge, setting_rows
 from pellucid.server.web.diff_lines import read_diff
 from pellucid.server.web.history import draw_history
 from pellucid.server.web.measures import (
+    Goals,
     format_change,
     format_measure,
     goal_of,
@@ -317,3 +318,15 @@ def test_hostile_names_stay_text_in_the_table() -> None:
     assert all(attributes.get("src") for tag, attributes in parsed.tags if tag == "script")
     assert not [name for _, a in parsed.tags for name in a if name.startswith("on")]
     assert any(HOSTILE in text for text in parsed.text)
+
+
+def test_a_declared_direction_counts_more_than_the_name() -> None:
+    goals = Goals({"loss": Direction.MAXIMIZE, "gap": Direction.MINIMIZE})
+    assert [goals.of(name) for name in ("loss", "metric.loss", "score.gap", "cost")] == [
+        *("max", "max", "min", "min")
+    ]
+    assert [goals.is_guessed(name) for name in ("metric.loss", "cost")] == [False, True]
+    runs = [make_run(1, metrics={"gap": 2.0}), make_run(2, metrics={"gap": 1.0})]
+    assert judge(runs, figure_rows(runs)).headline == "#2 is worse in its only measure"
+    assert judge(runs, figure_rows(runs, goals)).headline == "#2 is better in its only measure"
+    assert pick_value(runs, ("metric.gap",), goals) == "metric.gap"

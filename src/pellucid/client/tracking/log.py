@@ -27,6 +27,14 @@ def log_metrics(metrics: Mapping[str, float], step: int = 0, *, time_ns: int | N
     require_run().log_metrics(metrics, step, time_ns=time_ns)
 
 
+def define_metric(name: str, *, direction: str) -> None:
+    """Say which way a metric or score is better: "maximize" or "minimize".
+
+    It holds for all runs of the current run's experiment; the latest word counts.
+    """
+    require_run().define_metric(name, direction=direction)
+
+
 def set_tag(name: str, value: Any) -> None:
     """Set a tag of the current run; None removes it."""
     require_run().set_tag(name, value)

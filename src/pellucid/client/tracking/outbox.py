@@ -20,6 +20,7 @@ from pellucid.client.spool import Delivery, Spool
 from pellucid.core.clock import now_ns
 from pellucid.core.run import (
     ArtifactWrite,
+    MeasureWrite,
     MetricWrite,
     ParamWrite,
     RunEnd,
@@ -232,6 +233,7 @@ def _take(queue: RunQueue) -> RunWrite | None:
         ParamWrite: ("params", []),
         TagWrite: ("tags", []),
         ArtifactWrite: ("artifacts", []),
+        MeasureWrite: ("measures", []),
     }
     # The end goes out last, when no points are left before it.
     while queue.pieces and not (isinstance(queue.pieces[0], RunEnd) and queue.metrics):

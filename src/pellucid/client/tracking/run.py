@@ -23,6 +23,8 @@ from pellucid.core.run import (
     MAX_NAME,
     MAX_VALUE_BYTES,
     ArtifactWrite,
+    Direction,
+    MeasureWrite,
     MetricWrite,
     ParamWrite,
     Run,
@@ -139,6 +141,21 @@ class ActiveRun:
         time_ns = time_ns or time.time_ns()
         for name, value in metrics.items():
             self.log_metric(name, value, step, time_ns=time_ns)
+
+    def define_metric(self, name: str, *, direction: str) -> None:
+        """Say which way a metric or score is better, in this run's experiment.
+
+        `direction` is "maximize" or "minimize". Without it, pages guess from the name. Raises
+        InvalidInput for anything else.
+        """
+        check_name(name, "metric")
+        try:
+            known = Direction(direction)
+        except ValueError:
+            raise InvalidInput(
+                f'direction={direction!r} is not known: it is "maximize" or "minimize".'
+            ) from None
+        self._add(MeasureWrite(name=name, direction=known, time_ns=now_ns()))
 
     def set_tag(self, name: str, value: Any) -> None:
         """Set a tag; None removes it. The latest value holds. Secrets are masked."""

@@ -9,11 +9,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from pellucid.core.errors import InvalidInput
-from pellucid.core.run import Artifact, RunColumns, to_wire
+from pellucid.core.run import Artifact, Direction, RunColumns, to_wire
 from pellucid.core.run_paths import RUN_WRITES_PATH, SENT_HEADER
 from pellucid.core.run_views import (
     ArtifactListView,
     LineageView,
+    MeasuresView,
     MetricSummaryView,
     RunCountView,
     RunListView,
@@ -130,6 +131,27 @@ async def list_columns(runs: RunService, experiment: str | None = None) -> RunCo
     return await runs.list_columns(experiment)
 
 
+class MeasureEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way a metric or score of an experiment is better."""
+
+    experiment: str
+    name: str
+    direction: Direction
+
+
+@get("/api/v1/measures", tags=TAG, operation_id="list_measures")
+async def list_measures(experiment: str, runs: RunService) -> MeasuresView:
+    """Return which way metrics and scores were declared better; of others it is guessed."""
+    return MeasuresView(measures=await runs.list_measures(experiment))
+
+
+@post("/api/v1/measures", tags=TAG, operation_id="declare_measure", status_code=200)
+async def declare_measure(data: MeasureEdit, runs: RunService) -> MeasuresView:
+    """Say which way a metric or score is better in an experiment."""
+    await runs.declare_measure(data.experiment, data.name, data.direction)
+    return MeasuresView(measures=await runs.list_measures(data.experiment))
+
+
 @get("/api/v1/runs/lineage", tags=TAG, operation_id="list_lineage")
 async def list_lineage(
     runs: RunService, experiment: str, value: str = "", goal: str = "max", limit: int = 1000
@@ -226,6 +248,8 @@ route_handlers: list[Any] = [
     resolve_run,
     list_series,
     list_columns,
+    list_measures,
+    declare_measure,
     list_lineage,
     get_run,
     edit_run,

@@ -15,7 +15,9 @@ from pellucid.core.errors import InvalidInput, Unavailable
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    Direction,
     LineagePoint,
+    MeasureWrite,
     MetricSeries,
     MetricSummary,
     Run,
@@ -27,7 +29,7 @@ from pellucid.core.run import (
     Stamped,
     TagWrite,
 )
-from pellucid.core.run_limits import check_write
+from pellucid.core.run_limits import check_name, check_write
 from pellucid.core.run_ports import RunStore
 from pellucid.core.score import Score
 from pellucid.server.services.threads import Threads
@@ -149,6 +151,16 @@ class RunService:
     async def list_columns(self, experiment: str | None = None) -> RunColumns:
         """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
         return await self._readers.run(self._store.list_columns, experiment)
+
+    async def declare_measure(self, experiment: str, name: str, direction: Direction) -> None:
+        """Say which way a metric or score is better in an experiment. Raises NotFound."""
+        check_name(name, "metric")
+        measure = MeasureWrite(name=name, direction=direction, time_ns=self._clock())
+        await self._writer.run(self._store.declare_measure, experiment, measure)
+
+    async def list_measures(self, experiment: str) -> dict[str, Direction]:
+        """Return which way was declared better, by the name of the metric or score."""
+        return await self._readers.run(self._store.list_measures, experiment)
 
     async def list_children(self, run_id: str) -> list[str]:
         """List the ids of a run's children, oldest first."""

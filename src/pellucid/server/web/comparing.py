@@ -7,10 +7,11 @@ from typing import Any
 from pellucid.core.run import Run
 from pellucid.server.web.format import plural
 from pellucid.server.web.measures import (
+    GUESSED,
+    Goals,
     format_change,
     format_measure,
     format_setting,
-    goal_of,
     is_number,
     verdict_of,
 )
@@ -34,6 +35,8 @@ class FigureRow:
     name: str
     family: str
     goal: str
+    is_guessed: bool
+    """Whether `goal` is only read from the name."""
     figures: list[Figure]
     differs: bool
 
@@ -55,7 +58,7 @@ class Verdict:
     detail: str
 
 
-def figure_rows(runs: Sequence[Run]) -> list[FigureRow]:
+def figure_rows(runs: Sequence[Run], goals: Goals = GUESSED) -> list[FigureRow]:
     """Return the scores and metrics of runs; what differs first."""
     rows = []
     for family, held in (
@@ -65,12 +68,12 @@ def figure_rows(runs: Sequence[Run]) -> list[FigureRow]:
         names = sorted({name for values in held for name in values})
         for name in names:
             values = [one.get(name) for one in held]
-            rows.append(_figure_row(family, name, values))
+            rows.append(_figure_row(family, name, values, goals))
     return sorted(rows, key=lambda row: (row.name.startswith("system."), not row.differs))
 
 
-def _figure_row(family: str, name: str, values: list[Any]) -> FigureRow:
-    goal = goal_of(name)
+def _figure_row(family: str, name: str, values: list[Any], goals: Goals) -> FigureRow:
+    goal = goals.of(name)
     first = values[0]
     figures = [
         Figure(
@@ -84,6 +87,7 @@ def _figure_row(family: str, name: str, values: list[Any]) -> FigureRow:
         name=name,
         family=family,
         goal=goal,
+        is_guessed=goals.is_guessed(name),
         figures=figures,
         differs=any(value != first for value in values),
     )
@@ -157,7 +161,7 @@ def _judge_two(runs: Sequence[Run], rows: Sequence[FigureRow]) -> Verdict:
 
 def _all(count: int, total: int) -> str:
     if count == total:
-        return "its only measure" if total == 1 else f"all {total} measures"
+        return {1: "its only measure", 2: "both measures"}.get(total, f"all {total} measures")
     return f"{count} of {total} measures"
 
 

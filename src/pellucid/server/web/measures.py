@@ -3,16 +3,43 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from pellucid.core.run import Run
+from pellucid.core.run import Direction, Run
 
 _LESS = re.compile(
     r"(?:^|[^a-z])(?:loss|errors?|costs?|latency|duration|seconds|time|ms|tokens?|perplexity|"
     r"mae|mse|rmse|wer|cer|misses|failures|failed|memory)(?:$|[^a-z])"
 )
 _PLAIN_NAME = re.compile(r'[^\s,"]+')
+
+
+class Goals:
+    """Which way each metric and score is better: as it was declared, else guessed from its name."""
+
+    def __init__(self, declared: Mapping[str, Direction] = MappingProxyType({})) -> None:
+        self._declared = declared
+
+    def of(self, column: str) -> str:
+        """Return `max` or `min` for a column such as `metric.loss`, or a bare name."""
+        declared = self._find(column)
+        if declared is not None:
+            return "max" if declared is Direction.MAXIMIZE else "min"
+        return goal_of(column)
+
+    def is_guessed(self, column: str) -> bool:
+        """Tell whether nobody has declared it."""
+        return self._find(column) is None
+
+    def _find(self, column: str) -> Direction | None:
+        family, dot, name = column.partition(".")
+        bare = name if dot and family in {"metric", "score"} else column
+        return self._declared.get(bare)
+
+
+GUESSED = Goals()
 
 
 def goal_of(name: str) -> str:

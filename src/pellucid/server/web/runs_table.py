@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from pellucid.core.run import Run
 from pellucid.server.web.measures import (
+    GUESSED,
+    Goals,
     format_measure,
     format_setting,
     goal_of,
@@ -106,22 +108,29 @@ def pick_columns(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(picked)
 
 
-def pick_value(runs: Sequence[Run], columns: Sequence[str]) -> str:
+def pick_value(runs: Sequence[Run], columns: Sequence[str], goals: Goals = GUESSED) -> str:
     """Return the metric or score that the chart follows where none was chosen."""
     found = [column for column in columns if column.split(".")[0] in {"score", "metric"}]
     with_value = [
         column for column in found if any(read_value(run, column) is not None for run in runs)
     ]
-    rising = [column for column in with_value if goal_of(column) == "max"]
+    rising = [column for column in with_value if goals.of(column) == "max"]
     return next(iter(rising or with_value), "")
 
 
 def describe_columns(
-    view: View, columns: Sequence[str], runs: Sequence[Run]
+    view: View, columns: Sequence[str], runs: Sequence[Run], goals: Goals = GUESSED
 ) -> tuple[list[Column], list[Column]]:
     """Return the fixed columns and the chosen ones."""
     own = [
-        _column(view, name, "own", label, is_number=name in {"start", "duration", "number"})
+        _column(
+            view,
+            name,
+            "own",
+            label,
+            is_number=name in {"start", "duration", "number"},
+            goal=goal_of(label),
+        )
         for name, label in _OWN.items()
     ]
     chosen = []
@@ -129,15 +138,26 @@ def describe_columns(
         family, _, name = column.partition(".")
         held = [value for run in runs if (value := read_value(run, column)) is not None]
         figures = family == "metric" or all(isinstance(value, int | float) for value in held)
-        chosen.append(_column(view, column, family, name, is_number=bool(held) and figures))
+        chosen.append(
+            _column(
+                view,
+                column,
+                family,
+                name,
+                is_number=bool(held) and figures,
+                goal=goals.of(column),
+            )
+        )
     return own, chosen
 
 
-def _column(view: View, column: str, family: str, label: str, *, is_number: bool) -> Column:
+def _column(
+    view: View, column: str, family: str, label: str, *, is_number: bool, goal: str
+) -> Column:
     current, _, way = view.order.strip().rpartition(" ")
     up, down = (write_order(column, descending=False), write_order(column, descending=True))
     is_current = bool(down) and current == down.removesuffix(" desc")
-    first = up if (family == "own" and column == "name") or goal_of(label) == "min" else down
+    first = up if (family == "own" and column == "name") or goal == "min" else down
     second = up if first is down else down
     following = second if is_current and view.order == first else first
     if is_current and view.order == second:

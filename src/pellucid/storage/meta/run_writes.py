@@ -18,6 +18,7 @@ from pellucid.core.run import (
 )
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import MetaDatabase, any_of, in_chunks
+from pellucid.storage.meta.measures import write_measures
 from pellucid.storage.meta.metric_writes import write_metrics
 from pellucid.storage.meta.values import comparable, decode, encode, fold, to_number
 
@@ -56,6 +57,13 @@ class RunWriter:
         self._merge_tags(live)
         self._merge_artifacts(live)
         write_metrics(self._database, self._connection, live)
+        declared = [
+            (rows[run_id]["experiment_key"], measure)
+            for run_id, its in by_run.items()
+            for write in its
+            for measure in write.measures
+        ]
+        write_measures(self._database, self._connection, declared)
         return self._receipts(rows)
 
     def _load_or_create(self, writes: Sequence[RunWrite]) -> dict[str, Row]:

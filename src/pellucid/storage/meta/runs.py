@@ -10,7 +10,9 @@ from pellucid.core.query.tree import Compare, Has
 from pellucid.core.run import (
     Artifact,
     ArtifactPage,
+    Direction,
     LineagePoint,
+    MeasureWrite,
     MetricSeries,
     MetricSummary,
     Run,
@@ -21,7 +23,7 @@ from pellucid.core.run import (
     RunWrite,
 )
 from pellucid.core.score import Score
-from pellucid.storage.meta import garbage, lineage, run_reads, run_scores, run_search
+from pellucid.storage.meta import garbage, lineage, measures, run_reads, run_scores, run_search
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.compile import compile_node, compile_query
 from pellucid.storage.meta.engine import MetaDatabase
@@ -103,6 +105,16 @@ class SqlRunStore:
         """Return the names of params, metrics, tags and scores of the newest 1,000 runs."""
         with self._database.read() as connection:
             return run_reads.list_columns(connection, experiment)
+
+    def declare_measure(self, experiment: str, measure: MeasureWrite) -> None:
+        """Say which way a metric or score is better, later than before. Raises NotFound."""
+        with self._database.write() as connection:
+            measures.declare(self._database, connection, experiment, measure)
+
+    def list_measures(self, experiment: str) -> dict[str, Direction]:
+        """Return which way was declared better, by name."""
+        with self._database.read() as connection:
+            return measures.list_measures(connection, experiment)
 
     def list_children(self, run_id: str) -> list[str]:
         """List the ids of a run's children, oldest first."""

@@ -23,7 +23,7 @@ from pellucid.server.web.comparing import (
     setting_rows,
 )
 from pellucid.server.web.diff_lines import DiffLine, read_diff
-from pellucid.server.web.measures import format_setting
+from pellucid.server.web.measures import Goals, format_setting
 from pellucid.server.web.page import Page, Place, doc
 
 MOST_RUNS = 5
@@ -130,7 +130,8 @@ async def compare_runs(
     found = [await runs.get(one.strip()) for one in asked]
     against = str(request.query_params.get("with", "")) or found[-1].id
     other = next((run for run in found[1:] if run.id == against), found[-1])
-    figures = figure_rows(found)
+    goals = Goals(await runs.list_measures(found[0].experiment))
+    figures = figure_rows(found, goals)
     settings = setting_rows(found)
     experiment = next((one for one in listed if one.name == found[0].experiment), None)
     ids = [run.id for run in found]

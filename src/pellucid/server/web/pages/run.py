@@ -19,7 +19,7 @@ from pellucid.server.services.snapshots import SnapshotService
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.charts import Chart, draw_metric
 from pellucid.server.web.commands import restore_command, serve_command
-from pellucid.server.web.measures import format_measure, format_setting, goal_of, read_value
+from pellucid.server.web.measures import Goals, format_measure, format_setting, read_value
 from pellucid.server.web.page import Page, Place, doc
 from pellucid.server.web.pages.runs import find_best
 from pellucid.server.web.pages.traces import pick_scores
@@ -300,8 +300,9 @@ class _Standing(NamedTuple):
 
 async def _standing(runs: RunService, run: Run) -> _Standing:
     """Tell in which value a run is its experiment's best, or which run is."""
-    value = pick_value([run], pick_columns([run]))
-    best = await find_best(runs, run.experiment, "", value, goal_of(value)) if value else None
+    goals = Goals(await runs.list_measures(run.experiment))
+    value = pick_value([run], pick_columns([run]), goals)
+    best = await find_best(runs, run.experiment, "", value, goals.of(value)) if value else None
     if best is not None and read_value(best, value) == read_value(run, value):
         return _Standing(value.partition(".")[2], None)
     return _Standing("", best)

@@ -16,10 +16,10 @@ from pellucid.server.web.facets import write_key
 from pellucid.server.web.format import quote_term
 from pellucid.server.web.history import History, draw_history
 from pellucid.server.web.measures import (
+    Goals,
     format_change,
     format_measure,
     format_setting,
-    goal_of,
     read_value,
     verdict_of,
     write_order,
@@ -102,7 +102,9 @@ class HistoryFragment(Fragment):
     value_name: str = doc("Name of what is drawn")
     value: str = doc("The metric or score that is drawn")
     view: View = doc("What the address says")
+    experiment: str = doc("The experiment's name")
     goal: str = doc("`max` or `min`")
+    is_guessed: bool = doc("Whether that is only read from the name")
     values: list[str] = doc("Metrics and scores that can be drawn instead")
 
 
@@ -171,15 +173,18 @@ async def list_runs(
         fault = read_fault(error, view.query if is_query else view.order)
         faulty = "query" if is_query else "order"
     chosen = view.columns or pick_columns(found)
-    value = view.value or pick_value(found, chosen)
-    goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
+    goals = Goals(await runs.list_measures(experiment.name))
+    value = view.value or pick_value(found, chosen, goals)
+    goal = view.goal if view.goal in {"max", "min"} else goals.of(value)
     baseline = await _find_baseline(runs, experiment.name, view.baseline)
     best = None
     if found and not cursor and view.order == write_order(value, descending=goal == "max"):
         best = None if view.group or read_value(found[0], value) is None else found[0]
     if best is None and not fault:
         best = await find_best(runs, experiment.name, view.query, value, goal)
-    own, columns = describe_columns(view, chosen, [*found, *([baseline] if baseline else [])])
+    own, columns = describe_columns(
+        view, chosen, [*found, *([baseline] if baseline else [])], goals
+    )
     make = _RowMaker(columns, value, goal, baseline, best)
     return RunsPage(
         title=f"Runs · {experiment.name}",
@@ -215,16 +220,19 @@ async def show_history(
     names = await runs.list_columns(experiment.name)
     values = [f"score.{name}" for name in names.scores]
     values += [f"metric.{name}" for name in names.metrics if not name.startswith("system.")]
-    rising = [value for value in values if goal_of(value) == "max"]
+    goals = Goals(await runs.list_measures(experiment.name))
+    rising = [value for value in values if goals.of(value) == "max"]
     value = view.value or next(iter(rising or values), "")
-    goal = view.goal if view.goal in {"max", "min"} else goal_of(value)
+    goal = view.goal if view.goal in {"max", "min"} else goals.of(value)
     points = await runs.list_lineage(experiment.name, value=value, goal=goal, limit=_HISTORY_RUNS)
     return HistoryFragment(
         history=draw_history(points, baseline=view.baseline),
         value_name=value.partition(".")[2],
         value=value,
         view=view,
+        experiment=experiment.name,
         goal=goal,
+        is_guessed=goals.is_guessed(value),
         values=values[:100],
     ).respond()
 

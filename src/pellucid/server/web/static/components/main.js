@@ -8,6 +8,7 @@ import "./dataset.js";
 import "./dialogs.js";
 import "./edit.js";
 import "./evaluation.js";
+import "./goal.js";
 import "./graph.js";
 import "./gutter.js";
 import "./images.js";
