@@ -271,7 +271,9 @@ def test_a_cached_answer_costs_nothing(
             dspy.Predict("question -> answer")(question="Cached?")
     assert len(server.log) == 1
     assert recording.tokens() == (server.log.input_tokens, server.log.output_tokens)
-    last = recording.of_kind(SpanKind.LLM)[-1]
+    assert len(recording.of_kind(SpanKind.LLM)) == 1
+    (last,) = recording.of_kind(SpanKind.MEMORY)
+    assert last.name == "cached chat gpt-4o"
     assert last.attributes["dspy.cache_hit"] is True
     assert last.output_messages
 

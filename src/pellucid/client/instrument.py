@@ -22,6 +22,7 @@ from pellucid.client.tracing import setup
 from pellucid.client.tracing.span import Span, kind_attributes, start
 from pellucid.core import settings
 from pellucid.core.span import SpanKind
+from pellucid.semconv import attributes as names
 
 _log = logging.getLogger("pellucid")
 _MODEL_CALL = otel_context.create_key("pellucid-model-call")
@@ -180,6 +181,14 @@ def current(span: Span) -> Iterator[Span]:
         yield span
     finally:
         otel_context.detach(token)
+
+
+def show_kept_answer(span: Span) -> None:
+    """Have an LLM span say that its answer was kept from an earlier one: no model was asked."""
+    span.set_attribute(names.KIND, str(SpanKind.MEMORY))
+    span.set_attribute(names.OPERATION, "cached")
+    title = str(getattr(span.otel_span, "name", "chat"))
+    span.otel_span.update_name(f"cached {title}")
 
 
 def drop_frame(error: BaseException) -> None:

@@ -34,6 +34,11 @@ def install() -> Undo:
         Patch(f"{execution}:finalize", answers.finalized),
         Patch(f"{execution}:stream_emitted", answers.first_token),
         Patch(f"{execution}:_price_result", answers.answered, required=False),
+        Patch(
+            "dspy.clients.engines.streaming:ListenerBridge.chunk",
+            answers.streamed,
+            required=False,
+        ),
         Patch(f"{embeddings}.forward", search),
         Patch(f"{embeddings}._batch_forward", searches.batched, required=False),
         Patch("dspy.utils.unbatchify:Unbatchify.__call__", searches.scored, required=False),

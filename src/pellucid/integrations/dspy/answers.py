@@ -9,7 +9,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from pellucid.client.encoding import simplify
-from pellucid.client.instrument import current_model_call, open_span
+from pellucid.client.instrument import current_model_call, open_span, show_kept_answer
 from pellucid.client.stages import captures
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import Message, Part, SpanKind
@@ -27,6 +27,8 @@ class Progress:
     def __init__(self) -> None:
         self.start_ns = time.time_ns()
         self.answers: list[tuple[int, Any]] = []
+        self.texts: list[str] = []
+        """The pieces of a streamed answer."""
 
 
 def in_progress(context: Context) -> Context:
@@ -81,6 +83,7 @@ def _show_several(span: Span, answers: list[tuple[int, Any]], beside: Context) -
 
 def _show_answer(span: Span, result: Any, *, from_wire: bool) -> None:
     if getattr(result, "cache_hit", False):
+        show_kept_answer(span)
         span.set_attribute("dspy.cache_hit", True)
     elif not from_wire:
         tokens = read_usage(simplify(getattr(result, "usage", None)))
@@ -105,6 +108,32 @@ def _message(output: Any) -> Message:
     fields = plain if isinstance(plain, dict) else {"text": plain}
     said = {"role": "assistant", "content": fields.get("text"), **fields}
     return messages_of([said])[0]
+
+
+def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Every piece of a streamed answer passes here."""
+
+    @functools.wraps(original)
+    def chunk(self: Any, event: Any) -> Any:
+        progress = otel_context.get_value(_progress)
+        if isinstance(progress, Progress):
+            text = getattr(getattr(event, "delta", None), "text", None)
+            if isinstance(text, str):
+                progress.texts.append(text)
+        return original(self, event)
+
+    return chunk
+
+
+def show_partial(span: Span) -> None:
+    """Show what came of an answer that was not read to its end."""
+    progress = otel_context.get_value(_progress)
+    held = getattr(span.otel_span, "attributes", None) or {}
+    if isinstance(progress, Progress) and progress.texts and names.OUTPUT_MESSAGES not in held:
+        if captures(INTEGRATION):
+            said = Part(type="text", content="".join(progress.texts))
+            found = [Message(role="assistant", parts=[said])]
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(found))
 
 
 def first_token(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,12 +16,13 @@ from pellucid.client.instrument import context_of, model_call_context, open_span
 from pellucid.client.stages import captures
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
-from pellucid.integrations.dspy.answers import in_progress
+from pellucid.integrations.dspy.answers import in_progress, show_partial
 from pellucid.integrations.dspy.endings import close
 from pellucid.integrations.dspy.switch import INTEGRATION
 from pellucid.integrations.dspy.values import arguments_of, documents_of, plain
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages, messages_of
+from pellucid.semconv.tools import encode_tools, tools_of
 
 _AGENTS = frozenset({"ReAct", "CodeAct", "ReActV2", "RLM"})
 _SET_UP_FRAMES = 8
@@ -76,6 +77,10 @@ class _Callback:
             provider.partition("/")[0] or None,
             **{k: v for k, v in shown.items() if k not in _NOT_PARAMETERS},
         )
+        offered = parameters.get("tools")
+        if isinstance(offered, list) and offered:
+            tools = tools_of(simplify(offered))
+            span.otel_span.set_attribute(names.TOOL_DEFINITIONS, encode_tools(tools))
         if captures(INTEGRATION):
             messages = inputs.get("messages")
             if messages is None:
@@ -85,6 +90,8 @@ class _Callback:
         self._begin(call_id, span, in_progress(model_call_context(span)))
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: Any = None) -> None:
+        if exception is not None and call_id in self._open:
+            show_partial(self._open[call_id][0])
         span = self._end(call_id)
         if span is not None:
             close(span, exception, self)

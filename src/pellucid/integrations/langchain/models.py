@@ -3,6 +3,7 @@
 from typing import Any
 
 from pellucid.client.encoding import simplify
+from pellucid.client.instrument import show_kept_answer
 from pellucid.client.tracing.span import Span
 from pellucid.integrations.langchain.values import message, plain
 from pellucid.semconv import attributes as names
@@ -105,6 +106,7 @@ def _show_usage(span: Span, said: list[Any], response: Any) -> None:
     usages = [getattr(getattr(one, "message", None), "usage_metadata", None) for one in said]
     found = [usage for usage in usages if usage]
     if any(usage.get("total_cost") == 0 for usage in found):
+        show_kept_answer(span)
         span.set_attribute("langchain.cache_hit", True)  # it was paid for when it was first asked
         return
     if found:
