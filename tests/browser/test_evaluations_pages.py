@@ -85,7 +85,7 @@ def _run(folder: Path, server: LiveServer, *arguments: str) -> str:
     return done.stdout
 
 
-def test_two_picked_evaluations_are_compared(page: Page, seeded: Seeded) -> None:
+def test_picked_evaluations_are_compared_side_by_side(page: Page, seeded: Seeded) -> None:
     page.goto(f"{seeded.url}/experiments/media-qa/evaluations")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(3)
@@ -97,9 +97,25 @@ def test_two_picked_evaluations_are_compared(page: Page, seeded: Seeded) -> None
     for _ in range(2):
         page.keyboard.press("j")
         page.keyboard.press("x")
-    expect(page.locator("#picked")).to_have_text("2 of 2 picked")
+    expect(page.locator("#picked")).to_have_text("2 picked")
     page.keyboard.press("c")
-    page.wait_for_url(re.compile(f"/evaluations/{seeded.second}\\?baseline={seeded.first}"))
+    page.wait_for_url(re.compile(f"/evaluations/compare\\?runs={seeded.first},{seeded.second}"))
+    expect(page.locator("h1")).to_have_text(re.compile(r"#2 is better (in part )?"))
+    expect(page.locator("tbody[data-group]").first).to_contain_text("2 failed in one at least")
+    expect(page.locator("#example")).to_be_hidden()
+    page.keyboard.press("r")
+    pane = page.locator("#example")
+    expect(pane.locator("article")).to_have_count(2)
+    expect(pane.locator("ins").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(pane).to_be_hidden()
+    page.click(".seg a:has-text('Regressions')")
+    expect(page.locator("tr[data-example]")).to_have_count(3)
+    page.click(".sides-scores th a:has-text('concise')")
+    page.wait_for_url(re.compile("score=concise"))
+    expect(page.locator("tr[data-chosen] th")).to_contain_text("concise")
+    page.keyboard.press("s")
+    page.wait_for_url(re.compile(f"runs={seeded.second},{seeded.first}"))
 
 
 def test_the_verdict_comes_first(page: Page, seeded: Seeded) -> None:
@@ -240,6 +256,7 @@ def test_no_page_scrolls_sideways(page: Page, seeded: Seeded, width: int) -> Non
         f"{seeded.url}/experiments/media-qa/evaluations",
         seeded.page("?by=medium"),
         f"{seeded.url}/sweeps/{seeded.sweep}",
+        f"{seeded.url}/evaluations/compare?runs={seeded.first},{seeded.second}",
     ):
         page.goto(address)
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"

@@ -1,7 +1,7 @@
 """Did the change help? Two reports, paired by example."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,31 +146,80 @@ def compare(
     p-values are corrected for the number of metrics (`holm`, `bh` or `none`), and a verdict needs
     one of at most `alpha`. Raises InvalidInput if no example is in both.
     """
+    (found,) = compare_all(
+        [report],
+        baseline,
+        metrics=metrics,
+        alpha=alpha,
+        correction=correction,
+        lower_is_better=lower_is_better,
+    )
+    return found
+
+
+def compare_all(
+    reports: Sequence[Report | str | Path],
+    baseline: Report | str | Path,
+    *,
+    metrics: list[str] | None = None,
+    alpha: float = 0.05,
+    correction: str = "holm",
+    lower_is_better: Mapping[str, bool] | None = None,
+) -> list[Comparison]:
+    """Compare several reports with one baseline, each as `compare` does.
+
+    The p-values are corrected for all metrics of all reports together, so that trying more
+    variants does not make it likelier that one seems better by luck.
+    """
     if correction not in CORRECTIONS:
         raise InvalidInput(f"correction={correction!r}: say {', '.join(CORRECTIONS)}.")
-    report, baseline = as_report(report), as_report(baseline)
+    first = as_report(baseline)
+    tested = [
+        _tested(as_report(report), first, metrics, lower_is_better or {}) for report in reports
+    ]
+    raw = [change.raw_p_value for one in tested for change in one.changes]
+    adjusted = iter(CORRECTIONS[correction](raw))
+    return [
+        Comparison(
+            name=one.report.run.name or one.report.run.id,
+            baseline_name=first.run.name or first.run.id,
+            changes={change.name: _judged(change, next(adjusted), alpha) for change in one.changes},
+            correction=correction,
+            only_here=one.only_here,
+            only_baseline=one.only_baseline,
+        )
+        for one in tested
+    ]
+
+
+class _Tested(NamedTuple):
+    report: Report
+    changes: list[Change]
+    only_here: list[str]
+    only_baseline: list[str]
+
+
+def _tested(
+    report: Report,
+    baseline: Report,
+    metrics: list[str] | None,
+    lower_is_better: Mapping[str, bool],
+) -> _Tested:
     after = {example.id: example for example in report.examples}
     before = {example.id: example for example in baseline.examples}
     shared = [key for key in after if key in before]
     if not shared:
         raise InvalidInput("No example is in both reports, so there is nothing to compare.")
-    directions = {**_directions(baseline), **_directions(report), **(lower_is_better or {})}
-    raw = [
+    directions = {**_directions(baseline), **_directions(report), **lower_is_better}
+    changes = [
         _change(name, before, after, shared, bool(directions.get(name)))
         for name in metrics or _metrics(report, baseline)
     ]
-    tested = [change for change in raw if change.n]
-    adjusted = CORRECTIONS[correction]([change.raw_p_value for change in tested])
-    return Comparison(
-        name=report.run.name or report.run.id,
-        baseline_name=baseline.run.name or baseline.run.id,
-        changes={
-            change.name: _judged(change, p_value, alpha)
-            for change, p_value in zip(tested, adjusted, strict=True)
-        },
-        correction=correction,
-        only_here=[key for key in after if key not in before],
-        only_baseline=[key for key in before if key not in after],
+    return _Tested(
+        report,
+        [change for change in changes if change.n],
+        [key for key in after if key not in before],
+        [key for key in before if key not in after],
     )
 
 

@@ -5,13 +5,13 @@ page that is opened again costs little.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
 from pellucid.core.run import Run, RunStatus
-from pellucid.evals.compare import Comparison, compare
+from pellucid.evals.compare import Comparison, compare, compare_all
 from pellucid.evals.report import Report
 from pellucid.evals.run_files import EVALUATION, REPORT_FILE, SWEEP, SWEEP_FILE, TYPE_TAG
 from pellucid.evals.stored_sweep import StoredSweep, read_sweep
@@ -22,6 +22,7 @@ from pellucid.server.services.threads import Threads
 
 LISTED = 200
 """Evaluations and sweeps of an experiment that are looked at, the newest."""
+ALONE = "It shares no example with the baseline."
 Kept = TypeVar("Kept")
 
 
@@ -42,6 +43,7 @@ class EvaluationService:
         self._reports: _Cache[Report] = _Cache(12)
         self._figures: _Cache[dict[str, Any]] = _Cache(1000)
         self._comparisons: _Cache[Judgement] = _Cache(32)
+        self._several: _Cache[list[Judgement]] = _Cache(16)
 
     async def list_runs(self, experiment: str) -> list[Run]:
         """List an experiment's newest evaluations and sweeps, but not the parts of sweeps."""
@@ -93,6 +95,21 @@ class EvaluationService:
             report, other = [await self._read(one) for one in digests]
             found = await self._threads.run(_compared, report, other)
             self._comparisons.put(key, found)
+        return found
+
+    async def compare_all(self, baseline: Run, runs: Sequence[Run]) -> list[Judgement]:
+        """Compare several evaluations with one, corrected for all of them together.
+
+        One that shares no example with the baseline has a reason instead.
+        """
+        keys = [
+            (await self._runs.get_artifact(one.id, REPORT_FILE)).digest for one in (baseline, *runs)
+        ]
+        found = self._several.get(tuple(keys))
+        if found is None:
+            first, *others = [await self._read(one) for one in keys]
+            found = await self._threads.run(_all_compared, others, first)
+            self._several.put(tuple(keys), found)
         return found
 
     async def get_sweep(self, run: str) -> tuple[Run, StoredSweep]:
@@ -150,6 +167,19 @@ def _compared(report: Report, baseline: Report) -> Judgement:
         return Judgement(compare(report, baseline))
     except (InvalidInput, MissingExtra) as error:
         return Judgement(None, error.message)
+
+
+def _all_compared(reports: Sequence[Report], baseline: Report) -> list[Judgement]:
+    known = {example.id for example in baseline.examples}
+    sharing = [one for one in reports if any(e.id in known for e in one.examples)]
+    try:
+        found = iter(compare_all(sharing, baseline))
+    except MissingExtra as error:
+        return [Judgement(None, error.message)] * len(reports)
+    return [
+        Judgement(next(found)) if any(one is other for other in sharing) else Judgement(None, ALONE)
+        for one in reports
+    ]
 
 
 def _same_data(run: Run, other: Run) -> bool:

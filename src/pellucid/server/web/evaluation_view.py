@@ -235,13 +235,14 @@ def p_value(value: float) -> str:
 
 
 def _names(changes: Sequence[Change]) -> str:
-    names = [_plain(change.name) for change in changes]
+    names = [plain_name(change.name) for change in changes]
     if len(names) > 3:
         return f"{', '.join(names[:2])} and {len(names) - 2} other scores"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return what a metric is called in a sentence."""
     return "calls that succeed" if name == COMPLETED else name
 
 
@@ -250,23 +251,23 @@ def _also(better: list[Change], worse: list[Change], said: list[Change]) -> list
     for word, changes in ((WORSE, worse), (BETTER, better)):
         left = [change for change in changes if change not in said]
         if left:
-            found.append(f"Also {word}: {', '.join(_plain(change.name) for change in left)}.")
+            found.append(f"Also {word}: {', '.join(plain_name(change.name) for change in left)}.")
     return found
 
 
 def _sentence(change: Change) -> str:
     if change.difference == 0:
-        return f"{_plain(change.name)} is {figure(change.mean)} in both."
+        return f"{plain_name(change.name)} is {figure(change.mean)} in both."
     went = "rose" if change.difference > 0 else "fell"
     sure = f" ({span(change.interval, signs=True)})" if change.interval else ""
     if change.verdict == NO_CLEAR_CHANGE:
         advice = view_change(change).advice
         return (
-            f"{_plain(change.name)} shows no clear change: {signed(change.difference)}{sure}, "
+            f"{plain_name(change.name)} shows no clear change: {signed(change.difference)}{sure}, "
             f"p {p_value(change.p_value)}.{' ' if advice else ''}{advice}"
         )
     return (
-        f"{_plain(change.name)} {went} from {figure(change.baseline_mean)} to "
+        f"{plain_name(change.name)} {went} from {figure(change.baseline_mean)} to "
         f"{figure(change.mean)}: {signed(change.difference)}{sure}, p {p_value(change.p_value)}."
     )
 

@@ -72,8 +72,9 @@ function close() {
   if (pane) pane.hidden = true;
 }
 
-function toggleReview() {
-  const link = document.querySelector("a[data-review-toggle]");
+/** @param {string} selector */
+function follow(selector) {
+  const link = document.querySelector(selector);
   if (link instanceof HTMLAnchorElement) link.click();
 }
 
@@ -111,7 +112,8 @@ document.addEventListener("keydown", (event) => {
   const inPane = /** @type {Element} */ (event.target).closest?.("#example");
   if (step && !(inPane && event.key.startsWith("Arrow"))) walkExamples(step);
   else if (event.key === "r") nextRegression();
-  else if (event.key === "v") toggleReview();
+  else if (event.key === "v") follow("a[data-review-toggle]");
+  else if (event.key === "s" && document.querySelector("a[data-swap]")) follow("a[data-swap]");
   else if (event.key === "Escape" && pane && !pane.hidden) close();
   else if (event.key === "Enter" && current()?.dataset.traceUrl) {
     if (/** @type {Element} */ (event.target).closest?.("a,button,summary,input")) return;
@@ -120,8 +122,9 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// The list: two picked evaluations are compared, the later against the earlier.
+// The list: two to five picked evaluations are compared, all with the earliest.
 
+const MOST = 5;
 const compare = document.querySelector("button[data-compare]");
 
 function picked() {
@@ -129,22 +132,30 @@ function picked() {
   return [...boxes].map((box) => /** @type {HTMLElement} */ (box.closest("tr")));
 }
 
+function fits() {
+  return picked().length >= 2 && picked().length <= MOST;
+}
+
 function showPicked() {
   const count = picked().length;
   const note = document.getElementById("picked");
-  if (compare instanceof HTMLButtonElement) compare.disabled = count !== 2;
+  if (compare instanceof HTMLButtonElement) compare.disabled = !fits();
   if (!note) return;
   note.hidden = !count;
-  note.textContent = count > 2 ? `${count} picked; two can be compared` : `${count} of 2 picked`;
+  note.textContent =
+    count > MOST
+      ? `${count} picked; ${MOST} fit side by side`
+      : count === 1
+        ? "1 picked; one more to compare"
+        : `${count} picked`;
 }
 
 function comparePicked() {
-  const [first, second] = picked().sort((a, b) =>
-    Number(BigInt(a.dataset.start ?? 0) - BigInt(b.dataset.start ?? 0)),
-  );
-  if (!second || picked().length !== 2) return;
-  const baseline = encodeURIComponent(first.dataset.evaluation ?? "");
-  location.assign(`/evaluations/${second.dataset.evaluation}?baseline=${baseline}`);
+  if (!fits()) return;
+  const ids = picked()
+    .sort((a, b) => Number(BigInt(a.dataset.start ?? 0) - BigInt(b.dataset.start ?? 0)))
+    .map((row) => encodeURIComponent(row.dataset.evaluation ?? ""));
+  location.assign(`/evaluations/compare?runs=${ids.join(",")}`);
 }
 
 if (compare) {
