@@ -206,7 +206,7 @@ def list_examples(
             load_bodies(connection, wanted),
             strict=False,
         ):
-            if words and body.isascii() and not all(word in body.lower() for word in words):
+            if words and _rules_out(words, body):
                 continue
             example = _decoder.decode(body)
             if query is None or meets(query, example):
@@ -215,6 +215,11 @@ def list_examples(
                 found.append(PlacedExample(position=position, example=example))
         place += len(digests)
     return ExamplePage(examples=found)
+
+
+def _rules_out(words: list[bytes], body: bytes) -> bool:
+    folded = body.lower()
+    return body.isascii() and any(word not in folded for word in words)
 
 
 def load_bodies(connection: sa.Connection, digests: list[bytes]) -> list[bytes]:
