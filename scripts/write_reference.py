@@ -73,7 +73,12 @@ _SETTINGS = {
     ),
     "PELLUCID_DATA_DIR": ("server", "The data folder: ~/.pellucid if unset."),
     "PELLUCID_SPANS_URL": ("server", _LATER.format("spans")),
-    "PELLUCID_META_URL": ("server", _LATER.format("runs and other metadata")),
+    "PELLUCID_META_URL": (
+        "server",
+        "Where runs, snapshots and datasets are kept, if not in the data folder: "
+        "postgresql+psycopg://USER:PASSWORD@HOST/NAME, for one server alone; needs "
+        "`pip install 'pellucid[postgres]'`.",
+    ),
     "PELLUCID_ARTIFACTS_URL": ("server", _LATER.format("artifacts")),
     "PELLUCID_ALLOWED_HOSTS": (
         "server",

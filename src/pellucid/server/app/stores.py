@@ -47,7 +47,6 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
     """
     for name, url in (
         ("PELLUCID_SPANS_URL", settings.spans_url),
-        ("PELLUCID_META_URL", settings.meta_url),
         ("PELLUCID_ARTIFACTS_URL", settings.artifacts_url),
     ):
         if url is not None:
@@ -56,7 +55,10 @@ def open_stores(settings: ServerSettings, normaliser: Normaliser) -> Stores:
                 "Unset it to store in the data folder."
             )
     folder: Path = settings.data_dir
-    metadata = MetaDatabase.at(folder / "meta.db")
+    if settings.meta_url is None:
+        metadata = MetaDatabase.at(folder / "meta.db")
+    else:
+        metadata = MetaDatabase(settings.meta_url, alone=True)
     recent = RecentDigests()
     return Stores(
         spans=SqliteSpanStore(folder / "spans.db", normalise=normaliser),

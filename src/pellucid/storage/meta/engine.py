@@ -16,6 +16,7 @@ from pellucid.core.errors import InvalidInput, StorageUnavailable
 LATEST_REVISION = "0003"
 _BUSY_TIMEOUT_MS = 10_000
 _MAX_VARIABLES = 500
+_OWNER_KEY = 0x70656C6C75636964  # "pellucid"
 
 
 class _Text(NamedTuple):
@@ -30,7 +31,11 @@ class MetaDatabase:
     SQLite keeps one writer; the lock makes the others wait here and not in its busy handler.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, alone: bool = False) -> None:
+        """Open the database at a URL; `alone`, no other server may have it open.
+
+        Raises InvalidInput for a URL that cannot be used, and StorageUnavailable.
+        """
         self._engine = _make_engine(url)
         self._writing = threading.Lock()
         self._statements: dict[str, Any] = {}
@@ -38,6 +43,9 @@ class MetaDatabase:
         self.metric_keys: dict[str, int] = {}
         """Keys of metric names that are committed; they never change nor go."""
         self._writer: sa.Connection | None = None  # guarded by `_writing`; SQLite's only one
+        self._held: sa.Connection | None = None
+        if alone and self._engine.dialect.name == "postgresql":
+            self._held = _hold(self._engine)
         self._upgrade()
 
     @classmethod
@@ -111,6 +119,9 @@ class MetaDatabase:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            if self._held is not None:
+                self._held.close()
+                self._held = None
         self._engine.dispose()
 
     def _compile(self, statement: Any) -> "_Text":
@@ -149,12 +160,36 @@ def _make_engine(url: str) -> sa.Engine:
         raise InvalidInput(
             f"{url!r} is no database URL. Use sqlite:///PATH or postgresql+psycopg://HOST/NAME."
         ) from None
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+    backend = parsed.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise InvalidInput(
+            f"There is no engine for {backend}:// here. Use sqlite:///PATH or "
+            "postgresql+psycopg://HOST/NAME."
+        )
+    if backend == "postgresql":
+        try:
+            psycopg = parsed.set(drivername="postgresql+psycopg")
+            return sa.create_engine(psycopg, pool_pre_ping=True)
+        except ModuleNotFoundError:
+            raise InvalidInput(
+                "PostgreSQL needs its driver: pip install 'pellucid[postgres]'"
+            ) from None
     engine = sa.create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 10})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _hold(engine: sa.Engine) -> sa.Connection:
+    """Return a connection that holds the database for one server, as the lock does a folder."""
+    with _engine_errors():
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _OWNER_KEY}):
+            return connection
+        connection.close()
+    raise StorageUnavailable(
+        "Another server has this metadata database open. Stop it, or give this one another."
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
