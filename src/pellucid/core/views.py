@@ -3,6 +3,7 @@
 Every field without a default is always written, be it null or empty.
 """
 
+import math
 from typing import Any
 
 import msgspec
@@ -357,13 +358,47 @@ def view_span(stored: StoredSpan) -> SpanView:
         attachments=[_attachment(reference) for reference in span.attachments],
         events=[_event(event) for event in span.events],
         links=[_link(link) for link in span.links],
-        attributes=stored.raw,
+        attributes=with_all_numbers(stored.raw),
         dropped=DroppedView(
             attributes=dropped.attributes, events=dropped.events, links=dropped.links
         ),
-        resource=span.resource,
-        scope=ScopeView(name=scope.name, version=scope.version, attributes=scope.attributes),
+        resource=with_all_numbers(span.resource),
+        scope=ScopeView(
+            name=scope.name,
+            version=scope.version,
+            attributes=with_all_numbers(scope.attributes),
+        ),
     )
+
+
+def with_all_numbers(attributes: Attributes) -> Attributes:
+    """Return attributes that JSON can say: `NaN` and the infinities, which it lacks, as texts."""
+    shown: Attributes | None = None
+    for name, value in attributes.items():
+        kind = type(value)
+        if kind is float or kind is list or kind is dict:
+            said = _said(value)
+            if said is not value:
+                shown = dict(attributes) if shown is None else shown
+                shown[name] = said
+    return attributes if shown is None else shown
+
+
+def _said(value: Any) -> Any:
+    """Return the same object where nothing in it needs other words."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _NAMES[str(value)]
+    if isinstance(value, list):
+        items = [_said(item) for item in value]
+        changed = any(a is not b for a, b in zip(items, value, strict=True))
+        return items if changed else value
+    if isinstance(value, dict):
+        held = {key: _said(item) for key, item in value.items()}
+        return held if any(held[key] is not value[key] for key in value) else value
+    return value
+
+
+_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _messages(messages: list[Message]) -> list[MessageView]:
@@ -418,7 +453,7 @@ def _event(event: SpanEvent) -> EventView:
     return EventView(
         name=event.name,
         time_ns=event.time_ns,
-        attributes=event.attributes,
+        attributes=with_all_numbers(event.attributes),
         dropped_attributes=event.dropped_attributes,
     )
 
@@ -428,5 +463,5 @@ def _link(link: SpanLink) -> LinkView:
         trace_id=link.trace_id,
         span_id=link.span_id,
         trace_state=link.trace_state,
-        attributes=link.attributes,
+        attributes=with_all_numbers(link.attributes),
     )

@@ -13,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from pellucid.core.errors import InvalidInput
 from pellucid.core.span import DecodedSpan
 from pellucid.server.ingest import otlp_json, protobuf
+from pellucid.server.ingest.spans import TOO_DEEP
 
 SPAN: dict[str, Any] = {
     "traceId": "0AF7651916CD43DD8448EB211C80319C",
@@ -98,7 +99,6 @@ def test_values(value: Any, expected: Any) -> None:
         ({"traceId": 5}, "traceId is not a string"),
         ({"traceId": None}, "trace_id has 0 bytes"),
         ({"spanId": "0" * 16}, "span_id is all zeros"),
-        ({"parentSpanId": "12"}, "parent_span_id has 1 bytes"),
         ({"startTimeUnixNano": "soon"}, "startTimeUnixNano is not an integer"),
         ({"startTimeUnixNano": -1}, "startTimeUnixNano is -1"),
         ({"startTimeUnixNano": True}, "startTimeUnixNano is not an integer"),
@@ -126,11 +126,21 @@ def test_a_span_that_breaks_a_rule_is_named_and_its_neighbours_are_kept(
     assert reason in reason_of(**fields)
 
 
-def test_values_nested_too_deeply_lose_only_their_span() -> None:
+def test_values_nested_too_deeply_lose_only_themselves() -> None:
     value: Any = {"intValue": 1}
     for _ in range(100):
         value = {"arrayValue": {"values": [value]}}
-    assert "attribute 'k' is nested too deeply" in reason_of(attributes=attribute(value))
+    deep = dict(SPAN, attributes=[*attribute(value), {"key": "b", "value": {"intValue": 2}}])
+    batch = otlp_json.decode_traces(body(deep), None)
+    assert batch.faults == []
+    assert batch.spans[0].attributes == {"k": TOO_DEEP, "b": 2}
+    assert "attribute 'k' is nested too deeply" in batch.warnings[0]
+
+
+def test_a_parent_that_cannot_be_leaves_a_root() -> None:
+    batch = otlp_json.decode_traces(body(dict(SPAN, parentSpanId="12")), None)
+    assert (batch.faults, batch.spans[0].parent_id) == ([], "")
+    assert "parent_span_id has 1 bytes instead of 8" in batch.warnings[0]
 
 
 def test_a_lone_surrogate_or_invalid_utf8_loses_only_its_span() -> None:

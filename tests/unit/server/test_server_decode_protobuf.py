@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pellucid.core.errors import InvalidInput
 from pellucid.core.span import DecodedSpan, Dropped, Scope, SpanEvent, SpanLink
 from pellucid.server.ingest.protobuf import decode_traces
+from pellucid.server.ingest.spans import TOO_DEEP
 
 TRACE = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 SPAN = bytes.fromhex("b7ad6b7169203331")
@@ -158,7 +159,6 @@ def test_experiment(
         ({"trace_id": bytes(16)}, "trace_id is all zeros"),
         ({"span_id": b"longer than 8"}, "span_id has 13 bytes instead of 8"),
         ({"span_id": bytes(8)}, "span_id is all zeros"),
-        ({"parent_span_id": b"1"}, "parent_span_id has 1 bytes instead of 8"),
         ({"end_time_unix_nano": 2**63}, "end_time_unix_nano is 9223372036854775808"),
     ],
 )
@@ -214,7 +214,14 @@ def test_an_invalid_resource_or_scope_string_loses_no_span() -> None:
     assert any("'host' is not valid UTF-8" in warning for warning in batch.warnings)
 
 
-def test_values_nested_too_deeply_lose_only_their_span() -> None:
+def test_a_parent_that_cannot_be_leaves_a_root() -> None:
+    batch = decode_traces(request(span(2, parent_span_id=b"1")).SerializeToString(), None)
+    assert (batch.faults, batch.spans[0].parent_id) == ([], "")
+    assert "'span 2'" in batch.warnings[0]
+    assert "parent_span_id has 1 bytes instead of 8" in batch.warnings[0]
+
+
+def test_values_nested_too_deeply_lose_only_themselves() -> None:
     # By hand, because the library does not build what it does not read.
     value = AnyValue(string_value="x").SerializeToString()
     for _ in range(60):
@@ -223,8 +230,13 @@ def test_values_nested_too_deeply_lose_only_their_span() -> None:
     deep = span(2).SerializeToString() + framed(0x4A, attribute)
     spans = framed(0x12, span(1).SerializeToString()) + framed(0x12, deep)
     batch = decode_traces(framed(0x0A, framed(0x12, spans)), None)
-    assert [span.name for span in batch.spans] == ["span 1"]
-    assert batch.faults[0].reason == "attribute 'deep' is nested too deeply"
+    assert batch.faults == []
+    assert [span.name for span in batch.spans] == ["span 1", "span 2"]
+    kept = span(2).attributes
+    assert batch.spans[1].attributes["deep"] == TOO_DEEP
+    assert len(batch.spans[1].attributes) == len(kept) + 1
+    assert "'span 2'" in batch.warnings[0]
+    assert "attribute 'deep' is nested too deeply" in batch.warnings[0]
 
 
 def test_a_body_cut_anywhere_is_refused_or_whole() -> None:

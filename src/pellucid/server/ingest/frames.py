@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from pellucid.core.span import Attributes
+from pellucid.server.ingest.spans import TOO_DEEP
 
 _PACKAGE = "pellucid.frames"
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -99,6 +100,10 @@ class Damaged(ValueError):
     """A part that does not decode; the message says which, and what is wrong with it."""
 
 
+class TooDeep(Damaged):
+    """An attribute whose value is nested too deeply."""
+
+
 def parse(message: str, data: bytes) -> Any:
     """Return one message's frames. Raises DecodeError if they do not fit into each other."""
     return _CLASSES[message].FromString(data)
@@ -113,6 +118,18 @@ def read_attributes(encoded: Iterable[bytes]) -> Attributes:
         if pair is None:
             pair = _read_pair(data)
         attributes[pair[0]] = pair[1]
+    return attributes
+
+
+def replace_deep(encoded: Iterable[bytes], owner: str, warnings: list[str]) -> Attributes:
+    """Return attributes; text stands for values that are nested too deeply. Raises Damaged."""
+    attributes: Attributes = {}
+    for data in encoded:
+        try:
+            attributes.update(read_attributes([data]))
+        except TooDeep as error:
+            attributes[_key(data)] = TOO_DEEP
+            warnings.append(f"{owner} was kept without a value: {error}")
     return attributes
 
 
@@ -131,7 +148,8 @@ def _read_pair(data: bytes) -> tuple[str, Any]:
     try:
         decoded = KeyValue.FromString(data)
     except DecodeError as error:
-        raise Damaged(f"attribute {_key(data)!r} {explain(error)}") from None
+        kind = TooDeep if _is_too_deep(error) else Damaged
+        raise kind(f"attribute {_key(data)!r} {explain(error)}") from None
     # Most are strings; reading that field costs less than asking which one is set.
     value = decoded.value
     pair = decoded.key, value.string_value or value_of(value)
@@ -178,9 +196,11 @@ def explain(error: DecodeError) -> str:
     text = str(error)
     if "UTF-8" in text:
         return "is not valid UTF-8"
-    if "Depth" in text:
-        return "is nested too deeply"
-    return "cannot be decoded"
+    return "is nested too deeply" if _is_too_deep(error) else "cannot be decoded"
+
+
+def _is_too_deep(error: DecodeError) -> bool:
+    return "Depth" in str(error)
 
 
 def _key(data: bytes) -> str:

@@ -16,12 +16,13 @@ import msgspec
 from pellucid.core.errors import InvalidInput
 from pellucid.core.span import Attributes, DecodedSpan, Dropped, Scope, SpanEvent, SpanLink
 from pellucid.server.ingest.spans import (
+    TOO_DEEP,
     Refused,
-    check_parent_id,
     check_span_id,
     check_time,
     check_trace_id,
     choose_experiment,
+    keep_parent_id,
     name_span,
 )
 from pellucid.server.services.batch import Batch, Fault
@@ -53,7 +54,7 @@ def decode_traces(body: bytes, header: str | None) -> Batch:
                 try:
                     if not clean:
                         check_unicode(item)
-                    batch.spans.append(_span(item, resource, scope, header))
+                    batch.spans.append(_span(item, resource, scope, header, (r, s, i), batch))
                 except Refused as error:
                     batch.faults.append(Fault(_subject(item, (r, s, i)), str(error)))
     return batch
@@ -151,13 +152,22 @@ def _lenient_attributes(owner: Any, name: str, batch: Batch) -> Attributes:
     return attributes
 
 
-def _span(item: Json, resource: Attributes, scope: Scope, header: str | None) -> DecodedSpan:
-    attributes = read_attributes(get(item, "attributes"))
+def _span(
+    item: Json,
+    resource: Attributes,
+    scope: Scope,
+    header: str | None,
+    place: tuple[int, int, int],
+    batch: Batch,
+) -> DecodedSpan:
+    subject, notes = _subject(item, place), batch.warnings
+    attributes = read_attributes(get(item, "attributes"), subject, notes)
+    parent_id = read_hex(item, "parentSpanId", "parent_span_id")
     status = _object(get(item, "status"), "status")
     return DecodedSpan(
         trace_id=check_trace_id(read_hex(item, "traceId", "trace_id")),
         span_id=check_span_id(read_hex(item, "spanId", "span_id")),
-        parent_id=check_parent_id(read_hex(item, "parentSpanId", "parent_span_id")),
+        parent_id=keep_parent_id(parent_id, subject, notes),
         name=read_text(item, "name"),
         otel_kind=_enum(get(item, "kind"), _KINDS, "kind"),
         start_ns=read_time(item, "startTimeUnixNano", "start_time_unix_nano"),
@@ -167,7 +177,7 @@ def _span(item: Json, resource: Attributes, scope: Scope, header: str | None) ->
         trace_state=read_text(item, "traceState", "trace_state"),
         flags=read_int(item, "flags"),
         attributes=attributes,
-        events=[_event(event) for event in _list(get(item, "events"), "events")],
+        events=[_event(event, subject, notes) for event in _list(get(item, "events"), "events")],
         links=[_link(link) for link in _list(get(item, "links"), "links")],
         dropped=Dropped(
             attributes=read_int(item, "droppedAttributesCount", "dropped_attributes_count"),
@@ -180,12 +190,12 @@ def _span(item: Json, resource: Attributes, scope: Scope, header: str | None) ->
     )
 
 
-def _event(item: Any) -> SpanEvent:
+def _event(item: Any, subject: str, notes: list[str]) -> SpanEvent:
     event = _object(item, "an event")
     return SpanEvent(
         name=read_text(event, "name"),
         time_ns=read_time(event, "timeUnixNano", "time_unix_nano"),
-        attributes=read_attributes(get(event, "attributes")),
+        attributes=read_attributes(get(event, "attributes"), subject, notes),
         dropped_attributes=read_int(event, "droppedAttributesCount", "dropped_attributes_count"),
     )
 
@@ -200,17 +210,29 @@ def _link(item: Any) -> SpanLink:
     )
 
 
-def read_attributes(pairs: Any) -> Attributes:
-    """Return attributes as Python values; of a repeated key the last counts. Raises Refused."""
+def read_attributes(pairs: Any, owner: str = "", notes: list[str] | None = None) -> Attributes:
+    """Return attributes as Python values; of a repeated key the last counts. Raises Refused.
+
+    With `notes`, text stands for a value that is nested too deeply, and a note says so.
+    """
     attributes: Attributes = {}
     for entry in _list(pairs, "attributes"):
         pair = _object(entry, "an attribute")
         key = read_text(pair, "key")
         try:
             attributes[key] = read_value(get(pair, "value"), MAX_DEPTH)
+        except _TooDeep as error:
+            if notes is None:
+                raise Refused(f"attribute {key[:100]!r} {error}") from None
+            attributes[key] = TOO_DEEP
+            notes.append(f"{owner} was kept without a value: attribute {key[:100]!r} {error}")
         except Refused as error:
             raise Refused(f"attribute {key[:100]!r} {error}") from None
     return attributes
+
+
+class _TooDeep(Refused):
+    pass
 
 
 def read_value(item: Any, depth: int) -> Any:
@@ -218,7 +240,7 @@ def read_value(item: Any, depth: int) -> Any:
     if item is None:
         return None
     if depth == 0:
-        raise Refused("is nested too deeply")
+        raise _TooDeep("is nested too deeply")
     if not isinstance(item, dict):
         raise Refused('has a value that is no object such as {"stringValue": …}')
     for name, value in item.items():

@@ -10,17 +10,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from pellucid.core.errors import InvalidInput
 from pellucid.core.span import Attributes, DecodedSpan, Dropped, Scope, SpanEvent, SpanLink
 from pellucid.server.ingest import frames
-from pellucid.server.ingest.frames import Damaged, attributes_of, explain, read_text
+from pellucid.server.ingest.frames import Damaged, TooDeep, attributes_of, explain, read_text
 from pellucid.server.ingest.spans import (
     MAX_TIME_NS,
     NO_SPAN,
     NO_TRACE,
     Refused,
-    check_parent_id,
     check_span_id,
     check_time,
     check_trace_id,
     choose_experiment,
+    keep_parent_id,
     name_span,
 )
 from pellucid.server.services.batch import WHOLE, Batch, Fault, Part
@@ -48,21 +48,19 @@ def decode_traces(body: bytes, header: str | None, part: Part = WHOLE) -> Batch:
         if part.number:
             return batch
         part = WHOLE
+    common = Batch() if part.number else batch
     for r, outer in enumerate(request.resources):
-        resource = read_resource(outer.resource, batch)
+        resource = read_resource(outer.resource, common)
         for s, middle in enumerate(outer.scopes):
-            scope = read_scope(middle.scope, batch)
+            scope = read_scope(middle.scope, common)
             for i, item in enumerate(middle.items):
                 span = _open(item, (r, s, i), batch) if is_damaged else item
                 if span is None or not part.has(span.trace_id):
                     continue
                 try:
-                    batch.spans.append(_span(span, resource, scope, header))
+                    batch.spans.append(_span(span, resource, scope, header, (r, s, i), batch))
                 except (Refused, Damaged) as error:
-                    subject = name_span(span.span_id.hex(), frames.show(span.name), (r, s, i))
-                    batch.faults.append(Fault(subject, str(error)))
-    if part.number:
-        batch.warnings.clear()
+                    batch.faults.append(Fault(_subject(span, (r, s, i)), str(error)))
     return batch
 
 
@@ -115,7 +113,14 @@ def read_scope(encoded: Iterable[bytes], batch: Batch) -> Scope:
     return scope
 
 
-def _span(span: Any, resource: Attributes, scope: Scope, header: str | None) -> DecodedSpan:
+def _span(
+    span: Any,
+    resource: Attributes,
+    scope: Scope,
+    header: str | None,
+    place: Place,
+    batch: Batch,
+) -> DecodedSpan:
     trace_id, span_id, parent_id = (
         span.trace_id.hex(),
         span.span_id.hex(),
@@ -127,11 +132,15 @@ def _span(span: Any, resource: Attributes, scope: Scope, header: str | None) -> 
     if len(span_id) != 16 or span_id == NO_SPAN:
         check_span_id(span_id)
     if parent_id and (len(parent_id) != 16 or parent_id == NO_SPAN):
-        parent_id = check_parent_id(parent_id)
+        parent_id = keep_parent_id(parent_id, _subject(span, place), batch.warnings)
     if start_ns > MAX_TIME_NS or end_ns > MAX_TIME_NS:
         check_time("start_time_unix_nano", start_ns)
         check_time("end_time_unix_nano", end_ns)
-    attributes = frames.read_attributes(span.attributes)
+    try:
+        attributes = frames.read_attributes(span.attributes)
+    except TooDeep:
+        subject = _subject(span, place)
+        attributes = frames.replace_deep(span.attributes, subject, batch.warnings)
     events, links = span.events, span.links
     status = _status(span.status) if span.status else _UNSET
     return DecodedSpan(
@@ -154,6 +163,10 @@ def _span(span: Any, resource: Attributes, scope: Scope, header: str | None) -> 
         scope=scope,
         experiment=choose_experiment(attributes, resource, header),
     )
+
+
+def _subject(span: Any, place: Place) -> str:
+    return name_span(span.span_id.hex(), frames.show(span.name), place)
 
 
 def _status(data: bytes) -> Status:

@@ -14,6 +14,10 @@ NO_SPAN = "0" * 16
 NO_TRACE = "0" * 32
 
 
+TOO_DEEP = "(a value that is nested too deeply to be kept)"
+"""Stands for the value of an attribute that no reader would survive."""
+
+
 class Refused(ValueError):
     """One span or record breaks a rule; the message says which."""
 
@@ -54,12 +58,19 @@ def check_span_id(span_id: str) -> str:
     return span_id
 
 
-def check_parent_id(parent_id: str) -> str:
-    """Return 16 lowercase hex digits, or "" for a span without parent. Raises Refused."""
+def keep_parent_id(parent_id: str, subject: str, warnings: list[str]) -> str:
+    """Return 16 lowercase hex digits, or "" for a span without a parent that there can be.
+
+    A span whose parent's id is of another length is worth keeping, as a root.
+    """
     if not parent_id or parent_id == NO_SPAN:
         return ""
     if len(parent_id) != 16:
-        raise Refused(f"parent_span_id has {len(parent_id) / 2:g} bytes instead of 8")
+        warnings.append(
+            f"{subject} was kept without a parent: "
+            f"its parent_span_id has {len(parent_id) / 2:g} bytes instead of 8"
+        )
+        return ""
     return parent_id
 
 

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from pellucid.core.errors import NotFound
 from pellucid.core.score import Score
 from pellucid.core.span import Document, Span, SpanEvent, SpanKind, StoredSpan
+from pellucid.core.views import with_all_numbers
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.chat import Argument, MessageView, view_arguments, view_messages
 from pellucid.server.web.faults import FaultView, list_faults, view_exception
@@ -251,7 +252,7 @@ def _attributes(received: dict[str, Any], *, unread: dict[str, Any]) -> list[Att
             text=view_text(value if isinstance(value, str) else json_line(value)),
             is_read=name not in unread,
         )
-        for name, value in sorted(received.items())
+        for name, value in sorted(with_all_numbers(received).items())
     ]
 
 
