@@ -45,23 +45,28 @@ def load_assets() -> dict[str, Asset]:
             continue
         data = path.read_bytes()
         if path.suffix == ".js" and path.parent.name != "vendor":
-            data = without_comments(data)
+            data = slim(data)
         gzipped = gzip.compress(data, 9, mtime=0) if path.suffix in _COMPRESSED else None
         assets[path.relative_to(ROOT).as_posix()] = Asset(media_type, data, gzipped)
     return assets
 
 
-def without_comments(script: bytes) -> bytes:
-    """Leave out the comments that have lines of their own; what is left keeps its line numbers."""
+def slim(script: bytes) -> bytes:
+    """Leave out indentation, and comments on lines of their own; lines keep their numbers.
+
+    A script with a string over several lines keeps its indentation, which may be part of it.
+    """
+    lines = script.splitlines()
+    is_plain = all(line.count(b"`") % 2 == 0 for line in lines)
     kept, inside = [], False
-    for line in script.splitlines():
+    for line in lines:
         text = line.strip()
         is_block = inside or text.startswith(b"/*")
         ends = is_block and b"*/" in text
         if text.startswith(b"//") or (is_block and not ends) or (ends and text.endswith(b"*/")):
             line = b""  # else it is a cast, with code behind it
         inside = is_block and not ends
-        kept.append(line)
+        kept.append(line.strip() if is_plain else line)
     return b"\n".join(kept) + b"\n"
 
 
