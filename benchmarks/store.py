@@ -239,19 +239,23 @@ def measure(call: Callable[[], object], times: int = 20) -> str:
 def fill(store: SqliteSpanStore, traces: int, size: int) -> None:
     """Write all traces and print the speed."""
     maker = Maker()
-    wall = cpu = 0.0
+    wall = cpu = prepare_cpu = 0.0
     spans = raw = 0
     waits = []
     for batch in batches(maker, traces, size):
         spans += len(batch)
         raw += sum(len(msgspec.msgpack.encode(a.decoded)) for a in batch[:4]) * len(batch) // 4
+        began_cpu = time.thread_time()
+        parcels = store.prepare(batch)
+        prepare_cpu += time.thread_time() - began_cpu
         began, began_cpu = time.perf_counter(), time.thread_time()
-        store.write(batch)
+        store.write_prepared(parcels)
         waits.append(time.perf_counter() - began)
         wall += waits[-1]
         cpu += time.thread_time() - began_cpu
     waits.sort()
     print(f"{spans} spans of {raw / spans:.0f} B in batches of {size}")
+    print(f"prepare CPU        {prepare_cpu / spans * 1e6:10.1f} us a span")
     print(f"write              {spans / wall:10.0f} spans/s")
     print(f"write CPU          {cpu / spans * 1e6:10.1f} us a span")
     print(

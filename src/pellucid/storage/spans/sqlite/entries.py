@@ -1,6 +1,6 @@
 """What the index is to have of spans: the texts that words are found in, and facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,10 +28,10 @@ def contents_of(spans: Sequence[tuple[Attributes, Span]]) -> Contents:
     return Contents(list(map(indexed_text, pieces)), indexed_facts(facts_of_all(spans)))
 
 
-def contents_of_body(packed: bytes | msgspec.Raw) -> Contents:
-    """Read it from one packed body."""
-    body = bodies.unpack(packed)
-    return contents_of([(body.decoded.attributes, body.span)])
+def contents_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> Contents:
+    """Read it from packed bodies of one trace."""
+    opened = map(bodies.unpack, packed)
+    return contents_of([(body.decoded.attributes, body.span) for body in opened])
 
 
 def indexed_text(piece: str) -> str:

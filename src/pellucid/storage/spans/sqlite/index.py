@@ -7,7 +7,7 @@ import apsw
 import msgspec
 
 from pellucid.storage.spans.sqlite.connection import insert_many, rows
-from pellucid.storage.spans.sqlite.entries import Contents, contents_of_body
+from pellucid.storage.spans.sqlite.entries import Contents, contents_of_bodies
 from pellucid.storage.spans.sqlite.facts import Fact
 from pellucid.storage.spans.sqlite.statements import statements
 
@@ -94,7 +94,7 @@ class SearchIndex:
         gone = {
             (field, value)
             for packed in stale
-            for field, value, _ in contents_of_body(packed).facts
+            for field, value, _ in contents_of_bodies([packed]).facts
             if (field, value) not in current
         }
         self._delete_facts(trace, gone)
@@ -109,7 +109,7 @@ class SearchIndex:
         numbers: list[tuple[int]] = []
         gone: set[Fact] = set()
         for number, packed in (*spans, *stale):
-            gone.update((field, value) for field, value, _ in contents_of_body(packed).facts)
+            gone.update((field, value) for field, value, _ in contents_of_bodies([packed]).facts)
             numbers.append((number,))
         self._delete_facts(trace, gone)
         self._db.executemany(_SQL["undefer"], numbers)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -15,7 +16,7 @@ from pellucid.core.errors import PellucidError
 from pellucid.storage.spans.sqlite import bodies
 from pellucid.storage.spans.sqlite.codes import INT64_MAX, INTERRUPTED_AFTER_NS, PENDING
 from pellucid.storage.spans.sqlite.connection import Readers, rows
-from pellucid.storage.spans.sqlite.entries import contents_of_body, decode_contents
+from pellucid.storage.spans.sqlite.entries import contents_of_bodies, decode_contents
 from pellucid.storage.spans.sqlite.index import Entry, SearchIndex
 from pellucid.storage.spans.sqlite.recent import Kept, RecentContents
 from pellucid.storage.spans.sqlite.statements import statements
@@ -165,11 +166,10 @@ class Indexer:
         if any(
             len(entry.spans) > 1 and not alive.issuperset(entry.spans) for entry in found.entries
         ):
-            return  # The next round reads them one by one from the file.
+            return  # The next round has what is there by then.
         entries = [entry for entry in found.entries if entry.spans[0] in alive]
-        for entry in entries:
-            if entry.spans[0] <= found.watermark:
-                db.execute(_SQL["undefer"], (entry.spans[0],))
+        ripe = [(one,) for entry in entries for one in entry.spans if one <= found.watermark]
+        db.executemany(_SQL["undefer"], ripe)
         index.add(entries)
         db.executemany(_SQL["defer"], [(span,) for span in found.deferred if span in alive])
         if found.last != found.watermark:
@@ -206,12 +206,14 @@ def _entries(db: apsw.Connection, found: list[Any], recent: list[Kept]) -> list[
             numbers.difference_update(spans)
             entries.append(Entry(kept.trace, list(spans), decode_contents(kept.contents)))
     blocks: dict[int, list[msgspec.Raw]] = {}
-    for span, trace, _, block, slot in found:
-        if span in numbers:
-            opened = blocks.get(block)
-            if opened is None:
-                opened = blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)
-            entries.append(Entry(trace, [span], contents_of_body(opened[slot])))
+    for (trace, block), several in groupby(
+        (row for row in found if row[0] in numbers), key=lambda row: (row[1], row[3])
+    ):
+        if block not in blocks:
+            blocks[block] = bodies.open_block(db.execute(_SQL["block"], (block,)).get)
+        group = list(several)
+        contents = contents_of_bodies([blocks[block][row[4]] for row in group])
+        entries.append(Entry(trace, [row[0] for row in group], contents))
     return entries
 
 
