@@ -3,7 +3,7 @@
 # make test-quick  the same tests without the slow ones, and fewer examples of each law
 # make test-integrations   the framework and evaluator environments
 # make bench       every benchmark as one table (BENCH_ARGS="--large --peers")
-# make docs        renew the generated pages of docs/reference
+# make docs        renew the generated pages of docs/reference (PICTURES=1: and the pictures of docs/img)
 # make lock        renew the hashed requirements files
 
 VENV := .venv
@@ -90,6 +90,7 @@ bench: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	@$(BIN)/python scripts/write_reference.py
+	@$(if $(PICTURES),$(BIN)/python scripts/take_screenshots.py)
 
 lock: $(VENV)/dev.stamp
 	@sh scripts/lock.sh
