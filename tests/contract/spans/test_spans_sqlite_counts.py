@@ -145,6 +145,18 @@ def test_a_query_that_would_take_for_ever_is_refused(
     assert filled.list_traces(experiment=None, query="disc", limit=5, cursor=None).traces
 
 
+def test_what_columns_tell_is_counted_however_much_is_to_be_indexed(
+    filled: SqliteSpanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LONG_TAIL", -1)
+    monkeypatch.setattr("pellucid.storage.spans.sqlite.read.COUNT_SECONDS", 0.0)
+    for query, count in (("status:error", 38), ("model:gpt-4o -tag.env:prod", 500)):
+        histogram = filled.count_by_time(query=query)
+        assert sum(one.count for one in histogram.bins) == count
+        assert not histogram.partial
+    assert filled.count_by_time(query="disc").partial
+
+
 def test_what_is_said_twice_is_asked_once(filled: SqliteSpanStore) -> None:
     for query, count in (
         (" ".join(["disc"] * 3000), TRACES),

@@ -91,6 +91,8 @@ class Compiled(NamedTuple):
     bounds: Bounds
     reads_bodies: bool
     """Whether the predicate may have to read the bodies of any trace."""
+    asks_index: bool
+    """Whether it depends on what is indexed so far."""
 
 
 class KeySets(NamedTuple):
@@ -130,11 +132,18 @@ class Compiler:
         self._word_sets = word_sets
         self._is_few = is_few
         self._reads_bodies = False
+        self._asks_index = False
 
     def compile(self, root: Node) -> Compiled:
         """Compile a whole query. Raises InvalidInput for what is still to be resolved."""
         predicate = self._trace(root)
-        return Compiled(predicate, self._drivers(root), self._bounds(root), self._reads_bodies)
+        return Compiled(
+            predicate,
+            self._drivers(root),
+            self._bounds(root),
+            self._reads_bodies,
+            self._asks_index,
+        )
 
     # -- of a trace ----------------------------------------------------------------------------
 
@@ -274,6 +283,7 @@ class Compiler:
 
     def _indexed(self, node: Node, lookup: Lookup | None) -> Sql:
         """Tell whether some span of the trace meets a node, by the index as far as it goes."""
+        self._asks_index = True
         number = self._ask(node)
         whole = Sql("pellucid_whole(?, t.key)", (number,))
         if lookup is None:

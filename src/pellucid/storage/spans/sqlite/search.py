@@ -132,7 +132,7 @@ class Search:
 
     def predicate_of_all(self) -> Sql | None:
         """Return what tells for many traces at once whether they match; None if bodies must."""
-        if self._tail_is_long:
+        if self._tail_is_long and self._compiled.asks_index:
             return None
         if self._scan is None:
             sets = KeySets(late=_json(sorted(self._late)), stale=_json(sorted(self._stale)))
