@@ -163,9 +163,14 @@ def _columns(examples: Iterable[Example]) -> list[_Column]:
         total += 1
         for name, value in _flat(example).items():
             texts[name] = texts.get(name, 0) + bool(isinstance(value, str) and value)
-    return [
-        _Column(name, count == total or name in _NEVER_EMPTY) for name, count in texts.items()
-    ] or [_Column("id", True)]
+    return [_Column(name, _is_text(name, count == total)) for name, count in texts.items()] or [
+        _Column("id", True)
+    ]
+
+
+def _is_text(name: str, holds_texts: bool) -> bool:
+    # A name that ends as those of JSON columns do must be one.
+    return not name.endswith(JSON_SUFFIX) and (holds_texts or name in _NEVER_EMPTY)
 
 
 def _flat(example: Example) -> dict[str, Any]:

@@ -27,7 +27,7 @@ export class Editor {
     this.body = table.tBodies[0];
     this.isFixed = table.getAttribute("aria-readonly") === "true";
     for (const row of this.body.rows) {
-      const saved = JSON.parse(row.dataset.example ?? "{}");
+      const saved = JSON.parse(row.dataset.source ?? "{}");
       this.#states.set(row, { saved, now: saved });
     }
     const first = this.body.querySelector("td[role=gridcell]");
