@@ -1,11 +1,10 @@
 """Score the integrations over tests/integrations/scenarios, those whose frameworks are here.
 
-Usage: python scripts/score_integrations.py [--write docs/integrations/scores.json] [framework …]
-`--write` puts the figures into a file, beside those of other frameworks that it holds.
+Usage: .venvs/a/bin/python scripts/score_integrations.py [--only WORDS] [--tree] [framework …]
+`make test-integrations` writes the figures of all of them into docs/integrations/scores.json.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -41,13 +40,11 @@ def main() -> int:
     """Print a card a framework; return 1 where something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("frameworks", nargs="*")
-    parser.add_argument("--write", type=Path)
     parser.add_argument("--only", default="", help="play the cases whose name holds this")
     parser.add_argument("--tree", action="store_true", help="draw what was recorded")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     os.environ.setdefault("OPENAI_API_KEY", "scripted")
-    held = json.loads(options.write.read_text()) if options.write and options.write.exists() else {}
     faults = 0
     with tempfile.TemporaryDirectory() as spool:
         os.environ["PELLUCID_SPOOL_DIR"] = spool
@@ -59,9 +56,6 @@ def main() -> int:
             card = card_of(cases, only=options.only, tree=options.tree)
             faults += len(card.faults)
             print(card, flush=True)
-            held[cases.framework] = card.figures()
-    if options.write:
-        options.write.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
     return 1 if faults else 0
 
 

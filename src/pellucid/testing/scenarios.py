@@ -169,11 +169,18 @@ class Cases:
     @property
     def runnable(self) -> bool:
         """Whether what they need is installed."""
-        return all(importlib.util.find_spec(name) is not None for name in self.needs)
+        return all(_is_installed(name) for name in self.needs)
 
     def __iter__(self) -> Iterator[Case]:
         """Yield the cases that the installed versions can run."""
         return (case for case in self._cases if _has(case.since))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its package
+        return False
 
 
 def _has(since: str) -> bool:
@@ -227,6 +234,7 @@ def played(
 
     `serve` is `ScriptedModelServer`, `autolog` turns tracing on, and off by `disable=True`.
     """
+    gc.freeze()  # what is older need not be looked at whenever leftovers are collected
     printed, log = _run(case, serve)
     with record() as recording:
         autolog()
@@ -234,7 +242,7 @@ def played(
             traced, traced_log = _run(case, serve)
         finally:
             autolog(disable=True)
-        gc.collect()
+            gc.unfreeze()
         yield Outcome(
             case=case,
             recording=recording,

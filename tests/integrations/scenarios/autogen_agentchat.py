@@ -11,7 +11,7 @@ import pellucid
 from pellucid.demo.model_server import Call, Fault, Reply, Rule
 from pellucid.testing.scenarios import Below, Called, Cases, Failed
 
-cases = Cases("agentchat", needs=("autogen_agentchat", "autogen_ext"))
+cases = Cases("autogen_agentchat", needs=("autogen_agentchat", "autogen_ext"))
 
 ADDS = [
     Rule(Call("add", {"a": 2, "b": 3}), offers="add", when=lambda r: r.answered_tool is None),
