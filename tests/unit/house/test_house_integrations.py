@@ -34,10 +34,27 @@ def writer() -> ModuleType:
     return module
 
 
-def test_the_table_is_fresh(writer: ModuleType, captured: dict[str, Any]) -> None:
-    assert (FOLDER / "README.md").read_text() == writer.table(captured), (
+@pytest.fixture
+def scores() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / "scores.json").read_text())
+    return found
+
+
+def test_the_tables_are_fresh(
+    writer: ModuleType, captured: dict[str, Any], scores: dict[str, Any]
+) -> None:
+    page = writer.table(captured) + writer.scores(scores)
+    assert (FOLDER / "README.md").read_text() == page, (
         "run: python scripts/write_integrations_table.py"
     )
+
+
+def test_every_framework_has_its_score(scores: dict[str, Any]) -> None:
+    wanted = {"openai", "langgraph", "llama_index", "dspy", "ag2", "autogen_agentchat", "ag2_next"}
+    assert wanted <= set(scores)
+    for framework, worlds in scores.items():
+        for world, card in worlds.items():
+            assert card["score"] >= 97, (framework, world)
 
 
 def test_every_framework_has_its_column(writer: ModuleType, captured: dict[str, Any]) -> None:
