@@ -40,6 +40,7 @@ route_handlers: list[Any] = [
     annotate.show_scores,
     compare.compare_runs,
     dataset.ask_delete,
+    dataset.complete,
     dataset.delete_dataset,
     dataset.import_file,
     dataset.restore,

@@ -105,8 +105,12 @@ def list_datasets(
     connection: sa.Connection, *, text: str, limit: int, cursor: str | None
 ) -> DatasetPage:
     """List datasets, the last changed first."""
+    newest = sa.and_(
+        _versions.dataset_key == _datasets.key, _versions.number == _datasets.last_number
+    )
     statement = (
-        sa.select(_datasets.key, _datasets.name, _datasets.created_ns, _datasets.changed_ns)
+        sa.select(_datasets.key, _datasets.created_ns, _datasets.changed_ns, _versions.body)
+        .join(t.dataset_versions, newest)
         .where(_live)
         .order_by(_datasets.changed_ns.desc(), _datasets.key.desc())
         .limit(limit + 1)
@@ -122,12 +126,13 @@ def list_datasets(
     counts = _count_versions(connection, [row.key for row in rows[:limit]])
     found = [
         DatasetSummary(
-            name=row.name,
+            name=version.name,
             created_ns=row.created_ns,
             version_count=counts[row.key],
-            latest=get_version(connection, row.name, None).version,
+            latest=version,
         )
         for row in rows[:limit]
+        for version in [read_version(row.body)]
     ]
     last = rows[limit - 1] if len(rows) > limit else None
     return DatasetPage(

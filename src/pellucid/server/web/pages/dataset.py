@@ -6,12 +6,20 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.datastructures import State, UploadFile
 
-from pellucid.core.dataset_versions import DatasetDeletion, DatasetVersion, ExamplePage
+from pellucid.core.dataset_versions import (
+    DatasetDeletion,
+    DatasetVersion,
+    ExamplePage,
+    PlacedExample,
+    pack_example,
+)
 from pellucid.core.errors import InvalidInput, QuerySyntaxError
-from pellucid.core.run import Run
-from pellucid.server.services.dataset_uses import DatasetUses, number_of
+from pellucid.server.services.completion import Completions
+from pellucid.server.services.dataset_uses import DatasetUses, Evaluation
 from pellucid.server.services.datasets import DatasetService
+from pellucid.server.services.threads import Threads
 from pellucid.server.services.traces import TraceService
+from pellucid.server.web.dataset_completion import complete_query
 from pellucid.server.web.dataset_view import (
     Column,
     ExampleRow,
@@ -26,6 +34,9 @@ from pellucid.server.web.pages.traces import QueryFault, read_fault
 
 ROWS = 100
 VERSIONS = 100
+LOOKED_THROUGH = 300
+"""Examples whose values are proposed while a query is typed."""
+MAX_PAGE_BYTES = 2 << 20
 _NOT_SCORES = OPERATIONS | {"errors", "wall_s", "spent_usd"}
 WebRequest = Request[object, object, State]
 
@@ -44,9 +55,8 @@ class VersionRow:
 class UseRow:
     """One evaluation that used the dataset."""
 
-    run: Run
-    number: int | None
-    split: str
+    evaluation: Evaluation
+    href: str
     scores: list[tuple[str, str]]
 
 
@@ -70,6 +80,7 @@ class DatasetPage(Page):
     exports: list[tuple[str, str]] = doc("What the file is, and its address")
     base: str = doc("The page's own address, without version and filter")
     kept: dict[str, str] = doc("What the filter's form sends along")
+    complete_url: str = doc("Where the filter asks how it may go on")
     list_url: str = doc("The list of datasets")
     clear_url: str = doc("This version without a filter")
     first_url: str = doc("The first examples, or empty where they are shown")
@@ -110,7 +121,8 @@ async def show_dataset(
     history = await datasets.list_versions(
         name, limit=VERSIONS, cursor=str(asked.get("before", ""))
     )
-    columns = list_columns(one.example for one in page.examples)
+    shown, following = fit(page)
+    columns = list_columns(one.example for one in shown)
     stay = {"experiment": slug, "version": _pinned(asked.get("version"))}
     place = await place_of(traces, slug)
     return DatasetPage(
@@ -120,21 +132,38 @@ async def show_dataset(
         newest=summary.latest.number,
         version_count=summary.version_count,
         columns=columns,
-        rows=view_rows(page.examples, columns),
+        rows=view_rows(shown, columns),
         query=query,
         fault=fault,
         splits=_splits(version, query, stay),
         versions=[_version_row(one, version, slug) for one in history.versions],
         more_versions=dataset_url(name, before=history.next, **stay) if history.next else "",
-        uses=[_use(run) for run in await uses.list(name)],
+        uses=[_use(one) for one in await uses.list(name)],
         exports=_exports(version),
         base=dataset_url(name),
         kept={key: str(value) for key, value in stay.items() if value},
+        complete_url=dataset_url(name, "/complete", version=version.number),
         list_url=f"/experiments/{place.slug}/datasets" if place.slug else "/datasets",
         clear_url=dataset_url(name, **stay),
         first_url=dataset_url(name, query=query, **stay) if start else "",
-        next_url=dataset_url(name, query=query, **{"from": page.next}, **stay) if page.next else "",
+        next_url=dataset_url(name, query=query, **{"from": following}, **stay) if following else "",
     ).respond(status=400 if fault else 200)
+
+
+@get("/datasets/{name:str}/complete", include_in_schema=False)
+async def complete(
+    request: WebRequest, name: str, datasets: DatasetService, threads: Threads
+) -> Completions:
+    """Propose how a query over the examples may go on."""
+    asked = request.query_params
+    at, version = str(asked.get("at", "")), str(asked.get("version", ""))
+    page = await datasets.list_examples(name, version, limit=LOOKED_THROUGH)
+    return await threads.run(
+        complete_query,
+        [one.example for one in page.examples],
+        str(asked.get("query", "")),
+        int(at[:9]) if at.isdigit() else None,
+    )
 
 
 @post(
@@ -186,6 +215,16 @@ async def delete_dataset(name: str, datasets: DatasetService) -> Response[str]:
     return Response("", headers={"HX-Redirect": "/datasets"})
 
 
+def fit(page: ExamplePage) -> tuple[list[PlacedExample], str]:
+    """Return as many examples as fit into a page, at least one, and where the next begin."""
+    size = 0
+    for count, one in enumerate(page.examples):
+        size += len(pack_example(one.example))
+        if size > MAX_PAGE_BYTES and count:
+            return page.examples[:count], str(page.examples[count - 1].position)
+    return page.examples, page.next or ""
+
+
 def _go_on(name: str, data: dict[str, Any]) -> Response[str]:
     target = dataset_url(name, experiment=str(data.get("experiment") or ""))
     return Response("", headers={"HX-Redirect": target})
@@ -221,18 +260,17 @@ def _version_row(one: DatasetVersion, shown: DatasetVersion, slug: str) -> Versi
     )
 
 
-def _use(run: Run) -> UseRow:
+def _use(one: Evaluation) -> UseRow:
     scores = [
         (name, figure(value))
-        for name, value in run.metrics.items()
+        for name, value in one.run.metrics.items()
         if name not in _NOT_SCORES and value == value
     ]
-    split = run.params.get("dataset_split")
+    page = "sweeps" if one.is_sweep else "evaluations"
     return UseRow(
-        run=run,
-        number=number_of(run),
-        split=split if isinstance(split, str) else "",
-        scores=scores[:2],
+        evaluation=one,
+        href=f"/{page}/{one.run.id}",
+        scores=[] if one.is_sweep else scores[:2],
     )
 
 
