@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 
-from pellucid.client.encoding import attribute_of, name_of
+from pellucid.client.encoding import attribute_of
 from pellucid.client.tracing import exceptions
 from pellucid.client.tracing.arguments import ArgumentNames
 from pellucid.client.tracing.context import detach
@@ -16,6 +16,7 @@ from pellucid.client.tracing.span import (
     documents_attribute,
     end,
     kind_attributes,
+    kind_text,
     shown_attributes,
     start,
 )
@@ -55,7 +56,7 @@ class _Traced:
         return start(self.name, attributes, self.kind)
 
     def stream(self, span: otel.Span) -> Stream:
-        is_model = name_of(self.kind).upper() == "LLM"
+        is_model = kind_text(self.kind) == "LLM"
         return Stream(span, capture_output=self.capture_output, is_model=is_model)
 
     def finish(self, span: otel.Span, result: Any) -> None:

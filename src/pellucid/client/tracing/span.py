@@ -332,7 +332,7 @@ def current_trace_id() -> str | None:
 
 def kind_attributes(kind: str | SpanKind, name: str = "") -> dict[str, Any]:
     """Return the attributes that say what kind a span is; an AGENT span's name is the agent's."""
-    text = name_of(kind).upper()
+    text = kind_text(kind)
     held: dict[str, Any] = {names.KIND: text}
     if name and text == "AGENT":
         held[names.AGENT_NAME] = name
@@ -340,6 +340,11 @@ def kind_attributes(kind: str | SpanKind, name: str = "") -> dict[str, Any]:
     if operation is not None:
         held[names.OPERATION] = operation
     return held
+
+
+def kind_text(kind: Any) -> str:
+    """Return a kind as it is written: the words of `SpanKind`, or the user's own."""
+    return kind._value_ if type(kind) is SpanKind else name_of(kind).upper()
 
 
 def shown_attributes(attributes: Any, most: int = MAX_PAIRS) -> dict[str, Any]:
@@ -364,7 +369,7 @@ def start(
         return state.tracer.start_span(
             name,
             context=context,
-            kind=OtelKind.CLIENT if name_of(kind).upper() in _CLIENT_KINDS else OtelKind.INTERNAL,
+            kind=OtelKind.CLIENT if kind_text(kind) in _CLIENT_KINDS else OtelKind.INTERNAL,
             attributes=attributes,
             start_time=start_ns,
         )
