@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from functools import reduce
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import IO, Any, Final
 
 from pellucid.server.services.batch import Part
@@ -142,24 +143,24 @@ class Workers:
 
     def _keep(self) -> None:
         """Start workers and end them when they are not needed any more; then end as well."""
-        for _ in range(self._most):
-            self._start()
+        # All at once: each imports for a while.
+        for worker in [self._try(_Worker) for _ in range(self._most)]:
+            if worker is not None and self._try(partial(worker.greet, self._preparer)) is not None:
+                with self._changed:
+                    self._count += 1
+                self._give_back(worker)
         while self._retire():
             self._closing.wait(1.0)
 
-    def _start(self) -> None:
-        if self._closing.is_set():
-            return
+    def _try(self, step: "Callable[[], _Worker]") -> "_Worker | None":
+        """Take a step towards a worker; None if it failed."""
         try:
-            worker = _Worker(self._preparer)
+            return step()
         except Exception as error:
             _log.warning("No worker process can be started (%s); going on without", error)
             with self._changed:
                 self._failures += 1
-            return
-        with self._changed:
-            self._count += 1
-        self._give_back(worker)
+            return None
 
     def _retire(self) -> bool:
         """End the workers that were idle for long; tell whether there are others."""
@@ -188,7 +189,7 @@ def _workers_of(cores: int) -> int:
 class _Worker:
     """One process; of one thread at a time."""
 
-    def __init__(self, preparer: Preparer) -> None:
+    def __init__(self) -> None:
         self.idle_since = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__],
@@ -201,6 +202,9 @@ class _Worker:
         assert self._process.stdin is not None, "it is a pipe"
         assert self._process.stdout is not None, "it is a pipe"
         self._in, self._out = self._process.stdin, self._process.stdout
+
+    def greet(self, preparer: Preparer) -> "_Worker":
+        """Give it what it prepares with, and return it when it is ready."""
         try:
             for pipe in (self._in, self._out):
                 _widen(pipe)
@@ -210,6 +214,7 @@ class _Worker:
         except Exception:
             self.end()
             raise
+        return self
 
     def ask(self, request: bytes, part: Part) -> None:
         """Have it prepare a part of a request, which is pickled."""
