@@ -154,6 +154,7 @@ def _cost(stored: StoredSpan) -> float | None:
 _OF_TRACE: dict[str, Callable[[TraceSummary], Any]] = {
     "status": lambda trace: trace.status.value,
     "name": lambda trace: trace.name,
+    "root": lambda trace: trace.root_kind.value,
     "trace": lambda trace: trace.trace_id,
     "duration": lambda trace: trace.duration_ns,
     "tokens": lambda trace: trace.tokens_in + trace.tokens_out,

@@ -46,7 +46,7 @@ def _rows(scope: Scope, *rows: tuple[str, FieldType, str]) -> dict[str, FieldInf
     for spelled, kind, about in rows:
         name = spelled.removesuffix(".*")
         statuses = _RUN_STATUSES if scope is Scope.RUN else _STATUSES
-        values = {"status": statuses, "kind": _KINDS}.get(name, ())
+        values = {"status": statuses, "kind": _KINDS, "root": _KINDS}.get(name, ())
         found[name] = FieldInfo(name, kind, scope, about, spelled != name, values)
     return found
 
@@ -106,6 +106,7 @@ TRACES = Schema(
         **_shared(Scope.TRACE, "trace"),
         **_rows(
             Scope.TRACE,
+            ("root", FieldType.TEXT, "the kind of its root span: AGENT, EVALUATOR …"),
             ("spans", FieldType.NUMBER, "how many spans the trace has"),
             ("errors", FieldType.NUMBER, "how many of its spans failed"),
         ),

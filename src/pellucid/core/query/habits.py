@@ -43,6 +43,7 @@ SYNONYMS = {
     "promptname": "prompt",
     "finish_reason": "finish",
     "span_kind": "kind",
+    "root_kind": "root",
     "span_count": "spans",
     "error_count": "errors",
 }

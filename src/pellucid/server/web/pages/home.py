@@ -9,6 +9,7 @@ from pellucid.core.settings import DEFAULT_URL
 from pellucid.core.trace import ExperimentSummary, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.page import Page, Place, doc
+from pellucid.server.web.pages.traces import AGENTS_ONLY
 from pellucid.server.web.snippets import Snippet, list_snippets
 
 NEWEST = 12
@@ -31,7 +32,7 @@ class HomePage(Page):
     template = "home.html"
 
     experiments: list[ExperimentSummary] = doc("Most recently used first")
-    traces: list[TraceSummary] = doc("The newest, of all experiments")
+    traces: list[TraceSummary] = doc("The newest, of all experiments; not those of scorers")
     slugs: dict[str, str] = doc("Experiment name → its part of an address")
 
 
@@ -46,7 +47,7 @@ async def show_home(request: Request[object, object, State], traces: TraceServic
         return FirstTracePage(
             title="Send your first trace", place=place, url=url, snippets=snippets
         ).respond()
-    newest = await traces.list_traces(limit=NEWEST)
+    newest = await traces.list_traces(query=AGENTS_ONLY, limit=NEWEST)
     return HomePage(
         title="Home",
         place=place,

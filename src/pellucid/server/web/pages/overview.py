@@ -18,7 +18,10 @@ from pellucid.server.web.terms import add_terms, drop_terms, has_terms, replace_
 
 CHART_HEIGHT = 64
 _TICKS = 6
-_DAILY_NS = 7_200 * 10**9
+_MINUTE_NS = 60 * 10**9
+_DAY_NS = 1440 * _MINUTE_NS
+_PRECISIONS = (("second", 20 * _MINUTE_NS), ("minute", 5 * _DAY_NS), ("day", 300 * _DAY_NS))
+"""How exact the labels of the time axis are, while all of it is shorter than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,8 @@ class ChartView:
     errors: int
     from_ns: int
     until_ns: int
-    is_daily: bool
+    precision: str
+    """How exact the labels are: second, minute, day or month."""
     is_current: bool
     """Whether it reaches up to now."""
     sampled: int
@@ -174,10 +178,14 @@ def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
         errors=sum(one.error_count for one in bins),
         from_ns=bins[0].start_ns,
         until_ns=bins[-1].end_ns,
-        is_daily=bins[0].end_ns - bins[0].start_ns >= _DAILY_NS,
+        precision=_precision(bins[-1].end_ns - bins[0].start_ns),
         is_current=bins[-1].end_ns >= now_ns(),
         sampled=counted.sampled,
     )
+
+
+def _precision(length_ns: int) -> str:
+    return next((name for name, most in _PRECISIONS if length_ns < most), "month")
 
 
 def _bar(
@@ -207,4 +215,4 @@ def _iso(at_ns: int) -> str:
 
 
 def _address(base: str, query: str) -> str:
-    return f"{base}?{urlencode({'query': query})}" if query else base
+    return f"{base}?{urlencode({'query': query})}"

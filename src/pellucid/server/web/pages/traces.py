@@ -1,12 +1,14 @@
 """The trace list: one row a trace, newest first, filtered by one query."""
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from pellucid.core.errors import InvalidInput, QuerySyntaxError
+from pellucid.core.span import SpanKind
 from pellucid.core.trace import ExperimentSummary, TracePage, TraceSummary
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.matches import list_marks
@@ -15,6 +17,8 @@ from pellucid.server.web.terms import drop_terms, replace_fields
 
 ROWS = 50
 SCORE_COLUMNS = 2
+AGENTS_ONLY = "-root:EVALUATOR"
+"""The query of a list whose newest traces are scorers' at work, until another is asked for."""
 _RANGES = [("Last 15 minutes", "15m"), ("Last hour", "1h"), ("Last 24 hours", "24h")]
 _RANGES += [("Last 7 days", "7d"), ("Last 30 days", "30d")]
 
@@ -88,10 +92,13 @@ async def list_traces(
     base = f"/experiments/{slug}/traces"
     fault = None
     page = TracePage(traces=[], next=None)
+    look = partial(traces.list_traces, experiment=experiment.name, limit=ROWS, cursor=cursor)
     try:
-        page = await traces.list_traces(
-            experiment=experiment.name, query=text, limit=ROWS, cursor=cursor
-        )
+        page = await look(query=text)
+        is_scored = any(trace.root_kind is SpanKind.EVALUATOR for trace in page.traces)
+        if is_scored and "query" not in request.query_params:
+            text = AGENTS_ONLY
+            page = await look(query=text)
     except InvalidInput as error:
         if cursor is not None and not isinstance(error, QuerySyntaxError):
             raise
@@ -182,6 +189,6 @@ def read_fault(error: InvalidInput, query: str) -> QueryFault:
 
 
 def _address(base: str, query: str, cursor: str | None) -> str:
-    parameters = {"query": query, "cursor": cursor}
-    encoded = urlencode({name: value for name, value in parameters.items() if value})
-    return f"{base}?{encoded}" if encoded else base
+    # An empty query is written too: it asks for everything, scorers' traces among it.
+    parameters = {"query": query} | ({"cursor": cursor} if cursor else {})
+    return f"{base}?{urlencode(parameters)}"

@@ -70,6 +70,11 @@ def kind_codes(node: Compare, now: int) -> list[int]:
     ]
 
 
+def kind_is(column: str, codes: list[int]) -> Sql:
+    """Tell whether a column holds the code of one of some kinds."""
+    return Sql(f"{column} IN ({', '.join(map(str, codes))})") if codes else FALSE
+
+
 def has_kind(codes: list[int]) -> Sql:
     """Tell whether a trace has a span of one of some kinds."""
     bits = sum(1 << code for code in codes)

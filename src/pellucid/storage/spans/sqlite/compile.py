@@ -54,6 +54,7 @@ from pellucid.storage.spans.sqlite.columns import (
     is_floor,
     keys_if_only,
     kind_codes,
+    kind_is,
     tag_of,
     trace_drivers,
 )
@@ -172,6 +173,8 @@ class Compiler:
         op, values, name = node.op, node.values, field.name
         if name == "kind":
             return has_kind(kind_codes(node, self._now))
+        if name == "root":
+            return kind_is("t.root_kind", kind_codes(node, self._now))
         if name == "model":
             return has_model(text_is("m.value", op, values))
         if field.scope is Scope.SPAN:
@@ -400,8 +403,7 @@ class Compiler:
         if name == "status":
             return self._status("s", "s.last_seen_ns", node)
         if name == "kind":
-            codes = kind_codes(node, self._now)
-            return Sql(f"s.kind IN ({', '.join(map(str, codes))})") if codes else FALSE
+            return kind_is("s.kind", kind_codes(node, self._now))
         return None
 
     # -- necessary conditions --------------------------------------------------------------------

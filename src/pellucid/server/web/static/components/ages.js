@@ -24,14 +24,20 @@ document.addEventListener("pointerover", (event) => {
   node.title = `${node.dataset.local} (${node.title})`;
 });
 
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const PRECISIONS = {
+  second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  minute: { hour: "2-digit", minute: "2-digit" },
+  day: { day: "numeric", month: "short" },
+  month: { month: "short", year: "numeric" },
+};
+
 /** Write the labels of a time axis in the reader's own zone. */
 function setClocks() {
   for (const node of document.querySelectorAll("time[data-clock]:not([data-set])")) {
-    const at = new Date(Number(/** @type {HTMLElement} */ (node).dataset.clock));
-    const daily = node.hasAttribute("data-daily");
-    node.textContent = daily
-      ? at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })
-      : at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+    const { clock, precision } = /** @type {HTMLElement} */ (node).dataset;
+    const form = new Intl.DateTimeFormat("en-GB", PRECISIONS[precision ?? "minute"]);
+    node.textContent = form.format(Number(clock));
     node.setAttribute("data-set", "");
   }
 }
