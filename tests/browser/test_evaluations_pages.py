@@ -224,6 +224,35 @@ def test_a_sweep_shows_front_heat_and_what_mattered(page: Page, seeded: Seeded) 
     page.wait_for_url(re.compile("/evaluations/[0-9a-f]{32}"))
 
 
+def test_a_brush_on_an_axis_keeps_the_rows_that_cross_there(page: Page, seeded: Seeded) -> None:
+    page.goto(f"{seeded.url}/sweeps/{seeded.sweep}")
+    plot = page.locator("pl-rows-plot")
+    expect(plot.locator("path.parallel-line")).to_have_count(8)
+    names = plot.locator(".parallel-name").all_text_contents()
+    assert names[:3] == ["rounding", "k", "exact_count"]
+    axis = plot.locator(".parallel-axis").nth(1)
+    box = axis.locator(".parallel-grip").bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + 1)
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + box["height"] * 0.6, steps=4)
+    page.mouse.up()
+    rows = page.locator("#configurations tbody tr:visible")
+    expect(rows).to_have_count(4)  # k is 4 or 8
+    expect(plot.locator(".parallel-note")).to_contain_text("4 of 8 rows")
+    expect(page).to_have_url(re.compile("brush=k"))
+    page.reload()
+    expect(rows).to_have_count(4)
+    axis.focus()
+    page.keyboard.press("Escape")
+    expect(rows).to_have_count(8)
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    expect(rows).to_have_count(4)  # the least k is out of the brush, and the next one
+    expect(page).not_to_have_url(re.compile("brush=k:0.000"))
+
+
 def test_a_run_that_is_no_evaluation_says_so(page: Page, seeded: Seeded) -> None:
     page.expected_complaints = ("404",)  # type: ignore[attr-defined]
     page.goto(f"{seeded.url}/evaluations/{seeded.sweep}")

@@ -22,6 +22,7 @@ from pellucid.evals.session import DELIVERY_S
 from pellucid.evals.space import Config, make_sampler
 from pellucid.evals.stage import StageFigures, figures
 
+MOST_GROUPS = 6
 LATENCY = "latency_s"
 COST = "cost_usd"
 
@@ -63,12 +64,16 @@ class Sweep(msgspec.Struct, kw_only=True):
 
     @property
     def importance(self) -> dict[str, float]:
-        """Each parameter's share of the objective's variance (η²), the greatest first."""
+        """Each parameter's share of the objective's variance (η²), the greatest first.
+
+        The values of a number that has many are put into four groups, or each would explain its
+        own configuration.
+        """
         name = self.objective.lstrip("-")
         known = [run for run in self.runs if name in run.metrics]
         found = {
             parameter: _explained(
-                [json.dumps(run.config[parameter], default=repr) for run in known],
+                _groups([run.config[parameter] for run in known]),
                 [run.metrics[name] for run in known],
             )
             for parameter in (known[0].config if known else {})
@@ -215,6 +220,17 @@ def _mark_front(runs: list[SweepRun], objective: str) -> None:
 def _since(before: dict[str, StageFigures]) -> dict[str, StageFigures]:
     spent = {name: now.since(before.get(name, StageFigures())) for name, now in figures().items()}
     return {name: figure for name, figure in spent.items() if figure.calls}
+
+
+def _groups(values: list[Any]) -> list[str]:
+    """Return the group of each value: itself, or the quarter in which a number of many lies."""
+    different = sorted({v for v in values if isinstance(v, int | float)})
+    if len(different) <= MOST_GROUPS or len(different) < len(
+        {json.dumps(v, default=repr) for v in values}
+    ):
+        return [json.dumps(value, default=repr) for value in values]
+    ends = statistics.quantiles(sorted(values), n=4, method="inclusive")
+    return [str(sum(value > end for end in ends)) for value in values]
 
 
 def _explained(groups: list[str], values: list[float]) -> float:

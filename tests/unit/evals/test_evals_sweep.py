@@ -1,6 +1,7 @@
 """Sweeps: stages that are paid for once, samplers, constraints, the front, and importance."""
 
 import asyncio
+import random
 import threading
 import time
 from pathlib import Path
@@ -235,3 +236,18 @@ def test_a_stage_with_a_folder_outlives_the_process(tmp_path: Path) -> None:
     for text in "abcd":
         again(text)
     assert len(again._results) == 2
+
+
+def test_a_number_of_many_values_does_not_explain_each_configuration() -> None:
+    def noise(n: int) -> float:
+        return random.Random(n).random()
+
+    sweep = pellucid.sweep(
+        lambda question, knob: noise(knob),
+        space={"knob": list(range(40))},
+        data=[{"inputs": {"question": "?"}}],
+        scorers=[lambda output: output],
+        progress=False,
+        resume=False,
+    )
+    assert sweep.importance["knob"] < 0.4

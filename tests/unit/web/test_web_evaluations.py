@@ -234,13 +234,46 @@ def test_a_sweep_is_drawn_with_its_front_and_a_heat_map() -> None:
     plot = view_plot(found, ["k", "how"])
     assert plot is not None
     assert (plot.x_name, plot.y_name, len(plot.points)) == ("latency_s", "right", 6)
-    assert plot.front.count(",") == 2
+    assert plot.front == ""  # both that are on the front stand on one point
     assert all(0 <= p.x <= 440 and 0 <= p.y <= 240 for p in plot.points)
     heat = view_heat(found, ["k", "how"])
     assert heat is not None
     assert [label for label, _ in heat.rows] == ["2", "4", "8"]
     assert heat.columns == ["a", "b"]
     assert [cells[0].share for _, cells in heat.rows if cells[0]] == [0.0, 0.333, 1.0]
+
+
+def test_the_line_of_the_front_joins_what_no_other_beats_in_what_is_drawn() -> None:
+    # The third is on the front by its cost.
+    figures = [(0.001, 0.2), (0.01, 0.5), (0.02, 0.4), (0.5, 0.9)]
+    runs = [
+        StoredConfig(
+            run_id=str(n),
+            config={"k": n},
+            metrics={"right": right, "latency_s": latency, "cost_usd": 1.0 - n / 10},
+            on_front=True,
+        )
+        for n, (latency, right) in enumerate(figures)
+    ]
+    plot = view_plot(StoredSweep(objective="right", runs=runs), ["k"])
+    assert plot is not None
+    places = [point.split(",") for point in plot.front.split()]
+    assert len(places) == 3
+    assert [float(x) for x, _ in places] == sorted(float(x) for x, _ in places)
+    assert [float(y) for _, y in places] == sorted((float(y) for _, y in places), reverse=True)
+    # Latencies 500 times apart go by powers, so that the quick ones can be told apart.
+    assert float(places[1][0]) - float(places[0][0]) > 100
+    assert [tick.label for tick in plot.x_ticks] == [
+        "0.001",
+        "0.003",
+        "0.010",
+        "0.030",
+        "0.100",
+        "0.300",
+    ]
+    lower = view_plot(StoredSweep(objective="-right", runs=runs), ["k"])
+    assert lower is not None
+    assert len(lower.front.split()) < 2  # the quickest is the least as well
 
 
 def test_a_sweep_with_one_parameter_has_no_heat_map_and_none_without_figures_a_plot() -> None:

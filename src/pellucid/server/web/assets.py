@@ -6,6 +6,7 @@ paths, and every file may be kept for a year.
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 _COMPRESSED = {".css", ".js", ".svg", ".txt"}
+_TYPE = re.compile(rb"/\*\* @type \{[^\n]*?\*/ ?")
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -52,19 +54,19 @@ def load_assets() -> dict[str, Asset]:
 
 
 def slim(script: bytes) -> bytes:
-    """Leave out indentation, and comments on lines of their own; lines keep their numbers.
+    """Leave out indentation, types, and comments on own lines; lines keep their numbers.
 
     A script with a string over several lines keeps its indentation, which may be part of it.
     """
-    lines = script.splitlines()
+    lines = _TYPE.sub(b"", script).splitlines()
     is_plain = all(line.count(b"`") % 2 == 0 for line in lines)
     kept, inside = [], False
     for line in lines:
         text = line.strip()
         is_block = inside or text.startswith(b"/*")
         ends = is_block and b"*/" in text
-        if text.startswith(b"//") or (is_block and not ends) or (ends and text.endswith(b"*/")):
-            line = b""  # else it is a cast, with code behind it
+        if text.startswith(b"//") or is_block:
+            line = b""
         inside = is_block and not ends
         kept.append(line.strip() if is_plain else line)
     return b"\n".join(kept) + b"\n"

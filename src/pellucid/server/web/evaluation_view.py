@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pellucid.core.score import ScoreValue
 from pellucid.evals.compare import BETTER, COMPLETED, NO_CLEAR_CHANGE, WORSE, Change, Comparison
@@ -212,7 +213,7 @@ def figure(value: float | None) -> str:
         return f"{value:,.0f}"
     if abs(value) >= 0.01:
         return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-    return f"{value:.2g}"
+    return format(Decimal(f"{value:.2g}"), "f")
 
 
 def signed(value: float) -> str:

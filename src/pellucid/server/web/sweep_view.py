@@ -16,6 +16,9 @@ WIDTH, HEIGHT = 440, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 34
 SIDE = 10
 METRICS = 6
+FAR_APART = 8
+"""From this ratio of the greatest to the least on, an axis goes by powers."""
+MOST_TICKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ class MetricCell:
 
     text: str
     share: float | None
+    value: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +103,13 @@ def view_plot(sweep: StoredSweep, parameters: Sequence[str]) -> Plot | None:
     drawn = [one for one in sweep.runs if _known(one, sweep.goal) and _known(one, x_name)]
     if len(drawn) < 2 or x_name == sweep.goal:
         return None
-    x_low, x_high = _reach([_value(one, x_name) for one in drawn])
+    across = _Scale([_value(one, x_name) for one in drawn])
     y_low, y_high = _reach([_value(one, sweep.goal) for one in drawn])
     dearest = max((_value(one, COST) for one in drawn if _known(one, COST)), default=0.0)
     has_cost = dearest > 0 and x_name != COST
 
     def x(value: float) -> float:
-        return round(LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
+        return round(LEFT + across.share(value) * (WIDTH - LEFT - RIGHT), 1)
 
     def y(value: float) -> float:
         return round(HEIGHT - BOTTOM - (value - y_low) / (y_high - y_low) * _tall(), 1)
@@ -122,13 +126,13 @@ def view_plot(sweep: StoredSweep, parameters: Sequence[str]) -> Plot | None:
         )
         for one in drawn
     ]
-    front = sorted((p.x, p.y) for p in points if p.on_front)
+    front = _steps([(p.x, p.y) for p in points if p.on_front], upwards=not sweep.minimises)
     return Plot(
         x_name=x_name,
         y_name=sweep.goal,
         points=sorted(points, key=lambda point: point.on_front),
         front=" ".join(f"{a},{b}" for a, b in front) if len(front) > 1 else "",
-        x_ticks=[Tick(at=x(value), label=figure(value)) for value in _ticks(x_low, x_high)],
+        x_ticks=[Tick(at=x(value), label=figure(value)) for value in across.ticks()],
         y_ticks=[Tick(at=y(value), label=figure(value)) for value in _ticks(y_low, y_high)],
         has_cost=has_cost,
     )
@@ -222,7 +226,7 @@ def _cell(one: StoredConfig, name: str, ends: tuple[float, float]) -> MetricCell
         return MetricCell(text="", share=None)
     value, (low, high) = _value(one, name), ends
     share = (value - low) / (high - low) if high > low else 0.0
-    return MetricCell(text=figure(value), share=round(share, 3))
+    return MetricCell(text=figure(value), share=round(share, 3), value=value)
 
 
 def _ends(sweep: StoredSweep, name: str) -> tuple[float, float]:
@@ -266,6 +270,48 @@ def _radius(one: StoredConfig, dearest: float) -> float:
 
 def _tall() -> float:
     return HEIGHT - TOP - BOTTOM
+
+
+class _Scale:
+    """An axis from the least to the greatest value: in powers where these are far apart."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        least, most = min(values), max(values)
+        self._is_log = least > 0 and most / least > FAR_APART
+        self._low, self._high = _reach([self._at(value) for value in values])
+
+    def _at(self, value: float) -> float:
+        return math.log10(value) if self._is_log else value
+
+    def share(self, value: float) -> float:
+        """Return where a value lies, from 0 to 1."""
+        return (self._at(value) - self._low) / (self._high - self._low)
+
+    def ticks(self) -> list[float]:
+        """Return up to six round values on the axis."""
+        if not self._is_log:
+            return _ticks(self._low, self._high)
+        powers = range(math.floor(self._low), math.ceil(self._high) + 1)
+        found: list[float] = []
+        for steps in ((1, 2, 5), (1, 3), (1,)):
+            every = [step * 10.0**power for power in powers for step in steps]
+            found = [one for one in every if self._low <= math.log10(one) <= self._high]
+            if len(found) <= MOST_TICKS:
+                break
+        return found
+
+
+def _steps(points: Sequence[tuple[float, float]], *, upwards: bool) -> list[tuple[float, float]]:
+    """Return the points that no other beats in the two drawn figures, from left to right."""
+    sign = -1 if upwards else 1  # y grows downwards on the screen, and here "better" is less
+    best = math.inf
+    kept = []
+    for x, y in sorted(points, key=lambda point: (point[0], -sign * point[1])):
+        good = -sign * y
+        if good < best:
+            best = good
+            kept.append((x, y))
+    return kept
 
 
 def _reach(values: Sequence[float]) -> tuple[float, float]:

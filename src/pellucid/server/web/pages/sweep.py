@@ -1,6 +1,7 @@
 """A sweep: which configuration to choose, and what made the difference."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
@@ -29,6 +30,17 @@ from pellucid.server.web.sweep_view import (
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeatChoice:
+    """One side of the heat map and the parameters that it may show."""
+
+    label: str
+    key: str
+    current: str
+    options: list[tuple[str, str]]
+    """Parameter, and the address that shows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepPage(Page):
     """All configurations of a sweep, the best first."""
 
@@ -43,6 +55,7 @@ class SweepPage(Page):
     height: int = doc("The plot's height")
     shares: list[tuple[str, float, str]] = doc("Each parameter's importance")
     heat: HeatMap | None = doc("The objective over two parameters")
+    heat_choices: list[HeatChoice] = doc("The parameters that the heat map may show, per side")
     parameters: list[str] = doc("The parameters, the one that mattered most first")
     metrics: list[str] = doc("The metrics that have a column")
     rows: list[ConfigRow] = doc("A row a configuration")
@@ -63,6 +76,8 @@ async def show_sweep(
     parameters, metrics = list_parameters(sweep), list_metrics(sweep)
     asked = [request.query_params.get(name) for name in ("y", "x")]
     chosen = [name for name in asked if name in parameters]
+    sides = [str(one) for one in dict.fromkeys([*chosen, *parameters])][:2]
+    heat = view_heat(sweep, sides)
     rows = view_rows(sweep, await _children(runs, sweep), parameters, metrics)
     headline, lines = _answer(sweep, rows, parameters)
     return SweepPage(
@@ -76,12 +91,30 @@ async def show_sweep(
         width=WIDTH,
         height=HEIGHT,
         shares=[(name, share, f"{share:.0%}") for name, share in sweep.importance.items()],
-        heat=view_heat(sweep, [str(c) for c in dict.fromkeys([*chosen, *parameters])]),
+        heat=heat,
+        heat_choices=_heat_choices(run.id, sides, parameters),
         parameters=parameters,
         metrics=metrics,
         rows=rows,
         has_broken=any(row.broken for row in rows),
     ).respond()
+
+
+def _heat_choices(run_id: str, sides: list[str], parameters: list[str]) -> list[HeatChoice]:
+    if len(parameters) < 3 or len(sides) < 2:
+        return []
+    down, across = sides
+
+    def url(y: str, x: str) -> str:
+        return f"/sweeps/{run_id}?{urlencode({'y': y, 'x': x})}"
+
+    # The parameter that the other side shows changes places with this one.
+    rows = [(name, url(name, down if name == across else across)) for name in parameters]
+    columns = [(name, url(across if name == down else down, name)) for name in parameters]
+    return [
+        HeatChoice(label="Rows", key="heat-rows", current=down, options=rows),
+        HeatChoice(label="Columns", key="heat-columns", current=across, options=columns),
+    ]
 
 
 async def _children(runs: RunService, sweep: StoredSweep) -> dict[str, Run]:
