@@ -74,13 +74,14 @@ class SearchIndex:
         insert_many(self._db, _SQL["add_text"], texts)
         insert_many(self._db, _SQL["add_fact"], facts)
 
-    def _rows_of(self, trace: int, several: list[Contents]) -> set[Row]:
+    def _rows_of(self, trace: int, several: list[Contents]) -> Iterable[Row]:
         numbers = self._fields
-        return {
+        found = [
             (numbers.get(field) or self.field(field), value, trace, shown)
             for contents in several
             for field, value, shown in contents.facts
-        }
+        ]
+        return found if len(several) == 1 else dict.fromkeys(found)
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
         """Take note that an indexed span has another version; `packed` was its body."""
