@@ -54,9 +54,10 @@ def load_assets() -> dict[str, Asset]:
 
 
 def slim(script: bytes) -> bytes:
-    """Leave out indentation, types, and comments on own lines; lines keep their numbers.
+    """Leave out indentation, types, empty lines, and comments that have lines of their own.
 
-    A script with a string over several lines keeps its indentation, which may be part of it.
+    A script with a string over several lines keeps its indentation, which may be part of it; no
+    such string may have empty lines, or ones that look like comments.
     """
     lines = _TYPE.sub(b"", script).splitlines()
     is_plain = all(line.count(b"`") % 2 == 0 for line in lines)
@@ -65,10 +66,9 @@ def slim(script: bytes) -> bytes:
         text = line.strip()
         is_block = inside or text.startswith(b"/*")
         ends = is_block and b"*/" in text
-        if text.startswith(b"//") or is_block:
-            line = b""
         inside = is_block and not ends
-        kept.append(line.strip() if is_plain else line)
+        if text and not is_block and not text.startswith(b"//"):
+            kept.append(text if is_plain else line)
     return b"\n".join(kept) + b"\n"
 
 
