@@ -1,13 +1,15 @@
 """`pellucid datasets` against a server and over a folder without one."""
 
 import json
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pellucid.cli.datasets import datasets as commands
+from pellucid.core.errors import PellucidError
 from pellucid.testing.live import LiveServer
 
 CSV = """question,expected,gold_documents,split
@@ -17,23 +19,26 @@ How wide?,2 m,,
 
 
 @pytest.fixture
-def datasets(live_server: LiveServer, tmp_path: Path) -> Callable[..., str]:
+def datasets(
+    live_server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """Run the command here, as a process of its own would with these settings."""
+    monkeypatch.delenv("PELLUCID_URL", raising=False)
+    monkeypatch.setenv("PELLUCID_DATA_DIR", str(live_server.data_dir))
+    monkeypatch.setenv("PELLUCID_SPOOL_DIR", str(live_server.spool_dir))
+    monkeypatch.chdir(tmp_path)
+
     def run(*arguments: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "pellucid", "datasets", *arguments],
-            env=live_server.environ() | {"PELLUCID_DATA_DIR": str(live_server.data_dir)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        with warnings.catch_warnings():
+            # Over a folder the server's own framework is loaded here, and says what is deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            done = CliRunner().invoke(commands, arguments)
         if fails:
-            assert done.returncode == 1
-            assert done.stderr.startswith("Error: ")
-            assert done.stderr.count("\n") == 1
-            return done.stderr
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+            assert isinstance(done.exception, PellucidError), done.output
+            assert "\n" not in done.exception.message
+            return done.exception.message
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
 
     return run
 

@@ -26,6 +26,18 @@ PAGES = sorted(
     ]
 )
 GIVEN = {
+    "datasets.md": """
+        import pellucid
+
+        pellucid.init(experiment="bluray-agent")
+
+        @pellucid.trace
+        def agent(question):
+            pellucid.score("quality", "wide" not in question, source="HUMAN")
+            return "1.2 mm"
+
+        agent("How wide is a disc?")
+        """,
     "evaluation.md": """
         import pellucid
 
