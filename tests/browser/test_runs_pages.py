@@ -336,3 +336,35 @@ def test_one_click_says_which_way_a_metric_is_better(page: Page, runs_site: Live
     with runs_site.client() as client:
         assert client.post("/api/v1/measures", json=bad).status_code == 404
         assert client.post("/api/v1/measures", json={**bad, "direction": "up"}).status_code == 400
+
+
+def test_a_brush_on_a_param_narrows_the_table(page: Page, runs_site: LiveServer) -> None:
+    page.goto(runs_site.url + RUNS)
+    page.get_by_role("link", name="By params").click()
+    axes = page.locator("pl-parallel .par-axis")
+    expect(axes.last).to_have_text(re.compile("accuracy"))
+    names = axes.locator(".par-name").all_text_contents()
+    axis = axes.nth(names.index("k"))
+    box = axis.bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2
+    page.mouse.move(middle, box["y"] + box["height"] * 0.45)
+    page.mouse.down()
+    page.mouse.move(middle, box["y"], steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"chart=params"))
+    query = page.get_by_role("searchbox").or_(page.locator("input[name=query]")).first
+    expect(query).to_have_value(re.compile(r"^param\.k>=\d"))
+    with runs_site.client() as client:
+        asked = {"experiment": "bluray-agent", "query": query.input_value()}
+        count = client.get("/api/v1/runs/count", params=asked).json()["count"]
+    assert 0 < count < 60
+    expect(page.locator("table[data-rows=runs] tbody tr[data-run]")).to_have_count(count)
+
+    # The same by keys: a category, then all of it again.
+    categories = page.locator("pl-parallel .par-axis", has_text="model")
+    categories.focus()
+    categories.press("Enter")
+    expect(query).to_have_value(re.compile(r'param\.model="'))
+    page.locator("pl-parallel .par-axis", has_text="model").press("Escape")
+    expect(query).to_have_value(re.compile(r"^param\.k>=\S+$"))

@@ -24,6 +24,7 @@ from pellucid.server.web.measures import (
 )
 from pellucid.server.web.page import Place
 from pellucid.server.web.pages.runs import Group, Row, RunsPage
+from pellucid.server.web.parallel import draw_parallel
 from pellucid.server.web.previews import preview_bytes
 from pellucid.server.web.runs_table import (
     View,
@@ -330,3 +331,45 @@ def test_a_declared_direction_counts_more_than_the_name() -> None:
     assert judge(runs, figure_rows(runs)).headline == "#2 is worse in its only measure"
     assert judge(runs, figure_rows(runs, goals)).headline == "#2 is better in its only measure"
     assert pick_value(runs, ("metric.gap",), goals) == "metric.gap"
+
+
+def test_axes_are_the_params_that_differ_and_lines_the_runs_with_the_value() -> None:
+    runs = [
+        make_run(
+            number,
+            params={"k": number % 3, "rate": 10.0**-number, "same": 1, "model": f"m{number % 2}"}
+            | ({"odd": [number]} if number == 1 else {}),
+            metrics={"acc": number / 10} if number else {},
+        )
+        for number in range(6)
+    ]
+    drawn = draw_parallel(runs, "metric.acc")
+    assert [axis.label for axis in drawn.axes] == ["k", "rate", "model", "acc"]
+    assert [axis.is_log for axis in drawn.axes] == [False, True, False, False]
+    assert drawn.axes[0].marks == [0.0, 1.0, 2.0]
+    assert drawn.axes[2].categories == ["m0", "m1"]
+    assert (len(drawn.lines), drawn.run_count) == (5, 6)
+    assert drawn.lines[0][1:] == (1, [0.5, 1.0, 1.0, 0.0], True)
+    narrowed = draw_parallel(runs, "metric.acc", {runs[3].id})
+    assert narrowed.axes == drawn.axes
+    assert [line[1] for line in narrowed.lines if line[3]] == [3]
+    assert all(0 <= place <= 1 for _, _, places, _ in drawn.lines for place in places if place)
+    assert draw_parallel(runs[:1], "metric.acc").axes == []
+    assert draw_parallel([], "").lines == []
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from("ab"),
+            st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers(),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_params_are_the_lines_stay_on_their_axes(params: list[dict[str, Any]]) -> None:
+    runs = [make_run(n, params=one, metrics={"m": float(n)}) for n, one in enumerate(params)]
+    drawn = draw_parallel(runs, "metric.m")
+    for _, _, places, _ in drawn.lines:
+        assert len(places) == len(drawn.axes)
+        assert all(place is None or 0 <= place <= 1 for place in places)

@@ -34,6 +34,8 @@ class View:
     baseline: int | None = None
     value: str = ""
     goal: str = ""
+    chart: str = ""
+    """`params` for parallel coordinates in the place of the best so far."""
 
     def link(self, **changes: object) -> str:
         """Return the address with some of it changed; the page begins anew."""
@@ -44,6 +46,7 @@ class View:
             "baseline": self.baseline,
             "value": self.value,
             "goal": self.goal,
+            "chart": self.chart,
         } | changes
         columns = held.pop("columns", self.columns)
         assert isinstance(columns, tuple)
@@ -61,6 +64,7 @@ class View:
             "baseline": str(self.baseline or ""),
             "value": self.value,
             "goal": self.goal,
+            "chart": self.chart,
         }
         pairs = [(name, value) for name, value in held.items() if value and name not in without]
         if "col" not in without:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
@@ -135,6 +135,7 @@ def read_view(request: Request[object, object, State], base: str) -> View:
         baseline=int(baseline) if baseline.isdecimal() and len(baseline) < 10 else None,
         value=str(held.get("value", "")),
         goal=str(held.get("goal", "")),
+        chart="params" if held.get("chart") == "params" else "",
     )
 
 
@@ -204,7 +205,9 @@ async def list_runs(
         best_value=format_measure(read_value(best, value)) if best else "",
         next_url=view.link(cursor=following) if following else None,
         is_later=bool(cursor),
-        history_url=view.link(base=f"{view.base}/history", value=value),
+        history_url=view.link(
+            base=f"{view.base}/{'parallel' if view.chart else 'history'}", value=value
+        ),
         columns_url=view.link(base=f"{view.base}/columns", columns=chosen),
         group_choices=_group_choices(columns, view),
     ).respond(status=400 if fault else 200)
@@ -217,13 +220,9 @@ async def show_history(
     """Answer with the chart of the best so far."""
     experiment = await traces.get_experiment(slug)
     view = read_view(request, f"/experiments/{slug}/runs")
-    names = await runs.list_columns(experiment.name)
-    values = [f"score.{name}" for name in names.scores]
-    values += [f"metric.{name}" for name in names.metrics if not name.startswith("system.")]
     goals = Goals(await runs.list_measures(experiment.name))
-    rising = [value for value in values if goals.of(value) == "max"]
-    value = view.value or next(iter(rising or values), "")
-    goal = view.goal if view.goal in {"max", "min"} else goals.of(value)
+    chosen = await pick_history_value(runs, experiment.name, view, goals)
+    value, goal = chosen.value, chosen.goal
     points = await runs.list_lineage(experiment.name, value=value, goal=goal, limit=_HISTORY_RUNS)
     return HistoryFragment(
         history=draw_history(points, baseline=view.baseline),
@@ -233,8 +232,29 @@ async def show_history(
         experiment=experiment.name,
         goal=goal,
         is_guessed=goals.is_guessed(value),
-        values=values[:100],
+        values=chosen.values[:100],
     ).respond()
+
+
+class ChosenValue(NamedTuple):
+    """What a chart of an experiment follows, and what it could follow instead."""
+
+    value: str
+    goal: str
+    values: list[str]
+
+
+async def pick_history_value(
+    runs: RunService, experiment: str, view: View, goals: Goals
+) -> ChosenValue:
+    """Return the metric or score that the address names, else the first that should rise."""
+    names = await runs.list_columns(experiment)
+    values = [f"score.{name}" for name in names.scores]
+    values += [f"metric.{name}" for name in names.metrics if not name.startswith("system.")]
+    rising = [value for value in values if goals.of(value) == "max"]
+    value = view.value or next(iter(rising or values), "")
+    goal = view.goal if view.goal in {"max", "min"} else goals.of(value)
+    return ChosenValue(value, goal, values)
 
 
 @get("/experiments/{slug:str}/runs/columns", include_in_schema=False)

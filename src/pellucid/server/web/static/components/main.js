@@ -19,6 +19,7 @@ import "./marks.js";
 import "./menus.js";
 import "./overview.js";
 import "./palette.js";
+import "./parallel.js";
 import "./peek.js";
 import "./plot.js";
 import "./query.js";
