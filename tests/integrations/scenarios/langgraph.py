@@ -245,10 +245,10 @@ def sends(url: str) -> None:
     tools=(Called("hand_over"),),
 )
 def a_handover(url: str) -> None:
+    from langchain.tools import InjectedState
     from langchain_core.messages import ToolMessage
     from langchain_core.tools import InjectedToolCallId, tool
     from langgraph.graph import START, MessagesState, StateGraph
-    from langgraph.prebuilt import InjectedState
     from langgraph.types import Command
 
     def hand_over(state: Any, call_id: Any) -> Any:

@@ -37,14 +37,23 @@ def _is_abandoned(exception: Any) -> bool:
 
     if isinstance(exception, asyncio.CancelledError | GeneratorExit) and is_let_go():
         return True
-    if getattr(settings, "send_stream", None) is None:
+    stream = getattr(settings, "send_stream", None)
+    if stream is None or exception is None:
         return False
+    if _has_no_reader(stream):
+        return True
     error, seen = exception, 0
     while isinstance(error, BaseException) and seen < 10:
         if type(error).__name__ in _LEFT:
             return True
         error, seen = error.__cause__ or error.__context__, seen + 1
     return False
+
+
+def _has_no_reader(stream: Any) -> bool:
+    """Tell whether a stream's reader has gone, so that whatever ends the run now is no matter."""
+    statistics = getattr(stream, "statistics", None)
+    return statistics is not None and statistics().open_receive_streams == 0
 
 
 def _leave_no_mark(error: BaseException, callback: Any) -> None:

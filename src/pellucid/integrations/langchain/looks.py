@@ -156,11 +156,15 @@ def _looks_like_agent(graph: Any) -> bool:
     nodes = getattr(graph, "nodes", None) or {}
     if "agent" in nodes:
         return True
-    return any(_is_tool_node(getattr(node, "bound", None)) for node in nodes.values())
+    return any(_is_agents(getattr(node, "bound", None)) for node in nodes.values())
 
 
-def _is_tool_node(bound: Any) -> bool:
-    return any(kind.__name__ == "ToolNode" for kind in type(bound).__mro__)
+def _is_agents(bound: Any) -> bool:
+    """Tell whether a node is one that only an agent has: it runs tools, or was made for one."""
+    if any(kind.__name__.lstrip("_") == "ToolNode" for kind in type(bound).__mro__):
+        return True
+    made = getattr(getattr(bound, "func", None), "__qualname__", "")
+    return made.startswith(("create_agent.", "create_react_agent."))
 
 
 def is_node(graph: Any, name: str, above: Any) -> bool:

@@ -9,7 +9,7 @@ from pellucid.client.patching import Patch, Undo, patch_all, when_imported
 from pellucid.client.stages import traced_async, traced_sync
 from pellucid.integrations.llama_index import indexes
 
-SUPPORTED = "llama-index-core>=0.14.5,<0.15"
+SUPPORTED = "llama-index-core>=0.14.12,<0.15"
 _CHANGES = (
     "insert ainsert insert_nodes ainsert_nodes refresh_ref_docs arefresh_ref_docs "
     "update_ref_doc delete_ref_doc adelete_ref_doc"

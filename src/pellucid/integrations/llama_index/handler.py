@@ -24,7 +24,7 @@ from pellucid.core.span import SpanKind
 from pellucid.integrations.llama_index import reading
 from pellucid.integrations.llama_index.kinds import Call, call_of, event_of, is_openai, method_of
 from pellucid.integrations.llama_index.records import Record
-from pellucid.integrations.llama_index.streams import hold_response
+from pellucid.integrations.llama_index.streams import hold_chat, hold_response
 from pellucid.integrations.llama_index.turns import Turns
 from pellucid.semconv import attributes as names
 
@@ -194,6 +194,8 @@ class Spans:
             hold_response(result, record.context, lambda text, e: self._streamed(id_, text, e))
             return True
         if kind == "StreamingAgentChatResponse":
+            if hold_chat(result, record.context, lambda text, e: self._streamed(id_, text, e)):
+                return True
             self._chats[id(result)] = id_
             if result.is_done:
                 self._chat_written("StreamingAgentChatResponse.", result)

@@ -24,6 +24,23 @@ def hold_response(response: Any, context: Context, done: Done) -> None:
     weakref.finalize(response.response_gen, held.finish)
 
 
+def hold_chat(response: Any, context: Context, done: Done) -> bool:
+    """Do the same with a chat's stream that the program reads, not a thread of LlamaIndex's.
+
+    Returns False where it is not of that kind.
+    """
+    if getattr(response, "is_writing_to_memory", True):
+        return False
+    held = _Held(context, done)
+    for name, read in (("chat_stream", _read), ("achat_stream", _read_async)):
+        pieces = getattr(response, name, None)
+        if pieces is not None:
+            setattr(response, name, read(pieces, held))
+            weakref.finalize(getattr(response, name), held.finish)
+            return True
+    return False
+
+
 class _Held:
     """What was read of a stream, and whom to tell when it ends, once."""
 
@@ -39,6 +56,11 @@ class _Held:
             done("".join(self.texts), error)
 
 
+def _text_of(piece: Any) -> str:
+    """Return the text of a token, or of a piece of a chat's stream."""
+    return piece if isinstance(piece, str) else str(getattr(piece, "delta", None) or "")
+
+
 def _read(tokens: Any, held: _Held) -> Generator[Any, None, None]:
     try:
         while True:
@@ -49,7 +71,7 @@ def _read(tokens: Any, held: _Held) -> Generator[Any, None, None]:
                 break
             finally:
                 otel_context.detach(attached)
-            held.texts.append(str(token))
+            held.texts.append(_text_of(token))
             yield token
     except GeneratorExit:
         if hasattr(tokens, "close"):
@@ -72,7 +94,7 @@ async def _read_async(tokens: Any, held: _Held) -> AsyncGenerator[Any, None]:
                 break
             finally:
                 otel_context.detach(attached)
-            held.texts.append(str(token))
+            held.texts.append(_text_of(token))
             yield token
     except GeneratorExit:
         if hasattr(tokens, "aclose"):
