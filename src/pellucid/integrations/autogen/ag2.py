@@ -239,7 +239,8 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
         if history:
             if message is None or callable(message):
                 span.set_input(history[0].get("content"))
-            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(history))
+            said = [_as_said(message, _name(sender)) for message in history]
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(said))
         summary = getattr(result, "summary", None) if group is None else None
         span.set_output(_summary_text(summary) or (history[-1].get("content") if history else None))
         if getattr(result, "human_input", None):
@@ -250,6 +251,16 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
     stage = Stage(span, result=show, context=context_of(span, parent))
     stage.finally_(lambda: queue.ended(span))
     return stage
+
+
+def _as_said(message: Any, asker: str) -> Any:
+    """Give a message the role that it has in the whole chat; each agent calls itself assistant."""
+    if not isinstance(message, dict) or message.get("role") not in {"user", "assistant"}:
+        return message
+    name = message.get("name")
+    if not name:
+        return message
+    return {**message, "role": "user" if name == asker else "assistant"}
 
 
 def _new_session() -> dict[str, str]:

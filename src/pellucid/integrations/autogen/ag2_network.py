@@ -19,8 +19,9 @@ from pellucid.client.patching import Patch, Undo, patch_all
 from pellucid.client.stages import captures
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
-from pellucid.core.span import SpanKind
+from pellucid.core.span import Message, Part, SpanKind
 from pellucid.semconv import attributes as names
+from pellucid.semconv.messages import encode_messages
 
 _HUB = "ag2.network.hub.core:Hub"
 
@@ -41,7 +42,8 @@ class _Channel:
         self.span = open_span(f"channel {metadata.manifest.type}", SpanKind.CHAIN, attributes=held)
         self.span.set_attribute("ag2.participants", list(self._members.values()))
         self.context = _context_in(self.span, session)
-        self._has_input = False
+        self._creator = metadata.creator_id
+        self._said: list[Message] = []
         self._last_ns = time.time_ns()
 
     def show(self, envelope: Any) -> None:
@@ -50,11 +52,14 @@ class _Channel:
         said = _said(envelope)
         if said is None or not captures(self._integration):
             return
-        if not self._has_input:
-            self._has_input = True
-            self.span.set_input(said)
-        else:
+        if self._said:
             self.span.set_output(said)
+        else:
+            self.span.set_input(said)
+        sender = envelope.sender_id
+        role = "user" if sender == self._creator else "assistant"
+        parts = [Part(type="text", content=str(said))]
+        self._said.append(Message(role=role, name=self._members.get(sender), parts=parts))
 
     def turned(self) -> None:
         """Note that a turn in it has ended."""
@@ -62,6 +67,9 @@ class _Channel:
 
     def end(self) -> None:
         """End the span with the last that happened."""
+        if self._said:
+            said = encode_messages(self._said)
+            self.span.otel_span.set_attribute(names.OUTPUT_MESSAGES, said)
         self.span.otel_span.end(self._last_ns)
 
 
