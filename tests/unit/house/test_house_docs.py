@@ -49,6 +49,21 @@ def test_every_setting_is_documented() -> None:
     assert writer.variables_in_code() == writer.documented_variables()
 
 
+def test_every_page_of_the_documentation_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text()
+    for page in sorted([*docs.glob("guide/*.md"), *docs.glob("reference/*.md")]):
+        assert f"({page.relative_to(docs)})" in index, page.name
+
+
+def test_every_section_of_the_sidebar_is_described() -> None:
+    template = ROOT / "src" / "pellucid" / "server" / "web" / "templates" / "sidebar.html"
+    sections = re.findall(r'<a class="nav"[^>]*? title="([^"]+)"', template.read_text())
+    assert len(sections) > 5
+    described = (ROOT / "docs" / "guide" / "pages.md").read_text()
+    assert [one for one in sections if f"| {one} |" not in described] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
