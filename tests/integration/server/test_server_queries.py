@@ -1,5 +1,7 @@
 """What the API and the page say about a query that is wrong, or that finds nothing."""
 
+import html
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -72,3 +74,23 @@ def test_what_finds_something_has_no_hints(asked: httpx.Client) -> None:
     told = asked.get("/api/v1/traces", params={"query": "@http.status_code:500"}).json()
     assert len(told["traces"]) == 1
     assert "hints" not in told
+
+
+def test_a_long_conversation_is_read_page_by_page(live_server: LiveServer) -> None:
+    pellucid.init(experiment="talks", url=live_server.url)
+    with pellucid.session("long"):
+        for number in range(1, 61):
+            with pellucid.span("turn", kind="AGENT") as turn:
+                turn.set_input(f"question-{number}.")
+    pellucid.flush(10)
+    with httpx.Client(base_url=live_server.url) as client:
+        page = client.get("/experiments/talks/session?id=long").text
+        assert "Turns 11 to 60 of 60" in page
+        assert "question-60." in page
+        assert "question-10." not in page
+        link = re.search(r'href="([^"]+)" rel="prev"', page)
+        assert link is not None
+        earlier = client.get(html.unescape(link[1])).text
+        assert "Turns 1 to 10 of 60" in earlier
+        assert "question-1." in earlier
+        assert "Newest turns" in earlier

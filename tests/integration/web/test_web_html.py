@@ -10,7 +10,7 @@ from pellucid.testing.live import LiveServer
 from pellucid.testing.sample_site import Site
 from pellucid.testing.sample_traces import HOSTILE, bluray_trace, hostile_trace
 
-VOID = {"meta", "link", "input", "img", "br", "hr", "col", "rect", "path", "use", "source"}
+VOID = {"meta", "link", "input", "img", "br", "hr", "col", "rect", "path", "use", "source", "wbr"}
 TABS = ("messages", "io", "documents", "attributes", "events", "scores")
 
 

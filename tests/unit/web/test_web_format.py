@@ -107,3 +107,8 @@ def test_query_values_are_quoted_where_they_must_be(value: str, term: str) -> No
 def test_ids_are_shortened_so_that_both_ends_show() -> None:
     assert words.short_id("3fa2" + "0" * 24 + "c81e") == "3fa2…c81e"
     assert words.short_id("chat-7") == "chat-7"
+
+
+def test_dotted_names_break_behind_their_dots() -> None:
+    assert words.breakable("gen_ai.operation.name") == "gen_ai.<wbr>operation.<wbr>name"
+    assert words.breakable("<b>.x") == "&lt;b&gt;.<wbr>x"

@@ -60,7 +60,7 @@ class MessageView:
 
 def view_messages(inputs: Iterable[Message], outputs: Iterable[Message]) -> list[MessageView]:
     """Show what a model was sent, then what it answered."""
-    before, after = list(inputs), list(outputs)
+    before, after = list(inputs), answered(list(inputs), list(outputs))
     names = {
         part.id: part.name
         for message in (*before, *after)
@@ -72,6 +72,20 @@ def view_messages(inputs: Iterable[Message], outputs: Iterable[Message]) -> list
     return _join_results(views) + [
         _view(message, names, is_output=True, is_answer=is_answer) for message in after
     ]
+
+
+def answered(before: list[Message], after: list[Message]) -> list[Message]:
+    """Return what was added: a graph's state gives back the messages that it was given, too."""
+    given = len(before)
+    repeats = 0 < given <= len(after) and all(
+        (one.role, _text_of(one)) == (other.role, _text_of(other))
+        for one, other in zip(before, after, strict=False)
+    )
+    return after[given:] if repeats else after
+
+
+def _text_of(message: Message) -> list[tuple[str, object]]:
+    return [(part.type, part.content) for part in message.parts]
 
 
 def _join_results(views: list[MessageView]) -> list[MessageView]:

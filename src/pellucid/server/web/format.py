@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+from markupsafe import Markup
+
 _SECOND = 1_000_000_000
 _AGE_LIMIT_S = 86_400
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -129,6 +131,11 @@ def format_score(value: bool | int | float | str) -> str:
 def plural(number: int, noun: str, many: str | None = None) -> str:
     """Name a count: `1 span`, `40 spans`."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def breakable(name: str) -> Markup:
+    """Return a dotted name that breaks behind its dots, where it must."""
+    return Markup(".<wbr>").join(name.split("."))
 
 
 def short_id(identifier: str) -> str:

@@ -119,6 +119,7 @@ def environment() -> jinja2.Environment:
         "score": words.format_score,
         "plural": words.plural,
         "short": words.short_id,
+        "breakable": words.breakable,
         "plain": plain_preview,
         "asked": lambda preview: gist_of_preview(preview, ASKED),
         "answered": lambda preview: gist_of_preview(preview, ANSWERED),

@@ -58,7 +58,10 @@ class SessionPage(Page):
     template = "session.html"
 
     session: SessionSummary = doc("The session's totals")
-    turns: list[Turn] = doc("Its turns, at most the newest of them")
+    turns: list[Turn] = doc("A page of its turns; at first the newest")
+    first: int = doc("The number of the first of these, from 1")
+    newest_url: str | None = doc("The newest turns, where these are earlier ones")
+    earlier_url: str | None = doc("The turns before these, where there are any")
     traces_url: str = doc("The same traces as a list")
     delete_url: str = doc("Where a deletion is asked for")
 
@@ -85,20 +88,31 @@ async def list_sessions(
 
 
 @get("/experiments/{slug:str}/session", include_in_schema=False)
-async def show_session(traces: TraceService, slug: str, id: str) -> Response[str]:
-    """Show one session as a conversation."""
+async def show_session(
+    traces: TraceService, slug: str, id: str, cursor: str | None = None, skipped: int = 0
+) -> Response[str]:
+    """Show one session as a conversation; `cursor` and `skipped` go back from the newest turns."""
     experiment = await traces.get_experiment(slug)
     query = f"session={quote_term(id)}"
     page = await traces.list_sessions(experiment=experiment.name, query=query, limit=1)
     if not page.sessions:
         raise NotFound(f"Experiment {experiment.name} has no session {id[:80]!r}.")
-    newest = await traces.list_traces(experiment=experiment.name, query=query, limit=TURNS)
-    turns = await asyncio.gather(*(_read_turn(traces, one) for one in reversed(newest.traces)))
+    shown = await traces.list_traces(
+        experiment=experiment.name, query=query, limit=TURNS, cursor=cursor
+    )
+    turns = await asyncio.gather(*(_read_turn(traces, one) for one in reversed(shown.traces)))
+    after = max(skipped, 0) + len(turns) if cursor else len(turns)
+    here = _address(slug, id)
     return SessionPage(
         title=f"Session {short_id(id)}",
         place=Place.of(experiment, "sessions"),
         session=page.sessions[0],
         turns=list(turns),
+        first=max(page.sessions[0].trace_count - after + 1, 1),
+        newest_url=here if cursor else None,
+        earlier_url=f"{here}&{urlencode({'cursor': shown.next, 'skipped': after})}"
+        if shown.next
+        else None,
         traces_url=f"/experiments/{slug}/traces?{urlencode({'query': query})}",
         delete_url=f"/experiments/{slug}/delete?{urlencode({'session': id})}",
     ).respond()

@@ -12,7 +12,7 @@ from pellucid.core.score import Score
 from pellucid.core.span import Document, Span, SpanEvent, SpanKind, StoredSpan
 from pellucid.core.views import with_all_numbers
 from pellucid.server.services.traces import TraceService
-from pellucid.server.web.chat import Argument, MessageView, view_arguments, view_messages
+from pellucid.server.web.chat import Argument, MessageView, answered, view_arguments, view_messages
 from pellucid.server.web.faults import FaultView, list_faults, view_exception
 from pellucid.server.web.page import HEADERS, Fragment, doc
 from pellucid.server.web.values import (
@@ -176,7 +176,8 @@ def _tabs(stored: StoredSpan, scores: list[Score]) -> list[Tab]:
     span = stored.span
     has_io = span.input is not None or span.output is not None or span.tool_call is not None
     counts = {
-        "messages": len(span.input_messages) + len(span.output_messages),
+        "messages": len(span.input_messages)
+        + len(answered(span.input_messages, span.output_messages)),
         "io": None if has_io or span.attachments else 0,
         "documents": len(span.documents) or len(span.input_documents),
         "attributes": len(stored.raw),

@@ -10,6 +10,7 @@ const LONG_NS = 50e9;
 const DAY_NS = 86_400e9;
 const DEEPEST = 1e-6;
 const LEAST_NS = 1_000;
+const TICK_PX = 60;
 
 export class TimeAxis {
   /** @param {number} totalNs */
@@ -17,6 +18,8 @@ export class TimeAxis {
     this.totalNs = Math.max(totalNs, LEAST_NS);
     this.from = 0;
     this.until = this.totalNs;
+    /** Into how many parts ticks cut what is in view, at most about. */
+    this.parts = 5;
   }
 
   get spanNs() {
@@ -83,7 +86,7 @@ export class TimeAxis {
    * for what takes minutes or hours, what clocks show.
    */
   get stepNs() {
-    const rough = this.spanNs / 5;
+    const rough = this.spanNs / this.parts;
     const long = LONG_STEPS_S.find((one) => one * 1e9 >= rough);
     if (rough > LONG_NS && long) return long * 1e9;
     const unit = rough > LONG_NS ? DAY_NS : 1;
@@ -98,6 +101,8 @@ export class TimeAxis {
    * @param {HTMLElement} rows
    */
   draw(labels, rows) {
+    const room = Math.floor(labels.clientWidth / TICK_PX);
+    if (room) this.parts = Math.min(Math.max(room, 1), 5);
     const step = this.stepNs;
     const first = Math.ceil(this.from / step) * step;
     const ticks = [];
