@@ -24,6 +24,8 @@ def say_once(key: str, text: str) -> None:
 
 def tell_away(url: str, folder: Path, status: int | None, error: OSError | None) -> None:
     """Say that a server is not there, or answers as none of ours would."""
+    if not _takes_files(folder):
+        return  # `tell_no_disk` says both.
     where = f"traces are kept in {folder}"
     if status is None:
         # Refused and timed out say no more than "no server"; a bad certificate or name does.
@@ -35,6 +37,11 @@ def tell_away(url: str, folder: Path, status: int | None, error: OSError | None)
     else:
         text = f"{url} answered {status}; {where}. Is it a Pellucid server?"
     say_once(f"away {url} {status}", text)
+
+
+def _takes_files(folder: Path) -> bool:
+    nearest = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    return nearest is not None and nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def tell_late(url: str, folder: Path) -> None:
