@@ -9,6 +9,7 @@ snapshots; beside MLflow with the same loads where its interpreter is given.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -47,16 +48,20 @@ print(json.dumps({
 }))
 """
 SENDER = """
-import sys, time, uuid, httpx
+import sys, time, uuid
+from pellucid.client.http import Connection
+from pellucid.core.run import MetricWrite, RunWrite
+from pellucid.client.tracking.outbox import run_delivery
 url, requests, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-http = httpx.Client(base_url=url, trust_env=False)
+http = Connection(url)
 run_id = uuid.uuid4().hex
 begin = time.perf_counter()
 for number in range(requests):
     now = time.time_ns()
-    points = [[f"m{k % 10}", k * 0.5, number, now + k] for k in range(size)]
-    write = {"run_id": run_id, "experiment": "bench", "time_ns": now, "metrics": points}
-    http.post("/api/v1/runs/writes", json={"writes": [write]}).raise_for_status()
+    points = [MetricWrite(f"m{k % 10}", k * 0.5, number, now + k) for k in range(size)]
+    write = RunWrite(run_id=run_id, experiment="bench", time_ns=now, metrics=points)
+    sent = run_delivery(write)
+    assert http.request("POST", sent.path, sent.body, sent.headers).status == 200
 print(requests * size / (time.perf_counter() - begin))
 """
 MLFLOW_SENDER = """
@@ -106,10 +111,15 @@ def measure_server(server: LiveServer, metrics: int, runs: int) -> None:
         "PELLUCID_SPOOL_DIR": str(server.data_dir.parent / "spool"),
     }
     say("log_metric in one process", log_from_one_process(environment, metrics))
-    for requests, size in ((300, 1), (60, 1000)):
-        for senders in (1, 4):
+    for requests, size, counts in ((1000, 1, (1, 4, 16)), (100, 1000, (1, 4))):
+        for senders in counts:
+            before = processor_s(server.pid)
             total = send(sys.executable, SENDER, server.url, requests, size, senders)
-            say(f"requests of {size} metrics, {senders} senders", {"metrics/s": total})
+            used = (processor_s(server.pid) - before) / (requests * senders * size)
+            say(
+                f"requests of {size} metrics, {senders} senders",
+                {"metrics/s": total, "us of the server's processor each": used * 1e6},
+            )
     fill(server, runs)
     with server.client() as http:
         for order in ("", "metric.m3 desc", "param.p2 desc"):
@@ -121,6 +131,12 @@ def measure_server(server: LiveServer, metrics: int, runs: int) -> None:
         say(f"1,000 of {runs} runs x 50 metrics", {"ms": median_ms(http, params)})
     size = (server.data_dir / "meta.db").stat().st_size
     say("meta.db", {"MB": size / 1e6})
+
+
+def processor_s(pid: int) -> float:
+    """Return the seconds of processor time that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def log_from_one_process(environment: dict[str, str], metrics: int) -> dict[str, float]:
@@ -265,8 +281,12 @@ def mlflow_server(python: Path, folder: Path) -> Iterator[str]:
         say("MLflow: start to healthy", {"s": time.perf_counter() - begin})
         yield url
     finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         log.close()
 
 

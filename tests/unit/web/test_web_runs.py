@@ -2,14 +2,26 @@
 
 import math
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.core.run import Direction, LineagePoint, MetricSeries, ParamConflict, Run, RunStatus
+from pellucid.client.tracking.files import encode_table
+from pellucid.core.run import (
+    Artifact,
+    Direction,
+    LineagePoint,
+    MetricSeries,
+    ParamConflict,
+    Run,
+    RunStatus,
+)
 from pellucid.core.trace import ExperimentSummary
+from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.threads import Threads
 from pellucid.server.web.charts import draw_metric, nice_ticks, path_of, smoothed
 from pellucid.server.web.comparing import figure_rows, judge, setting_rows
 from pellucid.server.web.diff_lines import read_diff
@@ -25,7 +37,7 @@ from pellucid.server.web.measures import (
 from pellucid.server.web.page import Place
 from pellucid.server.web.pages.runs import Group, Row, RunsPage
 from pellucid.server.web.parallel import draw_parallel
-from pellucid.server.web.previews import preview_bytes
+from pellucid.server.web.previews import preview_artifact, preview_bytes
 from pellucid.server.web.runs_table import (
     View,
     cell_of,
@@ -33,6 +45,7 @@ from pellucid.server.web.runs_table import (
     pick_columns,
     pick_value,
 )
+from pellucid.storage.artifacts.local import LocalArtifactStore
 from pellucid.storage.meta.run_search import parse_order
 
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'"
@@ -373,3 +386,39 @@ def test_whatever_params_are_the_lines_stay_on_their_axes(params: list[dict[str,
     for _, _, places, _ in drawn.lines:
         assert len(places) == len(drawn.axes)
         assert all(place is None or 0 <= place <= 1 for place in places)
+
+
+async def test_a_logged_table_is_shown_as_one_whatever_its_path(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    threads = Threads("test", 1)
+    service = ArtifactService(store, threads)
+    rows = [{"question": "How high?", "right": True, "height": 10.283}, {"question": "a,b"}]
+    shown = []
+    for path in ("answers.json", "answers.csv", "odd.csv"):
+        content = encode_table(rows, "" if path == "odd.csv" else path)
+        artifact = Artifact(
+            run_id="0" * 32,
+            path=path,
+            digest=store.put(content.data),
+            size_bytes=len(content.data),
+            media_type=content.media_type,
+            time_ns=1,
+            kind="table",
+            key=None,
+            step=None,
+            prompt=None,
+            model=None,
+            metadata={},
+        )
+        shown.append((await preview_artifact(service, artifact)).rows)
+    threads.close()
+    assert (
+        shown[0]
+        == shown[2]
+        == [
+            ["question", "right", "height"],
+            ["How high?", "yes", "10.28"],
+            ["a,b", "", ""],
+        ]
+    )
+    assert shown[1][1:] == [["How high?", "True", "10.283"], ["a,b", "", ""]]

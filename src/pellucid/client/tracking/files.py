@@ -1,5 +1,6 @@
 """What is logged as a file: bytes, a media type and a kind that pages know how to show."""
 
+import csv
 import io
 import math
 import mimetypes
@@ -60,8 +61,8 @@ def encode_dict(value: Any) -> Content:
     return Content(data, "application/json", ".json")
 
 
-def encode_table(data: Any) -> Content:
-    """Return a table as JSON: `{"columns": […], "rows": [[…], …]}`.
+def encode_table(data: Any, path: str = "") -> Content:
+    """Return a table as JSON, `{"columns": […], "rows": [[…], …]}`, or as CSV if `path` says so.
 
     `data` is a pandas DataFrame, rows as dicts, or a dict of columns.
     """
@@ -84,9 +85,25 @@ def encode_table(data: Any) -> Content:
         columns = list(dict.fromkeys(str(name) for record in records for name in record))
         rows = [[record.get(name) for name in columns] for record in records]
     cells = [[_cell(value) for value in row] for row in rows]
+    if path.lower().endswith(".csv"):
+        return Content(_csv([columns, *cells]), "text/csv; charset=utf-8", ".csv")
     return Content(
         msgspec.json.encode({"columns": columns, "rows": cells}), "application/json", ".json"
     )
+
+
+def _csv(rows: list[list[Any]]) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(
+        [
+            value
+            if isinstance(value, str | int | float | None)
+            else msgspec.json.encode(value).decode()
+            for value in row
+        ]
+        for row in rows
+    )
+    return out.getvalue().encode("utf-8", "replace")
 
 
 def _cell(value: Any) -> Any:

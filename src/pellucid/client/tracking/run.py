@@ -237,8 +237,11 @@ class ActiveRun:
         self._log_content(files.encode_dict(value), path, "dict")
 
     def log_table(self, data: Any, path: str) -> None:
-        """Keep a table: a DataFrame, rows as dicts, or a dict of columns."""
-        self._log_content(files.encode_table(data), path, "table")
+        """Keep a table: a DataFrame, rows as dicts, or a dict of columns.
+
+        As CSV under a path that ends in `.csv`, else as JSON.
+        """
+        self._log_content(files.encode_table(data, path), path, "table")
 
     def log_figure(self, figure: Any, path: str) -> None:
         """Keep a figure of matplotlib (as PNG) or Plotly (as HTML)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pellucid.core.errors import NotFound
 from pellucid.core.run import Artifact
 from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.web.measures import format_measure
 
 LOOKED_INTO = 1 << 20
 """Bytes of a file that a page reads at most."""
@@ -45,7 +46,9 @@ async def preview_artifact(artifacts: ArtifactService, artifact: Artifact) -> Pr
         held += piece
         if len(held) >= LOOKED_INTO:
             break
-    shown = preview_bytes(artifact.path, bytes(held[:LOOKED_INTO]), size=artifact.size_bytes)
+    shown = _logged_table(artifact, bytes(held)) or preview_bytes(
+        artifact.path, bytes(held[:LOOKED_INTO]), size=artifact.size_bytes
+    )
     kind = shown.kind
     if kind != "binary" and is_html(artifact):
         kind = "html"
@@ -57,6 +60,28 @@ async def preview_artifact(artifacts: ArtifactService, artifact: Artifact) -> Pr
         is_cut=shown.is_cut,
         digest=artifact.digest,
         media_type=artifact.media_type,
+        path=artifact.path,
+    )
+
+
+def _logged_table(artifact: Artifact, data: bytes) -> Preview | None:
+    """Return the table that `log_table` keeps as JSON, whatever its path ends in."""
+    if artifact.kind != "table" or not data.startswith(b'{"columns":'):
+        return None
+    try:
+        table = json.loads(data)
+        rows = [table["columns"], *table["rows"]]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return Preview(
+        kind="table",
+        size_bytes=artifact.size_bytes,
+        rows=[
+            [("" if cell is None else format_measure(cell))[:MOST_CELL] for cell in row[:50]]
+            for row in rows[: MOST_ROWS + 1]
+            if isinstance(row, list)
+        ],
+        is_cut=len(rows) > MOST_ROWS + 1,
         path=artifact.path,
     )
 
