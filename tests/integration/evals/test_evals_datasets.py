@@ -128,6 +128,27 @@ def test_an_evaluation_names_its_dataset_version(here: LiveServer) -> None:
     assert _until(lambda: [one.id for one in pellucid.search_runs(query)]) == [report.run.id]
 
 
+def test_a_dataset_tells_who_used_it(here: LiveServer) -> None:
+    dataset = pellucid.create_dataset("used", ROWS)
+
+    def task(question: str, k: int) -> str:
+        return question * k
+
+    by = [pellucid.scorers.exact_match()]
+    pellucid.evaluate(lambda question: question, dataset, by, name="plain", progress=False)
+    pellucid.sweep(task, {"k": [1, 2, 3]}, dataset.split("test"), by, name="many", progress=False)
+    pellucid.flush(5)
+    with here.client() as http:
+        page = http.get("/datasets/used").text
+        uses = page[page.index('id="h-uses"') :]
+        assert uses.count("/evaluations/") == uses.count("/sweeps/") == 1
+        assert "@1 test" in uses
+        listed = http.get("/datasets", params={"text": "used"}).text
+        assert '<td class="num c2">2</td>' in listed
+        run = pellucid.search_runs('name:"plain"', experiment="datasets")[0]
+        assert "/datasets/used?version=1" in http.get(f"/evaluations/{run.id}").text
+
+
 def test_traces_become_examples(here: LiveServer) -> None:
     @pellucid.trace(kind="RETRIEVER")
     def search(question: str) -> list[pellucid.Document]:

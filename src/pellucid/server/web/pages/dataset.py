@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State, UploadFile
 
@@ -11,7 +12,6 @@ from pellucid.core.dataset_versions import (
     DatasetVersion,
     ExamplePage,
     PlacedExample,
-    pack_example,
 )
 from pellucid.core.errors import InvalidInput, QuerySyntaxError
 from pellucid.server.services.completion import Completions
@@ -219,7 +219,7 @@ def fit(page: ExamplePage) -> tuple[list[PlacedExample], str]:
     """Return as many examples as fit into a page, at least one, and where the next begin."""
     size = 0
     for count, one in enumerate(page.examples):
-        size += len(pack_example(one.example))
+        size += len(msgspec.json.encode(one.example))
         if size > MAX_PAGE_BYTES and count:
             return page.examples[:count], str(page.examples[count - 1].position)
     return page.examples, page.next or ""
