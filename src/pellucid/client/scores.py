@@ -11,7 +11,7 @@ from pellucid.client.tracing.state import state
 from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import is_span_id, is_trace_id, new_id
-from pellucid.core.score import Score, ScoreSource, ScoreValue
+from pellucid.core.score import Score, ScoreSource, ScoreValue, check_score
 
 SCORES_PATH = "/api/v1/scores"
 
@@ -43,9 +43,9 @@ def score(
         id=id or new_id(),
         name=_checked_name(name),
         value=_checked_value(value),
-        rationale=None if rationale is None else name_of(rationale),
+        rationale=None if rationale is None else _sayable(name_of(rationale)),
         source=_checked_source(source),
-        author=None if author is None else name_of(author),
+        author=None if author is None else _sayable(name_of(author)),
         time_ns=now_ns(),
         trace_id=trace_id or _current_trace(bool(session_id or run_id)),
         span_id=span_id,
@@ -58,6 +58,7 @@ def score(
     if is_switched_off() or (_has_no_target(made) and _is_untraced()):
         return made
     _check_target(made)
+    check_score(made, "The score")  # as the server does, where nobody would hear of it
     send_scores([made])
     return made
 
@@ -109,9 +110,18 @@ def _checked_name(name: Any) -> str:
 
 def _checked_value(value: Any) -> ScoreValue:
     plain: Any = simplify(value)  # numpy's numbers and other subclasses as what they hold
-    if type(plain) in (bool, int, float) or (type(plain) is str and isinstance(value, str)):
+    if type(plain) is str and isinstance(value, str):
+        return _sayable(plain)
+    if type(plain) in (bool, int, float):
         return plain  # type: ignore[no-any-return]
-    raise InvalidInput(f"A score is a number, a bool or a text, not {_shown(value)}.")
+    raise InvalidInput(
+        f"A score is a finite number of at most 64 bits, a bool or a text, not {_shown(value)}."
+    )
+
+
+def _sayable(text: str) -> str:
+    """Return a text that UTF-8 can hold: half a character becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _checked_source(source: Any) -> ScoreSource:

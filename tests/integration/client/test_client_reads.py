@@ -112,6 +112,13 @@ def test_a_score_on_what_is_not_traced_goes_nowhere(
         {"name": "", "value": 1, "run_id": "r"},
         {"name": "a", "value": float("nan"), "run_id": "r"},
         {"name": "a", "value": [1], "run_id": "r"},
+        {"name": "a", "value": 10**400, "run_id": "r"},
+        {"name": "a", "value": 2**63, "run_id": "r"},
+        {"name": "a", "value": object(), "run_id": "r"},
+        {"name": "a" * 201, "value": 1, "run_id": "r"},
+        {"name": "a\nb", "value": 1, "run_id": "r"},
+        {"name": "\ud800", "value": 1, "run_id": "r"},
+        {"name": "a", "value": 1, "run_id": "r", "id": "i" * 101},
         {"name": "a", "value": 1},
         {"name": "a", "value": 1, "span_id": "ab" * 8},
         {"name": "a", "value": 1, "session_id": "s"},
@@ -123,6 +130,19 @@ def test_scores_that_cannot_be(wrong: dict[str, object], collector: Collector) -
     pellucid.init(url=collector.url)
     with pytest.raises(InvalidInput):
         pellucid.score(**wrong)  # type: ignore[arg-type]
+
+
+def test_texts_of_scores_are_made_sayable(collector: Collector) -> None:
+    class Mute:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    pellucid.init(url=collector.url)
+    made = pellucid.score("s", "a\ud800", rationale=Mute(), run_id="r")  # type: ignore[arg-type]
+    assert made.value == "a?"
+    assert made.rationale is not None
+    assert "Mute" in made.rationale
+    assert pellucid.flush(5)
 
 
 def test_scores_of_subclasses_are_what_they_hold(collector: Collector) -> None:
