@@ -17,7 +17,12 @@ def arguments_of(inputs: dict[str, Any]) -> Any:
 def plain(value: Any) -> Any:
     """Return a prediction or example as a dictionary."""
     to_dict = getattr(value, "toDict", None)
-    return to_dict() if callable(to_dict) else value
+    if not callable(to_dict):
+        return value
+    fields = to_dict()
+    if isinstance(fields, dict) and "trajectory" in fields:
+        fields["trajectory"] = fields.pop("trajectory")  # the answer first, then the way to it
+    return fields
 
 
 def documents_of(passages: Any) -> list[dict[str, Any]]:

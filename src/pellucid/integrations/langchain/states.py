@@ -51,7 +51,7 @@ def show_input(run: Run, inputs: Any, *, content: bool) -> None:
     """Show what a run was given; a conversation by what was said last."""
     if run.span is None or not content or inputs is None:
         return
-    said = conversation(inputs) if run.graph is not None else None
+    said = conversation(inputs) if _converses(run) else None
     if said is not None:
         run.span.set_messages(input=said)
     text = text_of(said) if said is not None and _says_all(inputs) else None
@@ -73,11 +73,20 @@ def show_output(run: Run, outputs: Any, *, content: bool) -> None:
         span.add_event("interrupt", {"langgraph.interrupts": shown})
     if not content:
         return
-    said = conversation(outputs) if run.graph is not None or is_message(outputs) else None
-    if said is not None and run.graph is not None:
+    said = conversation(outputs) if _converses(run) or is_message(outputs) else None
+    if said is not None and _converses(run):
         span.set_messages(output=said)
     text = text_of(said) if said is not None and _says_all(outputs) else None
+    if text is None and interrupts:
+        # What is asked comes first: it is what the run came to.
+        state = {key: held for key, held in outputs.items() if key != "__interrupt__"}
+        outputs = {"interrupts": list(interrupts), **state}
     span.set_output(text if text is not None else plain(outputs))
+
+
+def _converses(run: Run) -> bool:
+    """Tell whether a run's state may be a conversation: a graph's, or one of its nodes'."""
+    return run.graph is not None or run.is_node
 
 
 def _says_all(value: Any) -> bool:
