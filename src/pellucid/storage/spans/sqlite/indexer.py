@@ -23,7 +23,7 @@ from pellucid.storage.spans.sqlite.statements import statements
 
 ROUND: Final = 500
 """Spans a transaction: a write waits for one round at most."""
-LARGE_ROUND: Final = 2000
+LARGE_ROUND: Final = 1000
 """The same while much is waiting: more of what it adds then shares a page."""
 _STALE_TRACES: Final = 20
 _LINGER_S: Final = 0.1
