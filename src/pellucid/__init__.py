@@ -113,12 +113,12 @@ if TYPE_CHECKING:
     from pellucid.client.tracking.lifecycle import current_run as current_run
     from pellucid.client.tracking.lifecycle import end_run as end_run
     from pellucid.client.tracking.lifecycle import start_run as start_run
+    from pellucid.client.tracking.log import define_metric as define_metric
     from pellucid.client.tracking.log import log_artifact as log_artifact
     from pellucid.client.tracking.log import log_artifacts as log_artifacts
     from pellucid.client.tracking.log import log_dict as log_dict
     from pellucid.client.tracking.log import log_figure as log_figure
     from pellucid.client.tracking.log import log_image as log_image
-    from pellucid.client.tracking.log import define_metric as define_metric
     from pellucid.client.tracking.log import log_metric as log_metric
     from pellucid.client.tracking.log import log_metrics as log_metrics
     from pellucid.client.tracking.log import log_param as log_param

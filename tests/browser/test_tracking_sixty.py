@@ -67,10 +67,11 @@ for number in range(1, int(sys.argv[1]) + 1):
 def serving(project: Project, run: str) -> Iterator[str]:
     """Give the address of a served run."""
     process = project.start("-m", "pellucid", "serve", run, "--port", "0")
-    assert process.stdout is not None
+    stdout = process.stdout
+    assert stdout is not None
     assert process.stderr is not None
     lines: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()
+    threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
     try:
         line = lines.get(timeout=40)
         assert " is at http://" in line, process.stderr.read() if not line else line
@@ -78,7 +79,7 @@ def serving(project: Project, run: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-        process.stdout.close()
+        stdout.close()
         process.stderr.close()
 
 
