@@ -125,11 +125,11 @@ def _id(score: Score) -> str:
     return score.id
 
 
-def _ready(root: Node) -> Query:
+def _ready(root: Node, runs: tuple[str, ...] = ("r1",)) -> Query:
     query = resolve(
         Query(root, "traces"), is_score=lambda name: name == "x.y", is_param=lambda _: False
     )
-    return replace_run_fields(query, lambda _: ["r1"])
+    return replace_run_fields(query, lambda _: runs)
 
 
 class QueryContract:
@@ -290,8 +290,7 @@ def _compare(store: SpanStore, clock: Clock, queries: list[Node]) -> None:
         )
         for trace in all_traces(store)
     ]
-    for root in queries:
-        query = _ready(root)
+    for query in [*map(_ready, queries), *(_ready(root, ()) for root in queries)]:
         expected = [c.trace for c in candidates if matches(query, c, now_ns=clock.now)]
         page = store.list_traces(experiment=None, query=query, limit=1000, cursor=None)
         assert page.traces == expected, query

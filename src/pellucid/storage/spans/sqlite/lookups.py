@@ -66,7 +66,7 @@ def _keys(name: str, ranges: list[_Range]) -> Sql:
     # A range each: with an OR between them all of the field would be walked.
     single = [found.where for found in ranges if found.single]
     several = [found.where for found in ranges if not found.single]
-    parts = ([any_of(single)] if single else []) + several
+    parts = ([any_of(single)] if single or not several else []) + several
     sql = f"SELECT trace FROM facts WHERE field = {_FIELD} AND "
     return Sql(
         " UNION ALL ".join(f"{sql}({part.text})" for part in parts),
