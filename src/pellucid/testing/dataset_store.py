@@ -2,6 +2,7 @@
 """The contract of every store of datasets."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -183,6 +184,16 @@ class DatasetStoreContract:
         with pytest.raises(Conflict, match="2 was made by ada"):
             save(datasets, base=1, put=examples(3))
         assert datasets.get_dataset("d").version_count == 2
+
+    def test_writes_at_once_all_arrive(self, datasets: DatasetStore) -> None:
+        def append(number: int) -> DatasetVersion:
+            return save(datasets, put=[example(number)])
+
+        with ThreadPoolExecutor(8) as threads:
+            made = list(threads.map(append, range(24)))
+        assert sorted(one.number for one in made) == list(range(1, 25))
+        found = read(datasets, datasets.get_version("d"))
+        assert {one.id for one in found} == {f"e{number}" for number in range(24)}
 
     def test_examples_may_be_sent_before_their_version(self, datasets: DatasetStore) -> None:
         digests = datasets.put_examples(examples(1, 2, 3))

