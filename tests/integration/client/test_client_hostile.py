@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import pellucid
+from pellucid.client.tracing import fitting
 from pellucid.core.errors import InvalidInput
 from pellucid.testing.collector import Collector, Received
 
@@ -197,3 +198,19 @@ def test_a_provider_that_gives_up_its_own_exporter_keeps_it(collector: Collector
     with pellucid.span("ours"):
         pass
     assert len(sent(collector)) == 1
+
+
+def test_a_span_too_large_for_a_request_is_cut_to_fit(
+    traced: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "MAX_SPAN_BYTES", 2 * 1024 * 1024)
+    with pellucid.span("large", input="as it was") as span:
+        for number in range(14):
+            span.set_attribute(f"part {number}", "ü" * 200_000)
+        span.add_event("small", {"kept": "too"})
+    found = sent(traced)["large"]
+    assert found.attributes["pellucid.input"] == "as it was"
+    assert found.events == [("small", {"kept": "too"})]
+    parts = [str(found.attributes[f"part {number}"]) for number in range(14)]
+    assert all("more characters" in part and len(part) > 20_000 for part in parts)
+    assert "span 'large' holds 5 MiB" in capsys.readouterr().err

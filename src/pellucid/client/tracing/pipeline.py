@@ -22,13 +22,13 @@ from pellucid.client.notices import say_once
 from pellucid.client.spool import SPAN_COUNT_HEADER, Delivery, compress
 from pellucid.client.tracing.bell import Bell
 from pellucid.client.tracing.context import untraced
+from pellucid.client.tracing.fitting import encode_fitting
 from pellucid.client.tracing.otlp import (
     Redact,
     ResourceGroup,
     encode_request,
     encode_resource,
     encode_scope,
-    encode_span,
 )
 
 _log = logging.getLogger("pellucid")
@@ -235,7 +235,7 @@ class Pipeline:
         batch = _Batch(self.deliverer, self._envelope, durable=self._may_be_killed)
         for span in spans:
             try:
-                batch.add(span, encode_span(span, redact=self.redact))
+                batch.add(span, encode_fitting(span, redact=self.redact))
             except Exception:
                 # One span that cannot be read must not take its neighbours with it.
                 _log.exception("Span %r could not be encoded", getattr(span, "name", None))
@@ -272,7 +272,7 @@ class Pipeline:
                     held = dict((span.attributes or {}).copy())  # type: ignore[attr-defined]
                     batch.add(
                         span,
-                        encode_span(
+                        encode_fitting(
                             span, redact=self.redact, attributes=held, pending_at_ns=now_ns
                         ),
                     )
