@@ -49,6 +49,62 @@ from pellucid.testing.run_builders import (
 )
 from pellucid.testing.run_measures import MeasuresContract
 
+FOUND_BY: dict[str, list[str]] = {
+    "": [C, A, B],
+    "metric.accuracy>0.8 param.k:5": [A],
+    "metric.accuracy>0.81": [],
+    "metric.cost<0.01": [A],
+    "score.correctness>0.5 metric.cost<0.01": [A],
+    "score.correctness<0.5": [],
+    "param.k:5": [A],
+    "param.k>=5": [A, B],
+    "param.k:(5, 7)": [A, B],
+    "param.k!=5": [C, B],
+    "-param.k:5": [C, B],
+    "param.k:5.0": [A],
+    "param.model:gpt": [B],
+    "param.model:gpt*": [A, B],
+    "param.model=GPT-4o": [A],
+    "param.model=gpt-4o": [],
+    "param.flag:true": [A],
+    "param.text>9": [A],
+    "has:param.k": [A, B],
+    "NOT has:param.k": [C],
+    "tag.idea:RERANK": [A],
+    "tag.idea:rerank OR param.k:7": [A, B],
+    "status:finished": [A],
+    "status:running": [B],
+    "status:crashed": [C],
+    "number:2": [B],
+    "number>1": [B],
+    "name:STRASSE*": [A],
+    'name:"straße 100%"': [A],
+    'name="straße 100%"': [],
+    "since:30m": [C, A],
+    "until:30m": [B],
+    "has:name": [A],
+    "snapshot.branch:main": [],
+}
+"""Queries, and the runs of `_write_three` that they find, the newest first."""
+
+
+def _write_three(runs: RunStore) -> None:
+    five = [*params(k=5, model="GPT-4o", deep={"a": 1}), *params(flag=True, text="10")]
+    write_all(
+        runs,
+        start(
+            A,
+            name=Stamped(value="Straße 100%", time_ns=NOW),
+            params=five,
+            metrics=metrics(accuracy=0.81, cost=0.005),
+            tags=[TagWrite(name="idea", value="rerank", time_ns=NOW)],
+            end=RunEnd(time_ns=NOW + 9, status=RunStatus.FINISHED),
+        ),
+        start(B, at=-3600 * SECOND, params=params(k=7, model="gpt"), metrics=metrics(cost=1)),
+    )
+    runs.write([start(C, "other", at=5)], heard_ns=[NOW - 2 * CRASHED_AFTER_NS])
+    runs.write_scores([score("s1", 0.9), score("s0", 0.1, at=-1)])
+
 
 class RunStoreContract(MeasuresContract):
     """Inherit, and give two fixtures: `clock`, a SetClock, and `runs`, an empty store over it."""
@@ -264,61 +320,14 @@ class RunStoreContract(MeasuresContract):
             with pytest.raises(InvalidInput):
                 found(runs, order=order)
 
-    def test_runs_are_found_by_anything(self, runs: RunStore, clock: SetClock) -> None:
-        five = [*params(k=5, model="GPT-4o", deep={"a": 1}), *params(flag=True, text="10")]
-        write_all(
-            runs,
-            start(
-                A,
-                name=Stamped(value="Straße 100%", time_ns=NOW),
-                params=five,
-                metrics=metrics(accuracy=0.81, cost=0.005),
-                tags=[TagWrite(name="idea", value="rerank", time_ns=NOW)],
-                end=RunEnd(time_ns=NOW + 9, status=RunStatus.FINISHED),
-            ),
-            start(B, at=-3600 * SECOND, params=params(k=7, model="gpt"), metrics=metrics(cost=1)),
-        )
-        runs.write([start(C, "other", at=5)], heard_ns=[NOW - 2 * CRASHED_AFTER_NS])
-        runs.write_scores([score("s1", 0.9), score("s0", 0.1, at=-1)])
-        everything = [C, A, B]
-        for query, ids in {
-            "": everything,
-            "metric.accuracy>0.8 param.k:5": [A],
-            "metric.accuracy>0.81": [],
-            "metric.cost<0.01": [A],
-            "score.correctness>0.5 metric.cost<0.01": [A],
-            "score.correctness<0.5": [],
-            "param.k:5": [A],
-            "param.k>=5": [A, B],
-            "param.k:(5, 7)": [A, B],
-            "param.k!=5": [C, B],
-            "-param.k:5": [C, B],
-            "param.k:5.0": [A],
-            "param.model:gpt": [B],
-            "param.model:gpt*": [A, B],
-            "param.model=GPT-4o": [A],
-            "param.model=gpt-4o": [],
-            "param.flag:true": [A],
-            "param.text>9": [A],
-            "has:param.k": [A, B],
-            "NOT has:param.k": [C],
-            "tag.idea:RERANK": [A],
-            "tag.idea:rerank OR param.k:7": [A, B],
-            "status:finished": [A],
-            "status:running": [B],
-            "status:crashed": [C],
-            "number:2": [B],
-            "number>1": [B],
-            "name:STRASSE*": [A],
-            'name:"straße 100%"': [A],
-            'name="straße 100%"': [],
-            "since:30m": [C, A],
-            "until:30m": [B],
-            "has:name": [A],
-            "snapshot.branch:main": [],
-        }.items():
+    def test_runs_are_found_by_anything(self, runs: RunStore) -> None:
+        _write_three(runs)
+        for query, ids in FOUND_BY.items():
             assert found(runs, query) == ids, query
             assert runs.count(experiment=None, query=query) == len(ids)
+
+    def test_runs_are_found_by_one_comparison(self, runs: RunStore) -> None:
+        _write_three(runs)
         leaf = parse("param.k>5", RUNS).root
         assert isinstance(leaf, Compare)
         assert runs.find_ids(leaf) == [B]

@@ -16,9 +16,7 @@ LONGER_WITH_REASON: dict[str, str] = {}
 """Path below src/pellucid → why it may be longer."""
 MOST_FUNCTION_LINES = 60
 LONGER_FUNCTIONS_WITH_REASON = {
-    "server/web/pages/run.py show_run": "half of it fills the page's fields, one a line",
     "server/web/pages/runs.py list_runs": "a third of it fills the page's fields, one a line",
-    "testing/run_store.py test_runs_are_found_by_anything": "a table of queries and answers",
 }
 """Path and function → why it may be longer."""
 

@@ -37,6 +37,7 @@ from pellucid.core.run_limits import MAX_INTEGER, check_name, check_path, check_
 
 if TYPE_CHECKING:
     from pellucid.client.snapshots.task import SnapshotTask
+    from pellucid.core.dataset import Dataset
 
 _MAX_PARAM_CHARACTERS = MAX_VALUE_BYTES // 4
 
@@ -189,10 +190,18 @@ class ActiveRun:
         if self.snapshot_task is not None:
             self.snapshot_task.note_prompt(name, template, version)
 
-    def log_dataset(self, name: str, version: str) -> None:
-        """Add the version of a dataset that the run uses to its snapshot."""
+    def log_dataset(self, dataset: "Dataset | str", version: str | None = None) -> None:
+        """Add the version of a dataset that the run uses to its snapshot.
+
+        A `Dataset` says its own, the digest of its content; of a name, `version` is what tells
+        its versions apart.
+        """
+        if isinstance(dataset, str):
+            name, told = dataset, version or "unknown"
+        else:
+            name, told = dataset.name, dataset.version
         if self.snapshot_task is not None:
-            self.snapshot_task.note_dataset(name, version)
+            self.snapshot_task.note_dataset(name, told)
 
     def log_artifact(
         self, path: str | Path, name: str | None = None, *, metadata: Mapping[str, Any] = {}

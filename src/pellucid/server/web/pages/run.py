@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
-from litestar import Request, Response, get
-from litestar.datastructures import State
+from litestar import Response, get
 
 from pellucid.core.errors import NotFound
 from pellucid.core.run import Artifact, LineagePoint, MetricSummary, Run
@@ -14,6 +14,7 @@ from pellucid.core.score import Score
 from pellucid.core.snapshot import EntryPoint, TreeFile
 from pellucid.core.trace import ExperimentSummary, TraceSummary
 from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.datasets import DatasetService
 from pellucid.server.services.runs import MAX_LINEAGE, RunService
 from pellucid.server.services.snapshots import SnapshotService
 from pellucid.server.services.traces import TraceService
@@ -54,6 +55,14 @@ class Tab:
     href: str
 
 
+class DatasetLink(NamedTuple):
+    """A dataset that the run used: its name, which version, and its page if it is here."""
+
+    name: str
+    version: str
+    href: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class SnapshotPane:
     """What the snapshot's tab shows."""
@@ -63,6 +72,7 @@ class SnapshotPane:
     shown: Preview | None
     shown_path: str
     facts: list[tuple[str, str]]
+    datasets: list["DatasetLink"]
     prompts: list[tuple[str, str]]
 
 
@@ -107,13 +117,39 @@ class RunPage(Page):
     after: Run | None = doc("The run after it")
 
 
+class _Held(NamedTuple):
+    """What every tab of a run's page counts or shows."""
+
+    files: list[Artifact]
+    summaries: dict[str, MetricSummary]
+    scores: list[Score]
+    children: list[Run]
+    traces: list[TraceSummary]
+
+    @property
+    def images(self) -> list[Artifact]:
+        found = [one for one in self.files if one.kind == "image"]
+        return sorted(found, key=lambda one: (one.key or "", one.step or 0))
+
+
+class _Shown(NamedTuple):
+    """What the chosen tab shows besides."""
+
+    charts: list[Chart]
+    more_charts: int
+    path: str
+    preview: Preview | None
+    snapshot: SnapshotPane | None
+    entry: EntryPoint | None
+
+
 @get("/runs/{run_id:str}", include_in_schema=False)
 async def show_run(
-    request: Request[object, object, State],
     runs: RunService,
     traces: TraceService,
     artifacts: ArtifactService,
     snapshots: SnapshotService,
+    datasets: DatasetService,
     run_id: str,
     tab: str = "overview",
     axis: str = "step",
@@ -123,31 +159,10 @@ async def show_run(
     """Show one run, by its id or a unique prefix of it."""
     run = await runs.get(run_id)
     tab = tab if tab in TABS else "overview"
-    files, summaries, scores, child_ids, found = await asyncio.gather(
-        runs.list_artifacts(run.id),
-        runs.list_metrics(run.id),
-        runs.list_scores(run.id),
-        runs.list_children(run.id),
-        traces.list_traces(experiment=run.experiment, query=f"run={run.id}", limit=MOST_TRACES),
-    )
-    images = [one for one in files if one.kind == "image"]
-    needs_charts = tab in {"overview", "metrics"}
-    charts = (
-        await _charts(runs, run, by_time=axis == "time", smoothing=_weight(smooth))
-        if needs_charts
-        else []
-    )
-    most = 6 if tab == "overview" else MOST_CHARTS
-    snapshot = await _snapshot(snapshots, run, path) if tab == "snapshot" else None
-    shown_path = path if tab == "files" and path else files[0].path if files else ""
-    shown = None
-    if tab == "files" and shown_path:
-        artifact = await runs.get_artifact(run.id, shown_path)
-        shown = await preview_artifact(artifacts, artifact)
+    held = await _held(runs, traces, run)
+    sources = _Sources(runs, artifacts, snapshots, datasets)
+    shown = await _shown(sources, run, held, tab=tab, axis=axis, smooth=smooth, path=path)
     spec = f"{run.experiment}@{run.number}" if run.number is not None else run.id
-    entry = snapshot.view.manifest.entry_point if snapshot else None
-    if snapshot is None and run.snapshot_id:
-        entry = await _entry_point(snapshots, run.snapshot_id)
     experiment = await _experiment(traces, run)
     standing = await _standing(runs, run)
     return RunPage(
@@ -156,36 +171,29 @@ async def show_run(
         run=run,
         spec=spec,
         restore=restore_command(spec, run) if run.snapshot_id else "",
-        serve=serve_command(spec) if entry else "",
-        tabs=_tabs(run, len(summaries), len(found.traces), len(images), len(files)),
+        serve=serve_command(spec) if shown.entry else "",
+        tabs=_tabs(run, held),
         tab=tab,
         params=[(name, format_setting(value)) for name, value in run.params.items()],
-        metrics=[_row(name, one) for name, one in summaries.items()],
-        charts=charts[:most],
-        more_charts=max(len(charts) - most, 0),
+        metrics=[_row(name, one) for name, one in held.summaries.items()],
+        charts=shown.charts,
+        more_charts=shown.more_charts,
         axis="time" if axis == "time" else "step",
         smoothing=smooth,
         smoothings=SMOOTHINGS,
-        scores=scores,
-        traces=found.traces,
+        scores=held.scores,
+        traces=held.traces,
         trace_query=f"run={run.id}",
-        score_names=pick_scores(found.traces),
-        longest_ns=max((one.duration_ns for one in found.traces), default=0) or 1,
-        images=sorted(images, key=lambda one: (one.key or "", one.step or 0)),
-        files=files,
-        shown=shown,
-        shown_path=shown_path,
-        snapshot=snapshot,
+        score_names=pick_scores(held.traces),
+        longest_ns=max((one.duration_ns for one in held.traces), default=0) or 1,
+        images=held.images,
+        files=held.files,
+        shown=shown.preview,
+        shown_path=shown.path,
+        snapshot=shown.snapshot,
         parent=await _find(runs, run.parent_id),
-        children=[await runs.get(child) for child in child_ids[:MOST_CHILDREN]],
-        conflicts=[
-            (
-                one.name,
-                format_setting(one.kept),
-                ", ".join(format_setting(value) for value in one.others),
-            )
-            for one in run.conflicts
-        ],
+        children=held.children,
+        conflicts=_conflicts(run),
         best_in=standing.best_in,
         best=standing.best,
         came_from=await _came_from(runs, run) if tab == "snapshot" else None,
@@ -195,8 +203,64 @@ async def show_run(
     ).respond()
 
 
-def _tabs(run: Run, metrics: int, traces: int, images: int, files: int) -> list[Tab]:
-    counts = {"metrics": metrics, "traces": traces, "images": images, "files": files}
+class _Sources(NamedTuple):
+    """Where the parts of the page come from."""
+
+    runs: RunService
+    artifacts: ArtifactService
+    snapshots: SnapshotService
+    datasets: DatasetService
+
+
+async def _held(runs: RunService, traces: TraceService, run: Run) -> _Held:
+    files, summaries, scores, child_ids, found = await asyncio.gather(
+        runs.list_artifacts(run.id),
+        runs.list_metrics(run.id),
+        runs.list_scores(run.id),
+        runs.list_children(run.id),
+        traces.list_traces(experiment=run.experiment, query=f"run={run.id}", limit=MOST_TRACES),
+    )
+    children = [await runs.get(child) for child in child_ids[:MOST_CHILDREN]]
+    return _Held(files, summaries, scores, children, found.traces)
+
+
+async def _shown(
+    sources: _Sources, run: Run, held: _Held, *, tab: str, axis: str, smooth: str, path: str
+) -> _Shown:
+    charts: list[Chart] = []
+    if tab in {"overview", "metrics"}:
+        charts = await _charts(sources.runs, run, by_time=axis == "time", smoothing=_weight(smooth))
+    most = 6 if tab == "overview" else MOST_CHARTS
+    snapshot = await _snapshot(sources, run, path) if tab == "snapshot" else None
+    shown_path = path if tab == "files" and path else held.files[0].path if held.files else ""
+    preview = None
+    if tab == "files" and shown_path:
+        artifact = await sources.runs.get_artifact(run.id, shown_path)
+        preview = await preview_artifact(sources.artifacts, artifact)
+    entry = snapshot.view.manifest.entry_point if snapshot else None
+    if snapshot is None and run.snapshot_id:
+        entry = await _entry_point(sources.snapshots, run.snapshot_id)
+    return _Shown(charts[:most], max(len(charts) - most, 0), shown_path, preview, snapshot, entry)
+
+
+def _conflicts(run: Run) -> list[tuple[str, str, str]]:
+    return [
+        (
+            one.name,
+            format_setting(one.kept),
+            ", ".join(format_setting(value) for value in one.others),
+        )
+        for one in run.conflicts
+    ]
+
+
+def _tabs(run: Run, held: _Held) -> list[Tab]:
+    counts = {
+        "metrics": len(held.summaries),
+        "traces": len(held.traces),
+        "images": len(held.images),
+        "files": len(held.files),
+    }
     labels = {"files": "Artifacts"}
     return [
         Tab(
@@ -233,9 +297,10 @@ def _weight(smooth: str) -> float:
     return float(smooth) if smooth in {key for key, _ in SMOOTHINGS} else 0.0
 
 
-async def _snapshot(snapshots: SnapshotService, run: Run, path: str) -> SnapshotPane | None:
+async def _snapshot(sources: _Sources, run: Run, path: str) -> SnapshotPane | None:
     if run.snapshot_id is None:
         return None
+    snapshots = sources.snapshots
     try:
         view = await snapshots.get(run.snapshot_id)
         files = await snapshots.list_files(run.snapshot_id)
@@ -255,6 +320,10 @@ async def _snapshot(snapshots: SnapshotService, run: Run, path: str) -> Snapshot
         shown=shown,
         shown_path=shown_path,
         facts=_facts(view),
+        datasets=[
+            await _dataset_link(sources.datasets, name, version)
+            for name, version in view.manifest.datasets.items()
+        ],
         prompts=[
             (name, str(prompt.get("template", "")))
             for name, prompt in (prompts.items() if isinstance(prompts, dict) else ())
@@ -282,8 +351,17 @@ def _facts(view: SnapshotView) -> list[tuple[str, str]]:
         )
         for name, value in view.environment.items()
     ]
-    facts += [(f"Dataset {name}", version) for name, version in manifest.datasets.items()]
     return [(name, value) for name, value in facts if value]
+
+
+async def _dataset_link(datasets: DatasetService, name: str, version: str) -> DatasetLink:
+    """Find a version by its digest, or by its number."""
+    number = int(version) if version.isdecimal() and len(version) < 10 else None
+    found = await datasets.find_used(name, number, version)
+    if found is None:
+        return DatasetLink(name, version[:16], "")
+    href = f"/datasets/{quote(name, safe='')}?version={found.number}"
+    return DatasetLink(name, f"version {found.number}", href)
 
 
 async def _entry_point(snapshots: SnapshotService, snapshot_id: str) -> EntryPoint | None:
