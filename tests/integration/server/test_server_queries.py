@@ -19,6 +19,7 @@ def asked(live_server: LiveServer) -> Iterator[httpx.Client]:
     pellucid.init(experiment="asked", url=live_server.url)
     with pellucid.span("answer", kind="AGENT") as root:
         root.set_attribute("http.status_code", 500)
+        root.set_attribute("tenant", 42)
         with pellucid.span("ask model", kind="LLM") as span:
             span.set_model("gpt-4o-mini")
     pellucid.flush(10)
@@ -46,6 +47,9 @@ HINTS = [
     ("model=GPT-4o-mini", "model:GPT-4o-mini ignores case"),
     ('name:"ask model"', 'span(name:"ask model")'),
     ("user:null", "-has:user"),
+    ('user:""', "-has:user"),
+    ("answer and model", "write AND in upper case"),
+    ("metadata.tenant:42", "There is attr.tenant."),
     ("0af7651916cd43dd8448eb211c80319c", "trace:0af7651916cd43dd8448eb211c80319c"),
 ]
 

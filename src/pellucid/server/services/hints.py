@@ -27,7 +27,9 @@ from pellucid.core.query import (
 MOST = 3
 _KEYS = 1000
 _VALUES = 200
-_LISTED = frozenset({"name", "model", "provider", "tool", "session", "user", "prompt", "tag"})
+_LISTED = frozenset(
+    {"name", "model", "provider", "tool", "session", "user", "prompt", "finish", "tag"}
+)
 _NOTHING = frozenset({"null", "none", "nil", "undefined", "n/a", ""})
 _NOUNS = {"attr": "attribute", "tag": "tag", "score": "score"}
 
@@ -59,6 +61,9 @@ def _leaves(node: Node, *, in_span: bool) -> Iterator[tuple[Compare | Has | Text
 def _of_text(leaf: Text) -> str | None:
     if is_trace_id(leaf.text.lower()):
         return f"To find a trace by its id, write trace:{leaf.text}"
+    if leaf.text.lower() in ("and", "or", "not") and not leaf.phrase:
+        word = leaf.text.upper()
+        return f"{leaf.text} is looked for as a word; between words, write {word} in upper case."
     return None
 
 
@@ -72,7 +77,8 @@ def _of_field(leaf: Compare | Has, in_span: bool, store: SpanStore) -> str | Non
     if isinstance(leaf, Has) or isinstance(field, Unresolved):
         return None
     for value in leaf.values:
-        if not value.quoted and fold(value.text) in _NOTHING and not value.prefix:
+        is_bare = not value.quoted or not value.text
+        if is_bare and fold(value.text) in _NOTHING and not value.prefix:
             return f"For what has no value, write -has:{print_field(field)}"
         if field.name in _LISTED and not value.prefix:
             hint = _of_value(field, leaf.op, value, in_span, store)
@@ -97,7 +103,9 @@ def _of_key(family: str, key: str, written: str, store: SpanStore) -> str | None
         return f"{hint} Did you mean {names}?"
     last = key.rpartition(".")[2]
     for other in ("attr", "tag", "score"):
-        if other != family and last in store.list_keys(other, beginning=last, limit=1):
+        if (other, last) != (family, key) and last in store.list_keys(
+            other, beginning=last, limit=1
+        ):
             return f"{hint} There is {print_field(_field(other, last))}."
     return hint
 
