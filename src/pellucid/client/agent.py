@@ -37,7 +37,7 @@ def agent(function: Any = None, /, *, name: str | None = None) -> Any:
         from pellucid.client.tracing.decorator import trace
 
         _declared.append(target)
-        return trace(kind="AGENT", name=name or target.__name__)(target)
+        return trace(kind="AGENT", name=name)(target)
 
     return declare if function is None else declare(function)
 

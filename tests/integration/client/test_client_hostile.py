@@ -1,6 +1,7 @@
 """What users hand over may be anything: it is shown as far as it goes, and stops nobody."""
 
 import asyncio
+import functools
 import sys
 import threading
 import time
@@ -214,3 +215,11 @@ def test_a_span_too_large_for_a_request_is_cut_to_fit(
     parts = [str(found.attributes[f"part {number}"]) for number in range(14)]
     assert all("more characters" in part and len(part) > 20_000 for part in parts)
     assert "span 'large' holds 5 MiB" in capsys.readouterr().err
+
+
+def test_what_has_no_name_is_named_by_its_type(
+    traced: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pellucid.client.agent._declared", [])
+    assert pellucid.agent(functools.partial(divmod, 7))(2) == (3, 1)
+    assert sent(traced)["partial"].attributes["pellucid.kind"] == "AGENT"
