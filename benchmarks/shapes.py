@@ -279,7 +279,7 @@ def main() -> None:
     chosen = [one for one in SHAPES if not given.only or one.__name__ in given.only.split(",")]
     print(
         f"{'':13}{'spans':>8}{'bytes':>10}{'spans/s':>9}{'MB/s':>7}{'CPU µs/sp':>10}"
-        f"{'settled':>9}{'µs/MB':>9}{'p50 ms':>8}{'p95':>8}{'settled s':>9}{'disk/span':>11}"
+        f"{'settled':>9}{'ms/MB':>9}{'p50 ms':>8}{'p95':>8}{'settled s':>9}{'disk/span':>11}"
         f"{'read ms':>9}{'wrk':>5}"
     )
     for shape in chosen:
