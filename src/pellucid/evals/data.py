@@ -53,10 +53,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def stated_version(self) -> str:
-        """The version as a snapshot states it: number, split and digest."""
+        """The version as a snapshot states it: the digest, or `@3 test DIGEST` for a split."""
         number, part = self.dataset.number, self.dataset.part
-        known = [f"@{number}" if number is not None else "", part or "", self.version]
-        return " ".join(one for one in known if one)
+        return self.version if part is None else f"@{number} {part} {self.version}"
 
 
 def prepare(data: Any, *, name: str | None = None) -> Prepared:

@@ -124,8 +124,13 @@ def test_an_evaluation_names_its_dataset_version(here: LiveServer) -> None:
     assert run.params["dataset"] == "graded"
     assert run.params["dataset_number"] == 1
     assert run.params["dataset_split"] == "test"
-    query = f'snapshot.dataset.graded:"@1 {dataset.version}"'
+    query = f"snapshot.dataset.graded:{dataset.version}"
     assert _until(lambda: [one.id for one in pellucid.search_runs(query)]) == [report.run.id]
+    stated = f'snapshot.dataset.graded:"@1 test {part.dataset_version}"'
+    assert _until(lambda: [one.id for one in pellucid.search_runs(stated)]) == [part.run.id]
+    with here.client() as http:
+        page = http.get(f"/runs/{part.run.id}?tab=snapshot").text
+    assert '<a href="/datasets/graded?version=1">version 1, test</a>' in page
 
 
 def test_a_dataset_tells_who_used_it(here: LiveServer) -> None:

@@ -355,13 +355,15 @@ def _facts(view: SnapshotView) -> list[tuple[str, str]]:
 
 
 async def _dataset_link(datasets: DatasetService, name: str, version: str) -> DatasetLink:
-    """Find a version by its digest, or by its number."""
-    number = int(version) if version.isdecimal() and len(version) < 10 else None
+    """Find a version by its digest, or by its number: `3`, or `@3 test DIGEST` of a split."""
+    first, *part = version.removeprefix("@").split(" ")
+    number = int(first) if first.isdecimal() and len(first) < 10 else None
     found = await datasets.find_used(name, number, version)
     if found is None:
         return DatasetLink(name, version[:16], "")
     href = f"/datasets/{quote(name, safe='')}?version={found.number}"
-    return DatasetLink(name, f"version {found.number}", href)
+    split = f", {' '.join(part[:-1])}" if len(part) > 1 else ""
+    return DatasetLink(name, f"version {found.number}{split}", href)
 
 
 async def _entry_point(snapshots: SnapshotService, snapshot_id: str) -> EntryPoint | None:
