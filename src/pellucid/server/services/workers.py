@@ -64,9 +64,10 @@ class Workers:
     def prepare(self, decode: Decode, seen_ns: int, size_bytes: int) -> Prepared:
         """Return a request prepared; blocks. Raises what `decode` raises."""
         if self._count and size_bytes >= SMALL_BYTES:
-            request = pickle.dumps((decode, seen_ns), pickle.HIGHEST_PROTOCOL)
-            workers = self._borrow(2 if size_bytes >= DIVIDED_BYTES else 1)
-            prepared = self._divide(workers, request)
+            prepared = self._divide(
+                pickle.dumps((decode, seen_ns), pickle.HIGHEST_PROTOCOL),
+                2 if size_bytes >= DIVIDED_BYTES else 1,
+            )
             if prepared is not None:
                 return prepared
         began = time.perf_counter()
@@ -84,8 +85,9 @@ class Workers:
         if keeper is not None:
             keeper.join()
 
-    def _divide(self, workers: list["_Worker"], request: bytes) -> Prepared | None:
-        """Let workers prepare a request together; None if that did not work."""
+    def _divide(self, request: bytes, most: int) -> Prepared | None:
+        """Let up to `most` workers prepare a request together; None if that did not work."""
+        workers = self._borrow(most)
         asked: list[_Worker] = []
         for number, worker in enumerate(workers):
             try:
@@ -93,6 +95,7 @@ class Workers:
                 asked.append(worker)
             except Exception as error:
                 self._lost(worker, error)
+        del request  # as large as the body
         answers: list[Prepared | None] = []
         for worker in asked:
             try:
