@@ -68,6 +68,7 @@ def up(
     folder = (settings.data_dir if data_dir is None else data_dir).absolute()
     settings = msgspec.structs.replace(settings, data_dir=folder)
     _check_exposure(host, settings)
+    os.umask(0o077)  # What is stored holds prompts: only its owner may read it.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, name="pellucid-stdin", daemon=True).start()

@@ -232,3 +232,14 @@ def test_another_server_on_the_port_is_no_pellucid(tmp_path: Path) -> None:
             thread.join()
     assert failed.returncode == 1
     assert f"Port {port} is taken" in failed.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_may_read_what_is_stored(
+    start_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    server = start_server()
+    stored = [path for path in server.data_dir.rglob("*") if path.is_file()]
+    assert {"spans.db", "meta.db"} <= {path.name for path in stored}
+    assert [path.name for path in stored if path.stat().st_mode & 0o077] == []
