@@ -368,3 +368,20 @@ def test_a_brush_on_a_param_narrows_the_table(page: Page, runs_site: LiveServer)
     expect(query).to_have_value(re.compile(r'param\.model="'))
     page.locator("pl-parallel .par-axis", has_text="model").press("Escape")
     expect(query).to_have_value(re.compile(r"^param\.k>=\S+$"))
+
+
+def test_a_run_is_deleted_after_its_bytes_were_told(page: Page, runs_site: LiveServer) -> None:
+    # The last of this module: the others count sixty runs.
+    run_id = _run_id(runs_site, 60)
+    page.goto(f"{runs_site.url}/runs/{run_id}")
+    page.get_by_role("button", name="Delete run").click()
+    dialog = page.locator("form.ask")
+    expect(dialog).to_contain_text(re.compile(r"frees [\d.,]+ .?B within minutes: \d+ files?"))
+    dialog.get_by_role("button", name="Keep").click()
+    expect(page.locator("form.ask")).not_to_be_visible()
+    page.get_by_role("button", name="Delete run").click()
+    page.locator("form.ask").get_by_role("button", name="Delete run #60").click()
+    expect(page).to_have_url(re.compile(r"/experiments/bluray-agent/runs"))
+    with runs_site.client() as client:
+        assert client.get(f"/api/v1/runs/{run_id}").status_code == 404
+        assert client.get("/api/v1/garbage").json()["footprint"]["artifact_count"] >= 1

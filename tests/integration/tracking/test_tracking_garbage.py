@@ -1,8 +1,9 @@
 """Deleting runs frees what only they named, whatever else goes on meanwhile."""
 
+import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,43 @@ def test_the_command_says_what_would_be_freed(project: Project, live_server: Liv
     assert "Freed: 0 files" in out
     assert "2 more wait" in out
     assert cli("show", "e@2").startswith("e@2")
+
+
+def test_what_was_made_offline_needs_nothing_that_the_server_may_have_freed(
+    tmp_path: Path, start_server: Callable[..., LiveServer], free_port: int
+) -> None:
+    port = ("--port", str(free_port))
+    server = start_server(*port)
+    project = Project(tmp_path / "project", server.url)
+    project.write("lib/shared.py", "SHARED = 1\n")
+    project.write(
+        "train.py",
+        """
+        import sys, pellucid
+        with pellucid.start_run(sys.argv[1], experiment="e"):
+            pass
+        """,
+    )
+    project.commit()
+    project.run("train.py", "online")
+    server.stop()
+    spool = Path(project.environment["PELLUCID_SPOOL_DIR"])
+    sizes = [0]
+    for number in range(3):
+        project.write("changed.py", f"NUMBER = {number}\n")
+        project.run("train.py", f"offline {number}")
+        sizes.append(sum(path.stat().st_size for path in spool.rglob("*") if path.is_file()))
+    # The first holds the snapshot whole, the others what they have besides.
+    first, second, third = (after - before for before, after in itertools.pairwise(sizes))
+    assert max(second, third) < first
+    # Another folder stands for one that has freed all of the first run's snapshot.
+    (tmp_path / "other").mkdir()
+    other = start_server(
+        *port, folder=tmp_path / "other", environment={"PELLUCID_SPOOL_DIR": str(spool)}
+    )
+    other.wait_for_line("From the spool")
+    for number in range(3):
+        target = tmp_path / f"restored-{number}"
+        project.run("-m", "pellucid", "restore", f"e@{number + 1}", "--to", str(target))
+        assert (target / "changed.py").read_text() == f"NUMBER = {number}\n"
+        assert (target / "lib" / "shared.py").read_text() == "SHARED = 1\n"

@@ -39,8 +39,8 @@ class ProjectCache(msgspec.Struct):
     """Git's id of a blob of HEAD → its digest here."""
     packages_key: str = ""
     packages: dict[str, str] = {}
-    delivered: dict[str, list[str]] = {}
-    """Server → digests of the objects of the last snapshot that it has."""
+    spooled: dict[str, list[str]] = {}
+    """Server → digests of the objects that wait for it in the spool."""
     last_snapshot: str | None = None
     """Where the code now in the folder came from, if it was restored, else the last snapshot."""
 
@@ -62,7 +62,7 @@ def load_cache(root: Path) -> ProjectCache:
     except (OSError, msgspec.MsgspecError, ValueError):
         return ProjectCache()
     if cache.format != FORMAT or cache.rules != secrets.VERSION:
-        return ProjectCache(delivered=cache.delivered, last_snapshot=cache.last_snapshot)
+        return ProjectCache(last_snapshot=cache.last_snapshot)
     return cache
 
 

@@ -37,21 +37,29 @@ def deliver(captured: Captured, outbox: Outbox) -> None:
     Raises Incomplete.
     """
     key = spool_key(outbox.deliverer.url)
-    before = set(captured.cache.delivered.get(key, ()))
+    spooled: list[str] | None = None
     client = api_client(outbox.deliverer, timeout_s=_TIMEOUT_S)
     try:
         if outbox.deliverer.is_away:
             raise Unavailable("The server did not answer a moment ago.")
         _send(captured, client)
     except Unavailable:
-        for batch in _batches(captured, [d for d in _all(captured) if d not in before]):
+        # What the server had it may have freed since, with the runs that were deleted there. So
+        # the spool holds a snapshot whole, and of the ones after it what they have besides.
+        waits = bool(outbox.deliverer.spool.files())
+        held = captured.cache.spooled.get(key, []) if waits else []
+        known = set(held)
+        for batch in _batches(captured, [d for d in _all(captured) if d not in known]):
             outbox.submit(_objects_delivery(batch))
         outbox.submit(_manifest_delivery(captured))
+        spooled = list(dict.fromkeys([*held, *_all(captured)]))
     finally:
         client.close()
-    now = _all(captured)
-    if set(now) != before:
-        captured.cache.delivered[key] = now
+    if spooled != captured.cache.spooled.get(key):
+        if spooled is None:
+            captured.cache.spooled.pop(key, None)
+        else:
+            captured.cache.spooled[key] = spooled
         save_cache(captured.root, captured.cache)
 
 
