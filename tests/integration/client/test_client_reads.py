@@ -1,5 +1,6 @@
 """Scores and reads against the real server."""
 
+import gc
 import json
 import socket
 import time
@@ -199,3 +200,21 @@ def test_queries_are_answered_or_explained(live_server: LiveServer) -> None:
     with pytest.raises(QuerySyntaxError) as caught:
         pellucid.search_traces("duration>>")
     assert caught.value.query == "duration>>"
+
+
+def test_tables_leave_the_collection_of_garbage_as_it_was(live_server: LiveServer) -> None:
+    pytest.importorskip("pandas")
+    pellucid.init(experiment="tables", url=live_server.url)
+    with pellucid.span("root", kind="AGENT") as root:
+        root.set_input({"a": [1, None]})
+    for is_on in (True, False):
+        (gc.enable if is_on else gc.disable)()
+        try:
+            frame = pellucid.get_trace(root.trace_id).to_pandas()
+            assert gc.isenabled() is is_on
+        finally:
+            gc.enable()
+    row = frame.iloc[0]
+    assert (row["kind"], row["status"], row["input"]) == ("AGENT", "ok", {"a": [1, None]})
+    assert type(row["kind"]) is str
+    assert row["tokens"]["input"] == 0
