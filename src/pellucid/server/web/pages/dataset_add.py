@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
@@ -23,6 +24,8 @@ from pellucid.server.web.dataset_view import (
 from pellucid.server.web.page import Fragment, doc
 
 MOST = 500
+FOUND = 100
+"""Traces of a query that are added at once."""
 SHOWN = 5
 _LOOKED_AT = 20
 """Traces whose annotations are offered as what is expected."""
@@ -68,8 +71,22 @@ class Added(Fragment):
 
 
 @get("/datasets/add", include_in_schema=False)
-async def ask_add(datasets: DatasetService, traces: TraceService, ids: str = "") -> Response[str]:
-    """Ask which dataset traces (ids, apart by commas) are to be added to, and how."""
+async def ask_add(
+    request: Request[object, object, State], datasets: DatasetService, traces: TraceService
+) -> Response[str]:
+    """Ask which dataset traces are to be added to, and how.
+
+    They are `ids`, apart by commas, or the newest of an `experiment` that meet a `query`.
+    """
+    asked = request.query_params
+    ids = str(asked.get("ids", ""))
+    if not ids:
+        page = await traces.list_traces(
+            experiment=str(asked.get("experiment", "")) or None,
+            query=str(asked.get("query", "")),
+            limit=FOUND,
+        )
+        ids = ",".join(trace.trace_id for trace in page.traces)
     wanted = split_ids(ids)
     names = [one.name for one in (await datasets.list(limit=100)).datasets]
     experiment, scores = "", set()

@@ -265,9 +265,11 @@ export class Editor {
     else if (down !== undefined) this.#move(cell, down, right);
     else if (event.key === "Enter" || event.key === "F2") this.edit(cell);
     else if (event.key === "Delete" || event.key === "Backspace") this.#fill(cell, [[""]]);
-    else if (event.key.length === 1 && event.key !== " ") this.edit(cell, event.key);
-    else return;
+    else if (!this.isFixed && event.key.length === 1 && event.key !== " ") {
+      this.edit(cell, event.key);
+    } else return;
     event.preventDefault();
+    event.stopPropagation(); // what is typed into a cell is no key of the page
   }
 
   /** @param {ClipboardEvent} event */
