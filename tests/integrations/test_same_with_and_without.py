@@ -13,8 +13,19 @@ from typing import Any
 import pytest
 
 from pellucid.demo.model_server import Call, Rule, ScriptedModelServer
+from pellucid.demo.model_server.request import ModelRequest
+
+
+def fields(request: ModelRequest) -> str:
+    """Answer as DSPy asks."""
+    wanted = re.findall(r"\[\[ ## (\w+) ## \]\]", request.user.split("corresponding output")[-1])
+    known = {"next_tool_name": "divide", "next_tool_args": '{"a": 1, "b": 0}'}
+    said = [f"[[ ## {name} ## ]]\n{known.get(name, 'Thus.')}" for name in wanted]
+    return "\n\n".join(said)
+
 
 SCRIPT = [
+    Rule(fields, user="corresponding output fields"),
     Rule("Poet", system="role play", user="Read the"),
     Rule(
         Call("divide", {"a": 1, "b": 0}, id="call_1"),
@@ -120,6 +131,85 @@ async def main():
 asyncio.run(main())
 """
 
+LANGGRAPH = """
+import asyncio
+import traceback
+from langchain.agents import create_agent
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_openai import ChatOpenAI
+AFTER
+
+def divide(a: int, b: int) -> float:
+    "Divide."
+    return a / b
+
+def model(url):
+    return ChatOpenAI(model="gpt-4o", base_url=url, api_key="k", max_retries=0)
+
+agent = create_agent(model(URL), [divide], name="helper")
+asked = {"messages": [("user", "What is 1/0?")]}
+try:
+    agent.invoke(asked)
+except ZeroDivisionError as error:
+    print([frame.name for frame in traceback.extract_tb(error.__traceback__)])
+chain = ChatPromptTemplate.from_template("Tell of {topic}.") | model(URL)
+print([piece.content for piece in chain.stream({"topic": "discs"})])
+
+async def main():
+    async for event in chain.astream_events({"topic": "discs"}, version="v2"):
+        print(event["event"], event["name"])
+        if event["event"] == "on_chat_model_stream":
+            break
+    try:
+        await model("http://127.0.0.1:9/v1").ainvoke("Hello")
+    except Exception:
+        print(traceback.format_exc())
+
+asyncio.run(main())
+"""
+
+LLAMA_INDEX = """
+import asyncio
+from llama_index.core import Document, Settings, VectorStoreIndex
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.embeddings.openai import OpenAIEmbedding
+from llama_index.llms.openai import OpenAI
+AFTER
+
+def divide(a: int, b: int) -> float:
+    "Divide."
+    return a / b
+
+Settings.tokenizer = str.split
+Settings.llm = OpenAI(model="gpt-4o", api_base=URL, api_key="k", max_retries=0)
+Settings.embed_model = OpenAIEmbedding(api_base=URL, api_key="k")
+index = VectorStoreIndex.from_documents([Document(text="A disc.", doc_id="1")])
+reply = index.as_query_engine(streaming=True).query("What is it?")
+print(list(reply.response_gen))
+
+async def main():
+    run = FunctionAgent(tools=[divide], llm=Settings.llm).run("What is 1/0?")
+    async for event in run.stream_events():
+        print(type(event).__name__)
+    print(await run)
+
+asyncio.run(main())
+"""
+
+DSPY = """
+import dspy
+AFTER
+
+def divide(a: int, b: int) -> float:
+    "Divide."
+    return a / b
+
+dspy.configure(lm=dspy.LM("openai/gpt-4o", api_base=URL, api_key="k", cache=False, num_retries=0))
+found = dspy.ReAct("question -> answer", tools=[divide], max_iters=2)(question="What is 1/0?")
+print(found.answer, found.trajectory)
+print([type(one).__name__ for one in dspy.settings.callbacks])
+"""
+
 _RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 WAYS = {
@@ -137,6 +227,11 @@ def needs(*modules: str) -> pytest.MarkDecorator:
 PROGRAMS = [
     pytest.param(AG2, marks=needs("autogen"), id="ag2"),
     pytest.param(AGENTCHAT, marks=needs("autogen_agentchat", "autogen_ext"), id="agentchat"),
+    pytest.param(
+        LANGGRAPH, marks=needs("langgraph", "langchain", "langchain_openai"), id="langgraph"
+    ),
+    pytest.param(LLAMA_INDEX, marks=needs("llama_index"), id="llama_index"),
+    pytest.param(DSPY, marks=needs("dspy"), id="dspy"),
     pytest.param(AG2_NEXT, marks=needs("ag2"), id="ag2 1.x"),
 ]
 

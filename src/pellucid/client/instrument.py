@@ -19,6 +19,7 @@ from opentelemetry.context import Context
 
 from pellucid.client.patching import Undo, when_imported
 from pellucid.client.tracing import setup
+from pellucid.client.tracing.exceptions import drop_frame as drop_frame
 from pellucid.client.tracing.span import Span, kind_attributes, start
 from pellucid.core import settings
 from pellucid.core.span import SpanKind
@@ -189,15 +190,6 @@ def show_kept_answer(span: Span) -> None:
     span.set_attribute(names.OPERATION, "cached")
     title = str(getattr(span.otel_span, "name", "chat"))
     span.otel_span.update_name(f"cached {title}")
-
-
-def drop_frame(error: BaseException) -> None:
-    """Take the calling wrapper's frame out of what it is about to raise again with a bare `raise`.
-
-    Programs and frameworks show tracebacks to people and to models: they read as without tracing.
-    """
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
 
 
 class ModelCall:

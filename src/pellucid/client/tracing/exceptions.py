@@ -67,3 +67,12 @@ def _stack(error: BaseException) -> str:
         return text
     half = _MAX_STACK // 2
     return f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def drop_frame(error: BaseException) -> None:
+    """Take the calling wrapper's frame out of what it is about to raise again with a bare `raise`.
+
+    Programs and frameworks show tracebacks to people and to models: they read as without tracing.
+    """
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next

@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 
 from pellucid.client.patching import Patch, Undo, when_imported
 from pellucid.client.tracing.context import attach, current, detach
+from pellucid.client.tracing.exceptions import drop_frame
 from pellucid.client.tracing.propagation import extract, inject
 
 
@@ -86,6 +87,9 @@ def _run_in(thread: threading.Thread, context: Context) -> None:
         token = otel_context.attach(context)
         try:
             run()
+        except BaseException as error:
+            drop_frame(error)
+            raise
         finally:
             detach(token)
 
@@ -103,6 +107,9 @@ def _submit_with_context(original: Callable[..., Any]) -> Callable[..., Any]:
             token = otel_context.attach(context)
             try:
                 return fn(*args, **kwargs)
+            except BaseException as error:
+                drop_frame(error)
+                raise
             finally:
                 detach(token)
 
