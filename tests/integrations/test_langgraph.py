@@ -248,6 +248,7 @@ async def test_interrupts_and_resumes_are_no_failures(
     recording.check_structure()
     recording.check_no_failure()
     recording.check_session("t")
+    assert next(iter(recording.root.output)) == "interrupts"
     for span in (recording.root, recording.named("tools"), recording.named("approve")):
         assert '"approve":"it"' in shown(events(span, "interrupt")[0]["langgraph.interrupts"])
     recording.clear()

@@ -25,6 +25,7 @@ class Run:
     """One run: its span if it is shown, and the context that what it calls is traced in."""
 
     __slots__ = (
+        "asked",
         "attached",
         "attempts",
         "called",
@@ -71,6 +72,8 @@ class Run:
         """Whether nothing below is shown either."""
         self.session = False
         self.attempts: dict[Any, int] = {}
+        self.asked: list[Any] = []
+        """What its interrupts ask, as shown."""
         self.paused: set[Any] = set()
         """The interrupts that a graph has been shown to have."""
         self.scores: dict[int, tuple[Any, Any]] = {}

@@ -44,6 +44,7 @@ def _tell_graph(run: Run, interrupts: Any, shown: Any) -> None:
     if known and all(one in graph.paused for one in known):
         return
     graph.paused.update(known)
+    graph.asked += shown or []
     graph.span.add_event("interrupt", {"langgraph.interrupts": shown})
 
 
@@ -77,10 +78,11 @@ def show_output(run: Run, outputs: Any, *, content: bool) -> None:
     if said is not None and _converses(run):
         span.set_messages(output=said)
     text = text_of(said) if said is not None and _says_all(outputs) else None
-    if text is None and interrupts:
-        # What is asked comes first: it is what the run came to.
+    asked = list(interrupts) if interrupts else run.asked
+    if asked and isinstance(outputs, dict):
+        # It comes first, since it is what the run came to.
         state = {key: held for key, held in outputs.items() if key != "__interrupt__"}
-        outputs = {"interrupts": list(interrupts), **state}
+        outputs, text = {"interrupts": asked, **state}, None
     span.set_output(text if text is not None else plain(outputs))
 
 
