@@ -104,7 +104,7 @@ def _interpreter(snapshot: Snapshot, env: str) -> Path:
     if not (folder / "complete").exists():
         click.echo(f"Making the run's environment in {folder} …", err=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        make_environment(folder, {**_needed(), **wanted})
+        make_environment(folder, {**_needed(), **wanted}, str(facts.get("python", "")))
         (folder / "complete").touch()
     return python_path
 

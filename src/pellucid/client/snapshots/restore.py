@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -133,10 +133,11 @@ def restore(
     if env:
         from pellucid.client.snapshots.venv import make_environment
 
-        packages = snapshot.manifest.packages
         with _connected(server) as connection:
-            held = Snapshot(connection, snapshot.id).read_part(packages, {})
-        python = make_environment(target / ".venv", dict(held))  # type: ignore[call-overload]
+            parts = Snapshot(connection, snapshot.id)
+            packages: Any = parts.read_part(snapshot.manifest.packages, {})
+            facts: Any = parts.read_part(snapshot.manifest.environment, {})
+        python = make_environment(target / ".venv", packages, str(facts.get("python", "")))
     return Restored(target, snapshot.id, snapshot.manifest, python)
 
 

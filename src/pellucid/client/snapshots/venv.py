@@ -22,10 +22,12 @@ class EnvironmentFailed(PellucidError):
     """A package could not be installed; what was restored is kept."""
 
 
-def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
+def make_environment(folder: Path, packages: Mapping[str, str], version: str = "") -> Path:
     """Make an environment and return its interpreter.
 
-    Raises EnvironmentFailed with the last lines of what the installer said.
+    `version` is the run's Python: one of the same minor version is taken where there is one, else
+    this one, which is said. Raises EnvironmentFailed with the last lines of what the installer
+    said.
     """
     own = _is_own(packages)
     lines = _requirements({k: v for k, v in packages.items() if not (own and k == _SELF)})
@@ -35,10 +37,10 @@ def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
         listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
         uv = shutil.which("uv")
         if uv is not None:
-            _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
+            _run([uv, "venv", "--quiet", "--python", _interpreter(version, uv), str(folder)])
             install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
         else:
-            _run([sys.executable, "-m", "venv", str(folder)])
+            _run([_interpreter(version), "-m", "venv", str(folder)])
             install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps"]
             install += ["--disable-pip-version-check"]
         if lines:
@@ -46,6 +48,28 @@ def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
     if own:
         _copy_self(folder)
     return python
+
+
+def _interpreter(version: str, uv: str | None = None) -> str:
+    minor = ".".join(version.split(".")[:2])
+    if not minor or minor == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return sys.executable
+    found = shutil.which(f"python{minor}")
+    if found is None and uv is not None:
+        told = subprocess.run(
+            [uv, "python", "find", "--no-python-downloads", minor],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = told.stdout.strip() if told.returncode == 0 else None
+    if found is None:
+        say_once(
+            f"python {minor}",
+            f"The run had Python {version}, which is not here: the environment has "
+            f"{sys.version_info[0]}.{sys.version_info[1]}.",
+        )
+    return found or sys.executable
 
 
 def _is_own(packages: Mapping[str, str]) -> bool:
