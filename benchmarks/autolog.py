@@ -28,6 +28,7 @@ SIDES = ("none", "pellucid", "openinference")
 INSTRUMENTORS = {
     "openai": [("openai", "OpenAIInstrumentor")],
     "ag2": [("openai", "OpenAIInstrumentor")],
+    "ag2_next": [("openai", "OpenAIInstrumentor")],
     "agentchat": [
         ("autogen_agentchat", "AutogenAgentChatInstrumentor"),
         ("openai", "OpenAIInstrumentor"),
@@ -87,6 +88,16 @@ def ag2_calls(url: str) -> Callable[[], Any]:
     return lambda: user.initiate_chat(helper, message="2 and 3?", max_turns=3, silent=True)
 
 
+def ag2_next_calls(url: str) -> Callable[[], Any]:
+    import ag2
+    from ag2.config import OpenAIConfig
+
+    config = OpenAIConfig(model="gpt-4o", base_url=url, api_key="k")
+    helper = ag2.Agent("helper", "Be brief.", config=config, tools=[add])
+    loop = asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(helper.ask("2 and 3?"))
+
+
 def agentchat_calls(url: str) -> Callable[[], Any]:
     from autogen_agentchat.agents import AssistantAgent
     from autogen_agentchat.teams import RoundRobinGroupChat
@@ -138,6 +149,7 @@ def dspy_calls(url: str) -> Callable[[], Any]:
 FRAMEWORKS: dict[str, tuple[str, Callable[[str], Callable[[], Any]]]] = {
     "openai": ("openai", openai_calls),
     "ag2": ("autogen", ag2_calls),
+    "ag2_next": ("ag2", ag2_next_calls),
     "agentchat": ("autogen_agentchat", agentchat_calls),
     "langgraph": ("langgraph", langgraph_calls),
     "llama_index": ("llama_index", llama_index_calls),

@@ -50,6 +50,7 @@ _PRINTABLE = (
 """Types of the standard library whose `str` is short and safe, where not subclassed."""
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _SCALARS = frozenset({bool, int, float})
+_MAX_KEY = 1_000
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -179,6 +180,10 @@ class _Simplifier:
             return f"<{_type_name(value)}: contains itself>"
         self._open.add(id(value))
         try:
+            if kind is dict:
+                return self._mapping(value.items(), len(value), depth)
+            if kind is list:
+                return self._sequence(value, len(value), depth)
             return self._structure(value, kind, depth)
         except Exception as error:  # one bad value must not hide its neighbours
             return f"<{_type_name(value)}: {type(error).__name__} while it was read>"
@@ -186,9 +191,9 @@ class _Simplifier:
             self._open.discard(id(value))
 
     def _structure(self, value: Any, kind: type, depth: int) -> Any:
-        if kind is dict or issubclass(kind, dict):
+        if issubclass(kind, dict):
             return self._mapping(dict.items(value), dict.__len__(value), depth)
-        if kind is list or issubclass(kind, list):
+        if issubclass(kind, list):
             return self._sequence(list.__iter__(value), list.__len__(value), depth)
         if issubclass(kind, tuple):
             names = getattr(kind, "_fields", None)
@@ -244,38 +249,43 @@ class _Simplifier:
 
     def _mapping(self, items: Iterable[tuple[Any, Any]], size: int, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}
+        budget = self._budget
         for number, (key, item) in enumerate(_steady(items)):
-            if number >= MAX_ITEMS or self._budget.spent:
+            if number >= MAX_ITEMS or budget.nodes <= 0 or budget.characters <= 0:
                 out["…"] = f"{size - number:,} more"
                 break
             name = key if type(key) is str else self._key(key)
-            self._budget.characters -= len(name)
-            out[self._cut_key(name)] = MASK if masked(name, item) else self.value(item, depth + 1)
+            budget.characters -= len(name)
+            if len(name) > _MAX_KEY:
+                name = _cut(name, _MAX_KEY)
+            if masked(name, item):
+                out[name] = MASK
+            elif type(item) is str:
+                out[name] = self._text(item)
+            else:
+                out[name] = self.value(item, depth + 1)
         return out
 
     def _sequence(self, items: Iterable[Any], size: int, depth: int) -> list[Any]:
         out: list[Any] = []
+        budget = self._budget
         for number, item in enumerate(_steady(items)):
-            if number >= MAX_ITEMS or self._budget.spent:
+            if number >= MAX_ITEMS or budget.nodes <= 0 or budget.characters <= 0:
                 out.append(f"… {size - number:,} more")
                 break
-            out.append(self.value(item, depth + 1))
+            out.append(self._text(item) if type(item) is str else self.value(item, depth + 1))
         return out
 
     def _key(self, key: Any) -> str:
         simple = self.value(key, MAX_DEPTH - 2)
         return simple if type(simple) is str else json_text(simple)
 
-    @staticmethod
-    def _cut_key(name: str) -> str:
-        return name if len(name) <= 1_000 else _cut(name, 1_000)
-
     def _text(self, text: str) -> str:
-        self._budget.nodes -= 1
-        left = max(self._budget.characters, 0)
-        if len(text) > left:
-            text = _cut(text, left)
-        self._budget.characters -= len(text)
+        budget = self._budget
+        budget.nodes -= 1
+        if len(text) > budget.characters:
+            text = _cut(text, max(budget.characters, 0))
+        budget.characters -= len(text)
         return text
 
     def _bytes(self, value: Any) -> str:

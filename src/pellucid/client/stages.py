@@ -26,6 +26,7 @@ from pellucid.client.tracing.span import Span
 
 _log = logging.getLogger("pellucid")
 _STAGE = otel_context.create_key("pellucid-stage")
+_OVER = Context()
 
 
 class Listener:
@@ -116,14 +117,19 @@ class Stage(Listener):
             self.span.end()
         else:
             self.span.__exit__(type(error), error, None)
-        if self._last is not None:
-            self._last()
+        self._over()
 
     def end(self) -> None:
         """End the span of a call that went well."""
         self.span.end()
-        if self._last is not None:
-            self._last()
+        self._over()
+
+    def _over(self) -> None:
+        # The context holds the stage: a cycle, which only a whole collection would take away.
+        self.context = _OVER
+        last, self._last = self._last, None
+        if last is not None:
+            last()
 
     def show(self, result: Any) -> None:
         """Show what the call returned."""

@@ -48,6 +48,7 @@ _EXECUTORS = (
     "autogen.coding.docker_commandline_code_executor:DockerCommandLineCodeExecutor",
     "autogen.coding.jupyter.jupyter_code_executor:JupyterCodeExecutor",
 )
+_LONG_MESSAGE = 65_536
 _CHATS = ("autogen.agentchat.chat", "autogen.agentchat", "autogen")
 """Where programs find `initiate_chats`, beside the agents' method."""
 _sessions: "WeakKeyDictionary[Any, dict[str, str]]" = WeakKeyDictionary()
@@ -462,8 +463,22 @@ def _content(message: Any) -> Any:
 
 
 def _messages(messages: list[Any]) -> str:
-    found = messages_of(simplify(list(messages)))
+    found = messages_of([_simple(message) for message in messages])
     return encode_messages(found) if found else "[]"
+
+
+def _simple(message: Any) -> Any:
+    """Simplify a message, unless it holds texts alone, as nearly all of them do."""
+    if type(message) is dict:
+        size = 0
+        for value in message.values():
+            if type(value) is str:
+                size += len(value)
+            elif value is not None:
+                return simplify(message)
+        if size < _LONG_MESSAGE:
+            return message
+    return simplify(message)
 
 
 def _parsed(arguments: Any) -> Any:
