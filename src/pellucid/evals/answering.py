@@ -101,7 +101,7 @@ class Answering:
             output = await with_retries(attempt, retries=self._plan.retries)
         except BudgetSpent:
             raise
-        except Exception as error:  # the user's task: any failure is recorded
+        except (Exception, SystemExit) as error:  # the user's task: any failure is recorded
             watched.fail(error)
             return Outcome(error=shown(error), duration_s=time.perf_counter() - began)
         took = time.perf_counter() - began

@@ -14,6 +14,7 @@ from pellucid.core.dataset import GoldDocuments
 from pellucid.core.errors import InvalidInput, MissingExtra, NotFound
 from pellucid.core.score import ScoreValue
 from pellucid.core.span import Document
+from pellucid.evals.score import GREATEST
 from pellucid.evals.statistics import Interval, mean_interval, pass_at_k
 
 FORMAT = 1
@@ -119,6 +120,8 @@ class ScorerInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A judge's template."""
     version: int | None = None
     """Of the template."""
+    gives: list[str] = []
+    """Its scores' names, where these are others than its own."""
     digest: str | None = None
     """Of all that a judge's answer depends on but the model: prompts, form, worked examples."""
     models: list[str] = []
@@ -330,21 +333,31 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
     @cached_property
     def scores(self) -> Named[ScoreSummary]:
         """One ScoreSummary a score name, in the scorers' order."""
-        found = [name for e in self.examples for r in e.repeats for name in r.scores]
-        known = {info.name: info for info in self.scorers}
+        found = dict.fromkeys(n for e in self.examples for r in e.repeats for n in r.scores)
         several = {name.partition(".")[0] for name in found} - set(found)
-        names = dict.fromkeys([*(n for n in known if n not in several), *found])
+        names = [
+            name
+            for info in self.scorers
+            for name in (info.gives or ([] if info.name in several else [info.name]))
+        ]
         return Named(
             {
                 name: ScoreSummary(
                     name,
                     self.examples,
-                    lower_is_better=name in known and known[name].lower_is_better,
+                    lower_is_better=(info := self.scorer_of(name)) is not None
+                    and info.lower_is_better,
                     known=self.figures.get(name),
                 )
-                for name in names
+                for name in dict.fromkeys([*names, *found])
             }
         )
+
+    def scorer_of(self, score: str) -> ScorerInfo | None:
+        """Return the scorer that gave a score; None where the report keeps none."""
+        known = {info.name: info for info in self.scorers}
+        giving = next((info for info in self.scorers if score in info.gives), None)
+        return giving or known.get(score) or known.get(score.partition(".")[0])
 
     @property
     def errors(self) -> list[ExampleResult]:
@@ -448,10 +461,11 @@ def data_frame(rows: list[dict[str, Any]]) -> Any:
 
 
 def as_number(result: ScoreResult | None) -> float | None:
-    """Return a score as a number (true = 1); None for categories and failures."""
+    """Return a score as a number (true = 1); None for categories, failures and what is none."""
     if result is None or result.value is None or isinstance(result.value, str):
         return None
-    return float(result.value)
+    # A file may hold what no scorer may give.
+    return float(result.value) if abs(result.value) <= GREATEST else None
 
 
 def _variance(values: list[float]) -> float | None:

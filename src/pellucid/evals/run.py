@@ -113,10 +113,9 @@ class EvaluationRun:
         send_scores(scores)
 
     def _summary(self, report: Report) -> list[Score]:
-        known = {scorer.name: scorer for scorer in report.scorers}
         scores = []
         for name, summary in report.scores.items():
-            scorer = known.get(name.partition(".")[0])
+            scorer = report.scorer_of(name)
             if summary.mean is not None:
                 scores.append(
                     Score(

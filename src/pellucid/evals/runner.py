@@ -41,6 +41,11 @@ class Runner:
         )
         self._scoring = Scoring(plan, run=run, limits=limits, journal=journal, pool=self._pool)
 
+    @property
+    def given(self) -> dict[str, list[str]]:
+        """The names of the scores that each scorer has given so far."""
+        return {scorer: list(names) for scorer, names in self._scoring.given.items()}
+
     async def results(self) -> list[ExampleResult]:
         """Run all and return one result an example, in the dataset's order."""
         limits_token = limiting.CURRENT.set(self._limits)

@@ -9,6 +9,9 @@ import msgspec
 from pellucid.core.errors import InvalidInput
 from pellucid.core.score import ScoreValue
 
+GREATEST = 1e100
+"""The greatest figure that a score may be: sums and squares of such are still numbers."""
+
 
 class Score(msgspec.Struct, frozen=True, omit_defaults=True):
     """A scorer's answer: a number, bool or category, and why."""
@@ -50,6 +53,10 @@ def _one(value: Any, name: Any) -> Score:
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"The scorer {name!r} returned {value}, which is no score.")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidInput(f"The scorer {name!r} returned an integer beyond 64 bits.")
+    if isinstance(value, float) and abs(value) > GREATEST:
+        raise InvalidInput(f"The scorer {name!r} returned {value:g}; scores go to {GREATEST:g}.")
     if isinstance(value, bool | int | float | str):
         return Score(value)
     raise InvalidInput(

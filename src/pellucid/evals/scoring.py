@@ -1,6 +1,7 @@
 """Scoring each output: every scorer in a trace of its own, a failure recorded as a result."""
 
 import asyncio
+import inspect
 import time
 from typing import Any
 
@@ -39,6 +40,8 @@ class Scoring:
         self._limits = limits
         self._journal = journal
         self._pool = pool
+        self.given: dict[str, dict[str, None]] = {}
+        """The names of the scores that each scorer has given."""
 
     async def score(self, case: Case, outcome: Outcome, repeat: Repeat) -> None:
         """Add all scores of an outcome to its repeat, and send them to its trace."""
@@ -52,6 +55,8 @@ class Scoring:
                 name = f"{scorer.name}.{given}" if given in repeat.scores else given
                 repeat.scores[name] = result
                 authors[name] = scorer
+                if result.error is None:
+                    self.given.setdefault(scorer.name, {})[name] = None
         self._send(case, repeat, authors)
 
     async def _scored(
@@ -83,7 +88,7 @@ class Scoring:
             arguments = scorer.arguments(fields)
             watched.set("set_input", _without(arguments, "trace", "example"))
             scores = as_scores(await self._call(scorer, arguments), scorer.name)
-        except Exception as error:  # a scorer's failure is a result too
+        except (Exception, SystemExit) as error:  # a scorer's failure is a result too
             watched.fail(error)
             took = time.perf_counter() - began
             failed = ScoreResult(error=shown(error), duration_s=took, cost_usd=spent.cost_usd)
@@ -117,7 +122,7 @@ class Scoring:
             else:
                 work = self._pool.run(lambda: scorer.function(**arguments))
             answer = await within(work, self._plan.timeout_s, f"The scorer {scorer.name!r}")
-            return await answer if asyncio.iscoroutine(answer) else answer
+            return await answer if inspect.isawaitable(answer) else answer
 
     def _send(self, case: Case, repeat: Repeat, authors: dict[str, Scorer]) -> None:
         if repeat.trace_id is None:

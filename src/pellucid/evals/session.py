@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pellucid.core.clock import now_ns
 from pellucid.core.dataset import digest
 from pellucid.evals.data import Prepared
@@ -15,7 +17,7 @@ from pellucid.evals.judges.definition import describe_scorer
 from pellucid.evals.limits import Limits
 from pellucid.evals.plan import Plan
 from pellucid.evals.progress import Progress
-from pellucid.evals.report import Report
+from pellucid.evals.report import Report, ScorerInfo
 from pellucid.evals.run import EvaluationRun, open_run
 from pellucid.evals.runner import Runner
 
@@ -66,13 +68,15 @@ class Session:
         report = _report(self._plan, self._prepared, self._run)
         began = time.perf_counter()
         try:
-            report.examples = await self._runner().results()
+            runner = self._runner()
+            report.examples = await runner.results()
         except BaseException as error:  # the run must not stay open; the journal stays for the next
             self._run.fail(error)
             self._journal.close()
             raise
         finally:
             self._bar.close(self._limits.cost_usd)
+        report.scorers = [_with_names(one, runner.given) for one in report.scorers]
         report.wall_s = time.perf_counter() - began
         report.calls, report.cost_usd = self._limits.calls, self._limits.cost_usd
         report.notes = _notes(report, self._journal.resumed)
@@ -124,6 +128,14 @@ def _report(plan: Plan, prepared: Prepared, run: EvaluationRun) -> Report:
         examples=[],
         started_ns=now_ns(),
     )
+
+
+def _with_names(scorer: ScorerInfo, given: Mapping[str, list[str]]) -> ScorerInfo:
+    """Return a scorer with the names of its scores, where these are others than its own."""
+    names = given.get(scorer.name, [scorer.name])
+    if names == [scorer.name]:
+        return scorer
+    return msgspec.structs.replace(scorer, gives=names)
 
 
 def _notes(report: Report, resumed: int) -> list[str]:

@@ -119,7 +119,7 @@ def _figure(name: str, known: Figures) -> Figure:
 
 
 def _use(info: ScorerInfo, figures: list[Figure], known: dict[str, Figures]) -> JudgeUse:
-    own = [one for one in figures if is_score_of(one.name, info.name)]
+    own = [one for one in figures if one.name in info.gives or is_score_of(one.name, info.name)]
     costs = [cost for one in own if (cost := known[one.name].cost_usd) is not None]
     return JudgeUse(info=info, figures=own, cost_usd=sum(costs) if costs else None)
 

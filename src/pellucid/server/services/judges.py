@@ -1,6 +1,6 @@
 """Judges as an experiment's evaluations show them: versions, use, agreement with people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -128,12 +128,13 @@ def pairs_of(
     *,
     choices: dict[str, ScoreValue],
     versions: dict[str, str],
+    scores: Collection[str] = (),
 ) -> list[Pair]:
-    """Return a judge's pairs; `versions` tells by run which version scored."""
+    """Return a judge's pairs, of its name or of `scores`; `versions` tells them by run."""
     found = []
     for one in annotated:
         given = one.annotation
-        if not is_score_of(given.name, name):
+        if given.name not in scores and not is_score_of(given.name, name):
             continue
         for judged in one.beside:
             if judged.source is ScoreSource.MODEL:
@@ -148,7 +149,13 @@ def _record(name: str, uses: list[Use], annotated: Sequence[Annotated]) -> Judge
     by_version: dict[str, list[Use]] = {}
     for use in uses:
         by_version.setdefault(versions_of[use.run.id], []).append(use)
-    pairs = pairs_of(annotated, name, choices=uses[0].judge.info.choices, versions=versions_of)
+    pairs = pairs_of(
+        annotated,
+        name,
+        choices=uses[0].judge.info.choices,
+        versions=versions_of,
+        scores={given for use in uses for given in use.judge.info.gives},
+    )
     versions = [
         JudgeVersion(
             digest=digest,

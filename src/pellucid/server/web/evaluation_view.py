@@ -143,10 +143,10 @@ def view_cards(
     report: Report, baseline: Report | None, comparison: Comparison | None, chosen: str | None
 ) -> list[Card]:
     """Return a card a score, in the scorers' order."""
-    judges = {info.name for info in report.scorers if info.source == "MODEL"}
     broken = sum(bool(repeat.error) for one in report.examples for repeat in one.repeats)
     cards = []
     for name, summary in report.scores.items():
+        scorer = report.scorer_of(name)
         before = baseline.scores.get(name) if baseline is not None else None
         change = comparison.changes.get(name) if comparison is not None else None
         bars, ends = _bars(summary, before)
@@ -154,7 +154,7 @@ def view_cards(
             Card(
                 name=name,
                 lower_is_better=summary.lower_is_better,
-                is_judge=name.partition(".")[0] in judges,
+                is_judge=scorer is not None and scorer.source == "MODEL",
                 mean=figure(summary.mean) if summary.mean is not None else "",
                 interval=span(interval_of(summary)),
                 n=summary.n,

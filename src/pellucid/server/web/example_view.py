@@ -134,13 +134,12 @@ def _scores(
     chosen: str | None,
     said: Said | None,
 ) -> list[ScoreView]:
-    known = {info.name: info for info in report.scorers}
     views = []
     for name, summary in report.scores.items():
         result = example.repeats[0].scores.get(name)
         if result is None:
             continue
-        info = known.get(name) or known.get(name.partition(".")[0])
+        info = report.scorer_of(name)
         old = before.repeats[0].scores.get(name) if before is not None and before.repeats else None
         kind = {"MODEL": "judge", "HUMAN": "person"}.get(info.source, "code") if info else "code"
         views.append(

@@ -100,7 +100,7 @@ def view_said(
 
 def view_review(report: Report, score: str, said: Mapping[str, Said]) -> ReviewView:
     """Return the review of one score: which keys answer, and how far it has come."""
-    info = _info(report, score)
+    info = report.scorer_of(score)
     known = [one for one in said.values() if one.agrees is not None]
     return ReviewView(
         score=score,
@@ -142,7 +142,7 @@ def list_choices(summary: ScoreSummary, info: ScorerInfo | None) -> list[Choice]
 
 def choices_of(report: Report, score: str) -> Mapping[str, ScoreValue]:
     """Return a judge's labels by their values."""
-    info = _info(report, score)
+    info = report.scorer_of(score)
     return info.choices if info is not None and info.name == score else {}
 
 
@@ -209,8 +209,3 @@ def _short(value: float, choices: Mapping[str, ScoreValue]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return label if label is not None else format_score(value)
-
-
-def _info(report: Report, score: str) -> ScorerInfo | None:
-    known = {info.name: info for info in report.scorers}
-    return known.get(score) or known.get(score.partition(".")[0])

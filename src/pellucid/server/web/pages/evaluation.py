@@ -149,8 +149,8 @@ async def show_scorer(
         scorer.author,
     )
     other = before.prompt if before is not None and before.prompt != scorer.prompt else None
-    known = {info.name for info in opened.report.scorers}
-    own = wanted if wanted in known else wanted.partition(".")[0]
+    judge = opened.report.scorer_of(wanted)
+    own = judge.name if judge is not None else wanted
     return ScorerPane(
         scorer=scorer,
         prompt=view_text(scorer.prompt) if scorer.prompt else None,
@@ -255,8 +255,7 @@ async def _given(
 def _scorer(report: Report | None, name: str) -> ScorerInfo | None:
     if report is None:
         return None
-    known = {info.name: info for info in report.scorers}
-    found = known.get(name) or known.get(name.partition(".")[0])
+    found = report.scorer_of(name)
     if found is None or found.name == name:
         return found
     return msgspec.structs.replace(found, name=name)
