@@ -73,6 +73,10 @@ class DatasetStore(Protocol):
         """
         ...
 
+    def find_examples(self, name: str, number: int, ids: Sequence[str]) -> list[Example]:
+        """Return those examples of a version that have these ids, by id. Raises NotFound."""
+        ...
+
     def iter_examples(
         self, name: str, number: int, *, split: str | None = None
     ) -> Iterator[Example]:

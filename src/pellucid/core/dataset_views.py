@@ -12,7 +12,7 @@ TRACE_EXAMPLES_PATH = "/api/v1/traces/examples"
 
 
 class VersionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A new version: `examples` (all), `digests` (all, stored before), or `put` and `remove`."""
+    """A new version: `examples` (all), `digests` (all, stored before), or edits of the newest."""
 
     id: str | None = None
     """32 hex digits made by who asks; with it the request may be sent again."""
@@ -26,6 +26,9 @@ class VersionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Rows with `inputs`, or whose columns are inputs; a row without an id gets one from them."""
     digests: list[str] | None = None
     put: list[dict[str, Any]] = []
+    """Examples at the end, or in the place of those with the same id."""
+    add: list[dict[str, Any]] = []
+    """Examples at the end; one whose id is taken gets another."""
     remove: list[str] = []
     existing: Existing = Existing.REPLACE
 

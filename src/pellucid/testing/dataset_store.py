@@ -243,6 +243,10 @@ class DatasetStoreContract:
         assert read(datasets, version) == rows
         with pytest.raises(InvalidInput, match="cursor"):
             datasets.list_examples("d", 1, query=None, limit=5, cursor="x")
+        asked = [f"e{number}" for number in (650, 3, 999)]
+        assert datasets.find_examples("d", 1, asked) == examples(3, 650)
+        with pytest.raises(NotFound, match="no version 9"):
+            datasets.find_examples("d", 9, ["e1"])
         with pytest.raises(NotFound, match="no version 9"):
             datasets.list_examples("d", 9, query=None, limit=5, cursor=None)
 

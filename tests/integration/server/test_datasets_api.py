@@ -79,6 +79,21 @@ def test_versions_are_made_listed_and_read(http: httpx.Client, name: str) -> Non
     refused(http.get(f"/api/v1/datasets/{name}"), 404, "no dataset")
 
 
+def test_added_rows_never_take_the_place_of_others(http: httpx.Client, name: str) -> None:
+    first = post(http, name, add=[{"n": 1}, {"n": 1}])
+    assert (first["number"], first["example_count"]) == (1, 2)
+    post(http, name, add=[{"n": 1, "expected": "another"}], base=1)
+    post(http, name, add=[{"id": "mine", "n": 5}, {"id": "mine", "n": 6}])
+    found = [one["example"] for one in get(http, f"{name}/versions/3/examples")["examples"]]
+    own = found[0]["id"]
+    assert [one["id"] for one in found] == [own, f"{own}-2", f"{own}-3", "mine", "mine-2"]
+    refused(
+        http.post(f"/api/v1/datasets/{name}/versions", json={"add": [{"n": 9}], "base": 1}),
+        409,
+        "newer version",
+    )
+
+
 def test_examples_may_come_ahead_of_their_version(http: httpx.Client, name: str) -> None:
     sent = [Example(id=str(n), inputs={"n": n}) for n in range(300)]
     body = {"examples": [{"id": one.id, "inputs": one.inputs} for one in sent]}

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import replace
+
 from pellucid.core.clock import Clock
 from pellucid.core.clock import now_ns as system_clock
 from pellucid.core.dataset import Dataset, Example
@@ -42,6 +44,7 @@ from pellucid.server.services.traces import TraceService
 MAX_LIMIT = 1000
 MAX_TRACES = 1000
 PIECE_EXAMPLES = 200
+_SUFFIXES = ("", *(f"-{number}" for number in range(2, 10)))
 
 
 class DatasetService:
@@ -299,23 +302,26 @@ class DatasetService:
             return None
 
     def _write(self, name: str, request: VersionRequest) -> DatasetVersion:
-        examples = put = None
+        examples, base = None, request.base
         if request.examples is not None:
             examples = _examples(name, request.examples)
-        if request.put:
-            put = _examples(name, request.put)
+        put = _examples(name, request.put)
+        if request.add:
+            # Which ids are free is known of one version only.
+            base = _newest_number(self._store, name) if base is None else base
+            put += _renamed(self._store, name, base, _examples(name, request.add), put)
         return self._store.write(
             DatasetWrite(
                 id=request.id or new_id(),
                 name=name,
                 time_ns=request.time_ns or self._clock(),
-                base=request.base,
+                base=base,
                 message=request.message.strip(),
                 author=(request.author or "").strip() or None,
                 source=request.source,
                 examples=examples,
                 digests=request.digests,
-                put=put or [],
+                put=put,
                 remove=request.remove,
                 existing=request.existing,
             )
@@ -346,6 +352,28 @@ def read_number(version: str) -> int | None:
 
 def _examples(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Example]:
     return dataset_of(rows, name=name).examples
+
+
+def _newest_number(store: DatasetStore, name: str) -> int:
+    try:
+        return store.get_version(name).number
+    except NotFound:
+        return 0
+
+
+def _renamed(
+    store: DatasetStore, name: str, base: int, added: list[Example], beside: list[Example]
+) -> list[Example]:
+    """Return examples with ids that neither the version nor the others have."""
+    asked = [f"{one.id}{suffix}" for one in added for suffix in _SUFFIXES]
+    here = store.find_examples(name, base, asked) if base else []
+    taken = {one.id for one in [*here, *beside]}
+    found = []
+    for one in added:
+        free = next((s for s in _SUFFIXES if f"{one.id}{s}" not in taken), f"-{new_id()[-8:]}")
+        found.append(replace(one, id=f"{one.id}{free}"))
+        taken.add(found[-1].id)
+    return found
 
 
 def _unlike(rows: Sequence[Mapping[str, Any]]) -> list[Example]:

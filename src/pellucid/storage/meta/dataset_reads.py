@@ -1,5 +1,6 @@
 """Reading datasets: their names, versions and examples, and what versions differ in."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -239,6 +240,20 @@ def load_bodies(connection: sa.Connection, digests: list[bytes]) -> list[bytes]:
 def load_examples(connection: sa.Connection, digests: list[bytes]) -> list[Example]:
     """Return examples in the order asked."""
     return [_decoder.decode(body) for body in load_bodies(connection, digests)]
+
+
+def find_ids(
+    connection: sa.Connection, ids: Sequence[str], among: Sequence[bytes]
+) -> dict[str, bytes]:
+    """Return the digests that examples with these ids have in a version."""
+    found = {}
+    held = set(among)
+    for some in in_chunks(list(dict.fromkeys(ids))):
+        statement = sa.select(_examples.id, _examples.digest).where(_examples.id.in_(some))
+        for name, digest in connection.execute(statement):
+            if digest in held:
+                found[name] = bytes(digest)
+    return found
 
 
 def load_chunk(connection: sa.Connection, digest: bytes) -> list[Example]:

@@ -164,7 +164,7 @@ def _edited(
     connection: sa.Connection, write: DatasetWrite, before: list[bytes], put: list[bytes]
 ) -> list[bytes]:
     """Return the examples of the newest version after the edits."""
-    here = _find_ids(connection, [e.id for e in write.put] + write.remove, before)
+    here = reads.find_ids(connection, [e.id for e in write.put] + write.remove, before)
     for wanted in write.remove:
         if wanted not in here:
             raise NotFound(f"{write.name} has no example {wanted!r} to remove.")
@@ -181,20 +181,6 @@ def _edited(
             new[old] = digest
     gone = {here[wanted] for wanted in write.remove}
     return [new.get(digest, digest) for digest in before if digest not in gone] + added
-
-
-def _find_ids(
-    connection: sa.Connection, ids: list[str], among: Sequence[bytes]
-) -> dict[str, bytes]:
-    """Return the digests that examples with these ids have in a version."""
-    found = {}
-    held = set(among)
-    for some in in_chunks(list(dict.fromkeys(ids))):
-        statement = sa.select(_examples.id, _examples.digest).where(_examples.id.in_(some))
-        for name, digest in connection.execute(statement):
-            if digest in held:
-                found[name] = bytes(digest)
-    return found
 
 
 def load_known(connection: sa.Connection, digests: Iterable[bytes]) -> dict[bytes, Known]:

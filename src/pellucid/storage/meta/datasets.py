@@ -75,6 +75,14 @@ class SqlDatasetStore:
                 connection, name, number, query=query, limit=limit, cursor=cursor
             )
 
+    def find_examples(self, name: str, number: int, ids: Sequence[str]) -> list[Example]:
+        """Return those examples of a version that have these ids, by id."""
+        with self._database.read() as connection:
+            held = dataset_reads.get_version(connection, name, number).chunks
+            among = dataset_chunks.load_all(connection, held)
+            found = dataset_reads.find_ids(connection, ids, among)
+            return dataset_reads.load_examples(connection, [found[one] for one in sorted(found)])
+
     def iter_examples(
         self, name: str, number: int, *, split: str | None = None
     ) -> Iterator[Example]:

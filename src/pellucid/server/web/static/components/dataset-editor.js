@@ -315,23 +315,20 @@ export class Editor {
 
   /** What a save sends. */
   get edits() {
-    const put = [];
-    const remove = [];
+    const [put, add, remove] = [[], [], []].map((list) => /** @type {unknown[]} */ (list));
     for (const { saved, now } of this.#states.values()) {
       if (saved && !now) remove.push(saved.id);
-      else if (now && JSON.stringify(now) !== JSON.stringify(saved)) {
-        if (saved || Object.keys(now).length > 1 || Object.keys(now.inputs).length) put.push(now);
-      }
+      else if (saved && JSON.stringify(now) !== JSON.stringify(saved)) put.push(now);
+      else if (!saved && now && JSON.stringify(now) !== '{"inputs":{}}') add.push(now);
     }
-    return { put, remove };
+    return { put, add, remove };
   }
 
   #tell() {
-    const { put, remove } = this.edits;
-    const changed = put.filter((example) => example.id).length;
+    const { put, add, remove } = this.edits;
     const words = [
-      changed && `${changed} changed`,
-      put.length - changed && `${put.length - changed} new`,
+      put.length && `${put.length} changed`,
+      add.length && `${add.length} new`,
       remove.length && `${remove.length} removed`,
     ].filter(Boolean);
     const button = one("[data-save]");

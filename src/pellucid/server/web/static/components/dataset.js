@@ -24,8 +24,7 @@ if (table instanceof HTMLTableElement) {
     if (editor.command(event)) event.preventDefault();
   });
   addEventListener("beforeunload", (event) => {
-    const { put, remove } = editor.edits;
-    if (put.length || remove.length) event.preventDefault();
+    if (Object.values(editor.edits).some((list) => list.length)) event.preventDefault();
   });
 }
 
