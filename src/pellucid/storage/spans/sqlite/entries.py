@@ -34,6 +34,13 @@ def contents_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> Contents:
     return contents_of([(body.decoded.attributes, body.span) for body in opened])
 
 
+def facts_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> set[tuple[str, Any]]:
+    """Return the fields and values that the index may have of packed bodies of one trace."""
+    opened = map(bodies.unpack, packed)
+    found = facts_of_all((body.decoded.attributes, body.span) for body in opened)
+    return {(field, value) for field, value, _ in indexed_facts(found)}
+
+
 def indexed_text(piece: str) -> str:
     """Return the words of a piece, as the `ascii` tokenizer separates them."""
     # It cuts and folds what is ASCII just as `words_of` does, and leaves all else alone.

@@ -7,7 +7,7 @@ import apsw
 import msgspec
 
 from pellucid.storage.spans.sqlite.connection import insert_many, rows
-from pellucid.storage.spans.sqlite.entries import Contents, contents_of_bodies
+from pellucid.storage.spans.sqlite.entries import Contents, facts_of_bodies
 from pellucid.storage.spans.sqlite.facts import Fact
 from pellucid.storage.spans.sqlite.statements import statements
 
@@ -92,13 +92,7 @@ class SearchIndex:
     def renew(self, trace: int, entries: list[Entry], stale: Iterable[bytes]) -> None:
         """Make the index of a trace anew: from all its indexed spans, less what is stale."""
         current = {fact[:2] for entry in entries for fact in map(tuple, entry.contents.facts)}
-        gone = {
-            (field, value)
-            for packed in stale
-            for field, value, _ in contents_of_bodies([packed]).facts
-            if (field, value) not in current
-        }
-        self._delete_facts(trace, gone)
+        self._delete_facts(trace, facts_of_bodies(stale) - current)
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
         if entries:
@@ -107,13 +101,9 @@ class SearchIndex:
     def delete(self, trace: int, spans: Iterable[tuple[int, bytes | msgspec.Raw]]) -> None:
         """Take a trace out; `spans` are the rows and packed bodies of those it may have of it."""
         stale = rows(self._db, _SQL["stale_bodies"], (trace,))
-        numbers: list[tuple[int]] = []
-        gone: set[Fact] = set()
-        for number, packed in (*spans, *stale):
-            gone.update((field, value) for field, value, _ in contents_of_bodies([packed]).facts)
-            numbers.append((number,))
-        self._delete_facts(trace, gone)
-        self._db.executemany(_SQL["undefer"], numbers)
+        held = [*spans, *stale]
+        self._delete_facts(trace, facts_of_bodies(packed for _, packed in held))
+        self._db.executemany(_SQL["undefer"], [(number,) for number, _ in held])
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
 
