@@ -19,10 +19,11 @@ def resolve_config(config: Any) -> Any:
     """
     if config is None:
         return None
-    return mask_values(simplify(_plain(config)))
+    return mask_values(simplify(plain(config)))
 
 
-def _plain(config: Any) -> Any:
+def plain(config: Any) -> Any:
+    """Return what holds a configuration as dicts and lists; anything else as it is."""
     omegaconf = sys.modules.get("omegaconf")
     if omegaconf is not None and omegaconf.OmegaConf.is_config(config):
         try:
@@ -32,7 +33,7 @@ def _plain(config: Any) -> Any:
     if isinstance(config, argparse.Namespace):
         return vars(config)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        return {f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
     dump = getattr(config, "model_dump", None)
     if callable(dump) and not isinstance(config, type):
         try:
@@ -40,7 +41,7 @@ def _plain(config: Any) -> Any:
         except Exception:  # a field that pydantic cannot show: simplify reads what it can
             return config
     if isinstance(config, dict):
-        return {key: _plain(value) for key, value in config.items()}
+        return {key: plain(value) for key, value in config.items()}
     return config
 
 

@@ -68,7 +68,7 @@ def start_run(
     name: str | None = None,
     *,
     experiment: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Any = None,
     tags: Mapping[str, Any] | None = None,
     parent: "ActiveRun | Run | str | None" = None,
     notes: str | None = None,
@@ -103,7 +103,7 @@ def start_run(
     if resumed is not None:
         run.adopt(resumed)
     _declare(run, parent=parent, resumed=resumed is not None)
-    run.log_params(params or {})
+    run.log_params({} if params is None else params)
     run.set_tags(tags or {})
     if notes is not None:
         run.set_notes(notes)

@@ -12,8 +12,8 @@ def log_param(name: str, value: Any) -> None:
     require_run().log_param(name, value)
 
 
-def log_params(params: Mapping[str, Any]) -> None:
-    """Record several params of the current run."""
+def log_params(params: Any) -> None:
+    """Record several params of the current run: a dict, or an object that holds a configuration."""
     require_run().log_params(params)
 
 

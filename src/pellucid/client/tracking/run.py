@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.client.encoding import simplify
 from pellucid.client.masking import MASK, masked
-from pellucid.client.snapshots.config import mask_values
+from pellucid.client.snapshots.config import mask_values, plain
 from pellucid.client.snapshots.secrets import mask_text
 from pellucid.client.tracking import files
 from pellucid.client.tracking.outbox import Outbox, RunQueue, stamp
@@ -111,10 +111,16 @@ class ActiveRun:
         self._last_ns = max(now_ns(), self._last_ns + 1)
         return self._last_ns
 
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record several params."""
-        for name, value in params.items():
-            self.log_param(name, value)
+    def log_params(self, params: Any) -> None:
+        """Record several params: a dict, or any object that holds a configuration."""
+        held = plain(params)
+        if not isinstance(held, Mapping):
+            raise InvalidInput(
+                f"{type(params).__name__} holds no params. Give a dict, a dataclass, a pydantic "
+                "model, an argparse namespace or an OmegaConf node."
+            )
+        for name, value in held.items():
+            self.log_param(str(name), value)
 
     def log_metric(
         self, name: str, value: float, step: int = 0, *, time_ns: int | None = None
@@ -391,7 +397,7 @@ def _json_value(name: str, value: Any) -> Any:
     check_name(name, "param")
     if masked(name, value):
         return MASK
-    shown = mask_values(simplify(value))
+    shown = mask_values(simplify(plain(value)))
     if isinstance(shown, str) and len(shown) > _MAX_PARAM_CHARACTERS:
         shown = shown[:_MAX_PARAM_CHARACTERS] + "…"
     check_value(name, shown)
