@@ -33,6 +33,30 @@ found = importlib.import_module("pellucid.integrations.{name}")
 assert is_active(found.INTEGRATION.module), found.INTEGRATION
 """
 
+WORKFLOWS = """
+import asyncio, sys
+from pellucid.integrations import autolog
+from pellucid.testing.conformance import record
+with record() as recording:
+    autolog()
+    from workflows import Workflow, step
+    from workflows.events import StartEvent, StopEvent
+
+    class Flow(Workflow):
+        @step
+        async def draft(self, ev: StartEvent) -> StopEvent:
+            return StopEvent(result=ev.topic.upper())
+
+    async def run():
+        return await Flow().run(topic="discs")
+
+    assert asyncio.run(run()) == "DISCS"
+    assert "llama_index.core" not in sys.modules
+    recording.check_structure()
+    recording.check_root(input="discs", output="DISCS")
+    assert [span.name for span in recording.children(recording.root)] == ["draft"]
+"""
+
 
 def installed(module: str) -> bool:
     try:
@@ -41,19 +65,30 @@ def installed(module: str) -> bool:
         return False
 
 
+def said_by(program: str, place: Path) -> str:
+    """Return what a program wrote to its log."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PELLUCID_SPOOL_DIR": str(place), "HOME": str(place), "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "line"), [(name, line) for name, lines in FIRST.items() for line in lines]
 )
 def test_what_is_imported_later_is_traced(name: str, line: str, tmp_path: Path) -> None:
     if not installed(MODULES[name]):
         pytest.skip(f"{name} is not installed here")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM.format(name=name, line=line)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PELLUCID_SPOOL_DIR": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "cannot trace" not in done.stderr
+    assert "cannot trace" not in said_by(PROGRAM.format(name=name, line=line), tmp_path)
+
+
+def test_workflows_without_the_rest_of_llama_index(tmp_path: Path) -> None:
+    if not installed("workflows"):
+        pytest.skip("workflows are not installed here")
+    assert "cannot trace" not in said_by(WORKFLOWS, tmp_path)

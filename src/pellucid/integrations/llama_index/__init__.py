@@ -10,6 +10,7 @@ from pellucid.client.stages import traced_async, traced_sync
 from pellucid.integrations.llama_index import indexes
 
 SUPPORTED = "llama-index-core>=0.14.12,<0.15"
+SUPPORTED_DISPATCHER = "llama-index-instrumentation>=0.4,<1"
 _CHANGES = (
     "insert ainsert insert_nodes ainsert_nodes refresh_ref_docs arefresh_ref_docs "
     "update_ref_doc delete_ref_doc adelete_ref_doc"
@@ -23,17 +24,32 @@ def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
 
     `capture_content=False` leaves out inputs, outputs, messages and documents.
     """
-    INTEGRATION.switch(disable=disable, capture_content=capture_content)
+    for integration in INTEGRATIONS:
+        integration.switch(disable=disable, capture_content=capture_content)
 
 
-def install() -> Undo:
-    """Listen to LlamaIndex until the returned undo runs."""
-    from llama_index.core.instrumentation import root_dispatcher
+def listen() -> Undo:
+    """Listen to the dispatcher, all that workflows need, until the returned undo runs."""
+    from llama_index_instrumentation import root_dispatcher
 
     from pellucid.integrations.llama_index.handler import Events, Spans
 
-    spans = Spans(INTEGRATION)
+    spans = Spans(DISPATCHER)
     events = Events(spans)
+    root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, spans]
+    root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, events]
+
+    def remove() -> None:
+        root_dispatcher.span_handlers = [h for h in root_dispatcher.span_handlers if h is not spans]
+        root_dispatcher.event_handlers = [
+            h for h in root_dispatcher.event_handlers if h is not events
+        ]
+
+    return Undo(remove)
+
+
+def install() -> Undo:
+    """Patch what the dispatcher does not tell of until the returned undo runs."""
     base = "llama_index.core.indices.base:BaseIndex"
     postprocessor = "llama_index.core.postprocessor.types:BaseNodePostprocessor"
     parser = "llama_index.core.node_parser.interface:NodeParser"
@@ -50,16 +66,6 @@ def install() -> Undo:
         Patch(f"{postprocessor}.postprocess_nodes", traced_sync(INTEGRATION, rerank)),
         Patch(f"{postprocessor}.apostprocess_nodes", traced_async(INTEGRATION, rerank), False),
     )
-    root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, spans]
-    root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, events]
-
-    def remove() -> None:
-        root_dispatcher.span_handlers = [h for h in root_dispatcher.span_handlers if h is not spans]
-        root_dispatcher.event_handlers = [
-            h for h in root_dispatcher.event_handlers if h is not events
-        ]
-
-    undo.add(remove)
     evaluators = "llama_index.core.evaluation"
     undo.add(when_imported(evaluators, lambda: undo.add(indexes.patch_evaluators(INTEGRATION))))
     return undo
@@ -76,4 +82,10 @@ INTEGRATION = Integration(
     module="llama_index.core",
     install=install,
 )
-INTEGRATIONS = (INTEGRATION,)
+DISPATCHER = Integration(
+    "LlamaIndex workflows",
+    supported=SUPPORTED_DISPATCHER,
+    module="llama_index_instrumentation",
+    install=listen,
+)
+INTEGRATIONS = (DISPATCHER, INTEGRATION)
