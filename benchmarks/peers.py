@@ -116,8 +116,7 @@ def _measure(peer: Peer, folder: Path, bodies: Sequence[bytes], spans: int) -> N
         headers = {"content-type": "application/x-protobuf", **peer.headers}
         for body in bodies:
             at = time.perf_counter()
-            connection.request("POST", "/v1/traces", body, headers)
-            response = connection.getresponse()
+            response = _post(connection, body, headers)
             text = response.read()
             if response.status != 200:
                 raise RuntimeError(f"it answered {response.status}: {text[:200]!r}")
@@ -129,6 +128,19 @@ def _measure(peer: Peer, folder: Path, bodies: Sequence[bytes], spans: int) -> N
         f"{spans / wall:,.0f} spans/s acknowledged, p50 {statistics.median(waits) * 1e3:,.0f} ms, "
         f"p95 {waits[int(len(waits) * 0.95)] * 1e3:,.0f} ms"
     )
+
+
+def _post(
+    connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]
+) -> http.client.HTTPResponse:
+    """Send a body, once more where the peer closed a connection that was idle for five seconds."""
+    try:
+        connection.request("POST", "/v1/traces", body, headers)
+        return connection.getresponse()
+    except (ConnectionError, http.client.RemoteDisconnected):
+        connection.close()
+        connection.request("POST", "/v1/traces", body, headers)
+        return connection.getresponse()
 
 
 @contextmanager
