@@ -19,7 +19,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import new_id
 from pellucid.core.score import Score, ScoreSource
 from pellucid.evals.report import Report, RunInfo
-from pellucid.evals.run_files import EVALUATION, REPORT_FILE, TYPE_TAG
+from pellucid.evals.run_files import EVALUATION, PAGES, REPORT_FILE, TYPE_TAG
 from pellucid.evals.shown import shown_report
 
 _log = logging.getLogger("pellucid")
@@ -30,8 +30,9 @@ _BATCH_S = 1.0
 class EvaluationRun:
     """An open run. Nothing here waits for the server but `delivered`."""
 
-    def __init__(self, run: ActiveRun, *, parent: "EvaluationRun | None") -> None:
+    def __init__(self, run: ActiveRun, *, kind: str, parent: "EvaluationRun | None") -> None:
         self._run = run
+        self._kind = kind
         self._parent = parent
         self._waiting: list[Score] = []
         self._sent_at = time.monotonic()
@@ -54,8 +55,13 @@ class EvaluationRun:
             name=self._run.name or None,
             number=self._run.number,
             experiment=self._run.experiment,
-            url=self._run.url,
+            url=self._page,
         )
+
+    @property
+    def _page(self) -> str:
+        """Where the report is shown, which says more than the run's own page."""
+        return self._run.url.replace("/runs/", f"/{PAGES[self._kind]}/")
 
     def note_dataset(self, name: str, version: str) -> None:
         """Put the dataset's version into the snapshot."""
@@ -154,7 +160,7 @@ def open_run(
         parent=parent.active if parent is not None else None,
         snapshot=None if parent is None else False,
     )
-    return EvaluationRun(run, parent=parent)
+    return EvaluationRun(run, kind=kind, parent=parent)
 
 
 def _metrics(report: Report) -> dict[str, float]:

@@ -8,3 +8,5 @@ TYPE_TAG = "pellucid.type"
 """The tag that tells evaluations and sweeps from other runs."""
 EVALUATION = "evaluation"
 SWEEP = "sweep"
+PAGES = {EVALUATION: "evaluations", SWEEP: "sweeps"}
+"""Where the server shows each kind."""

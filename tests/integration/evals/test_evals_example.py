@@ -38,6 +38,11 @@ def test_the_index_example_finds_a_best_configuration(
     assert "48 configurations, the greatest answer_found first" in done.stdout
     assert "computed 8 times" in done.stdout
     assert "best: {'chunk_size': 80" in done.stdout
-    run_id = done.stdout.rpartition("/runs/")[2].strip()
+    address, _, run_id = done.stdout.rpartition("more at ")[2].strip().rpartition("/")
+    assert address == f"{live_server.url}/sweeps"
+    page = httpx.get(f"{address}/{run_id}")
+    assert page.status_code == 200
+    assert page.text.count("<tr tabindex") == 48
+    assert "What made the difference" in page.text
     run = httpx.get(f"{live_server.url}/api/v1/runs/{run_id}").json()
     assert (run["name"], run["tags"]["pellucid.type"]) == ("chunks and retrievers", "sweep")

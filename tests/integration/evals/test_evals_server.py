@@ -81,6 +81,7 @@ def test_an_evaluation_is_a_run_with_traces_and_scores(server: LiveServer, exper
     marks = [scorers.exact_match(), scorers.recall(k=1), correctness]
     report = pellucid.evaluate(agent, DATA, marks, name="first", params={"k": 5})
     assert report.run.number == 1
+    assert report.run.url == f"{server.url}/evaluations/{report.run.id}"
     assert report.scores["recall"].mean == 1
     assert pellucid.flush(10)
 
