@@ -91,6 +91,20 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A tab that is asked for while another span is on its way is that span's.
+document.addEventListener(
+  "click",
+  (event) => {
+    const tab = /** @type {Element} */ (event.target).closest(".tab[data-tab]");
+    if (!(tab instanceof HTMLElement) || hasModifier(event)) return;
+    if (!wantedSpan || !panel?.contains(tab) || !panel.hasAttribute("aria-busy")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    openSpan(wantedSpan, { tab: tab.dataset.tab });
+  },
+  true,
+);
+
 /** @param {MouseEvent} event */
 function hasModifier(event) {
   return event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
