@@ -148,8 +148,9 @@ class Query extends HTMLElement {
     } else if (event.key === "Enter" && isShown && this.#at >= 0) {
       this.#take(this.#at);
     } else if (event.key === "Escape" && isShown) {
-      event.stopPropagation();
       this.#close();
+      if (!this.#answer) return; // what was proposed is not about what is typed now
+      event.stopPropagation();
     } else return;
     event.preventDefault();
   }
