@@ -288,7 +288,7 @@ def _change(
         raw_p_value=mcnemar_test(ups, downs) if binary else permutation_test(differences),
         test="McNemar" if binary else "permutation",
         effect_size=paired_effect_size(differences),
-        needed_n=needed_sample_size(mean, deviation) if deviation else None,
+        needed_n=needed_sample_size(mean, deviation, binary=binary) if deviation else None,
         wins=downs if lower_is_better else ups,
         losses=ups if lower_is_better else downs,
         ties=n - ups - downs,

@@ -194,18 +194,26 @@ def paired_effect_size(differences: Sequence[float]) -> float | None:
 
 
 def needed_sample_size(
-    difference: float, deviation: float, *, power: float = 0.8, alpha: float = 0.05
+    difference: float,
+    deviation: float,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    binary: bool = False,
 ) -> int | None:
     """Return how many pairs it takes to find a mean difference, two-sided; None if it is 0.
 
     `deviation` is the standard deviation of the paired differences. The normal approximation
-    plus Guenther's (1981) term for the t-test.
+    plus Guenther's (1981) term for the t-test; of yes-or-no answers with a correction for
+    continuity (as of Fleiss et al., 1980), because McNemar's exact test asks for more pairs.
     """
     if difference == 0:
         return None
     quantile = _NORMAL.inv_cdf(1 - alpha / 2)
     wanted = quantile + _NORMAL.inv_cdf(power)
     n = (wanted * deviation / difference) ** 2 + quantile**2 / 2
+    if binary:
+        n *= (1 + math.sqrt(1 + 4 / (n * abs(difference)))) ** 2 / 4
     return max(2, math.ceil(n))
 
 

@@ -1,5 +1,7 @@
 """Statistics, against scipy and scikit-learn, and by simulation: error rates and power."""
 
+import math
+
 import numpy
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
@@ -136,3 +138,23 @@ def test_intervals_cover_what_they_promise() -> None:
         low, high = stats.bootstrap_interval(generator.normal(1, 1, 50).tolist(), resamples=999)
         covered += low <= 1 <= high
     assert covered / rounds == pytest.approx(0.95, abs=0.035)
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0.3, 0.15), (0.2, 0.1), (0.1, 0.02), (0.4, 0.3)])
+def test_yes_or_no_answers_are_found_with_the_power_that_was_planned(
+    gained: float, lost: float
+) -> None:
+    difference = gained - lost
+    deviation = math.sqrt(gained + lost - difference**2)
+    n = stats.needed_sample_size(difference, deviation, binary=True)
+    assert n is not None
+    # The exact power: over the numbers of pairs that differ, and of those that were gained.
+    power = 0.0
+    for differing in range(n + 1):
+        weight = scipy.stats.binom.pmf(differing, n, gained + lost)
+        if weight > 1e-7:
+            ups = range(differing // 2 + 1, differing + 1)
+            found = [up for up in ups if stats.mcnemar_test(up, differing - up) <= 0.05]
+            chances = scipy.stats.binom.pmf(found, differing, gained / (gained + lost))
+            power += weight * float(chances.sum())
+    assert 0.795 <= power <= 0.86
