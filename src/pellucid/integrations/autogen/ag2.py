@@ -322,7 +322,9 @@ def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | 
         span.set_attribute("gen_ai.agent.description", description)
     if _captures() and messages:
         span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(messages))
-        span.set_input(_content(messages[-1]))
+        heard = _content(messages[-1])
+        if heard:
+            span.set_input(heard)
 
     def show(span: Span, reply: Any) -> None:
         if reply is None or not _captures():
