@@ -217,7 +217,7 @@ async def a_stream_that_is_left(url: str) -> None:
     with model(url) as dspy:
         async for _ in streaming(dspy, dspy.Predict(QA))(question=ASKED):
             break
-        await asyncio.sleep(0.5)  # the program goes on; DSPy's thread sees that nobody reads
+        await asyncio.sleep(1.5)  # the program goes on; DSPy's thread sees that nobody reads
 
 
 CORPUS = ["a disc is thin", "cats sleep"]

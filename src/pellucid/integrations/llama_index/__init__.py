@@ -10,7 +10,7 @@ from pellucid.client.stages import traced_async, traced_sync
 from pellucid.integrations.llama_index import indexes
 
 SUPPORTED = "llama-index-core>=0.14.12,<0.15"
-SUPPORTED_DISPATCHER = "llama-index-instrumentation>=0.4,<1"
+SUPPORTED_DISPATCHER = "llama-index-instrumentation>=0.6,<1"
 _CHANGES = (
     "insert ainsert insert_nodes ainsert_nodes refresh_ref_docs arefresh_ref_docs "
     "update_ref_doc delete_ref_doc adelete_ref_doc"
