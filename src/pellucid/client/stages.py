@@ -26,7 +26,6 @@ from pellucid.client.tracing.span import Span
 
 _log = logging.getLogger("pellucid")
 _STAGE = otel_context.create_key("pellucid-stage")
-_OVER = Context()
 
 
 class Listener:
@@ -125,8 +124,6 @@ class Stage(Listener):
         self._over()
 
     def _over(self) -> None:
-        # The context holds the stage: a cycle, which only a whole collection would take away.
-        self.context = _OVER
         last, self._last = self._last, None
         if last is not None:
             last()
