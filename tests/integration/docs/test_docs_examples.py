@@ -115,7 +115,9 @@ def _commands() -> Iterator[tuple[str, str]]:
             yield f"{page.name}: {words_in_text}", words_in_text
 
 
-@pytest.mark.parametrize("line", [pytest.param(line, id=at) for at, line in sorted(set(_commands()))])
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, id=at) for at, line in sorted(set(_commands()))]
+)
 def test_a_command_that_is_named_exists(line: str) -> None:
     found: click.Command = cli
     words = shlex.split(line)
