@@ -64,8 +64,11 @@ def test_a_killed_evaluation_resumes_without_paying_twice(tmp_path: Path) -> Non
 
 
 INTERRUPTED = """
-import asyncio, sys, time, pellucid
+import asyncio, signal, sys, time, pellucid
 from pathlib import Path
+
+# A shell that started the tests in the background has Ctrl-C ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def agent(n):
     with open("calls", "a") as file:

@@ -1,6 +1,7 @@
 import time
 
 from pellucid.core.ids import new_id
+from pellucid.core.run_paths import SENT_HEADER
 from pellucid.testing.live import LiveServer
 
 
@@ -33,7 +34,9 @@ def test_a_page_edits_name_notes_and_tags_without_a_sign_of_life(live_server: Li
         "tags": [{"name": "idea", "value": "a", "time_ns": now}],
     }
     with live_server.client() as http:
-        http.post("/api/v1/runs/writes", json={"writes": [write]}).raise_for_status()
+        http.post(
+            "/api/v1/runs/writes", json={"writes": [write]}, headers={SENT_HEADER: f"{now}"}
+        ).raise_for_status()
         before = http.get(f"/api/v1/runs/{run_id}").json()
         assert before["status"] == "crashed"
         edit = {"name": "new", "notes": "n", "tags": {"idea": None, "best": "yes"}}
