@@ -31,6 +31,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedModelServer]:
         yield server
 
 
+# Pydantic warns of types that LiteLLM declares.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_judge_asks_through_litellm(endpoint: ScriptedModelServer) -> None:
     report = pellucid.evaluate(
         lambda question: question,

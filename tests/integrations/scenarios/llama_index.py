@@ -212,8 +212,8 @@ async def an_agent(url: str) -> None:
 )
 async def two_tools_at_once(url: str) -> None:
     run = agent(url, streaming=False).run("2 and 3?")
-    async for event in run.stream_events():
-        print(type(event).__name__)
+    # The two run side by side, in an order of their own.
+    print(sorted([type(event).__name__ async for event in run.stream_events()]))
     print(await run)
 
 
