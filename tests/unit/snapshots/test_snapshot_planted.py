@@ -119,9 +119,13 @@ def test_the_products_own_code_is_left_alone() -> None:
 def test_the_time_does_not_grow_faster_than_the_file(piece: bytes) -> None:
     def seconds(size: int) -> float:
         data = piece * (size // len(piece))
-        start = time.process_time()
-        find(data, "a.yaml")
-        return time.process_time() - start
+        taken = []
+        for _ in range(3):  # the least: the others were disturbed
+            start = time.process_time()
+            find(data, "a.yaml")
+            taken.append(time.process_time() - start)
+        return min(taken)
 
     small = max(seconds(20_000), 0.005)
-    assert seconds(200_000) < 40 * small
+    # Ten times the bytes: ten times the work, or a hundred times if every place looks at all.
+    assert seconds(200_000) < 60 * small
