@@ -1,33 +1,12 @@
 """The query language over a dataset's examples: `split:test has:expected metadata.topic:discs`."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pellucid.core.dataset import Example
-from pellucid.core.query import (
-    And,
-    Compare,
-    Everything,
-    Field,
-    FieldInfo,
-    FieldType,
-    Has,
-    InSpan,
-    Node,
-    Not,
-    Op,
-    Or,
-    Query,
-    Schema,
-    Scope,
-    Text,
-    Unresolved,
-    Value,
-    find_words,
-    fold,
-    parse,
-    words_of,
-)
+from pellucid.core.query import And, Field, FieldType, Query, Text, Unresolved, parse, words_of
+from pellucid.core.query.memory import holds, list_member, make_schema
 
 _ROWS = (
     ("id", FieldType.TEXT, "the example's id"),
@@ -40,16 +19,8 @@ _FAMILIES = (
     ("inputs", FieldType.DYNAMIC, "an input"),
     ("metadata", FieldType.DYNAMIC, "what is known of the example"),
 )
-DATASET_EXAMPLES = Schema(
-    name="dataset examples",
-    fields={
-        **{name: FieldInfo(name, kind, Scope.TRACE, about) for name, kind, about in _ROWS},
-        **{
-            name: FieldInfo(name, kind, Scope.TRACE, about, family=True)
-            for name, kind, about in _FAMILIES
-        },
-    },
-    aliases={"meta": "metadata", "input": "inputs"},
+DATASET_EXAMPLES = make_schema(
+    "dataset examples", _ROWS, _FAMILIES, {"meta": "metadata", "input": "inputs"}
 )
 
 
@@ -60,44 +31,17 @@ def parse_examples(text: str) -> Query:
 
 def meets(query: Query, example: Example) -> bool:
     """Tell whether an example meets a query."""
-    return _holds(query.root, example)
+    return holds(query.root, partial(_values, example), partial(_texts, example))
 
 
-def _holds(node: Node, example: Example) -> bool:
-    match node:
-        case Everything():
-            return True
-        case And(items):
-            return all(_holds(item, example) for item in items)
-        case Or(items):
-            return any(_holds(item, example) for item in items)
-        case Not(item):
-            return not _holds(item, example)
-        case InSpan(item):
-            return _holds(item, example)
-        case Text(text, _, prefix):
-            sought = words_of(text)
-            return any(find_words(words_of(one), sought, prefix=prefix) for one in _texts(example))
-        case Has(field):
-            return any(value not in (None, "", [], {}) for value in _values(field, example))
-        case Compare(field, op, values):
-            stored = list(_values(field, example))
-            return any(compares(one, op, value) for one in stored for value in values)
-
-
-def _values(field: Field | Unresolved, example: Example) -> list[Any]:
+def _values(example: Example, field: Field | Unresolved) -> list[Any]:
     if isinstance(field, Unresolved):
-        return _member(example.inputs, field.name) or _member(example.metadata, field.name)
+        return list_member(example.inputs, field.name) or list_member(example.metadata, field.name)
     if field.name == "inputs":
-        return _member(example.inputs, field.key)
+        return list_member(example.inputs, field.key)
     if field.name == "metadata":
-        return _member(example.metadata, field.key)
+        return list_member(example.metadata, field.key)
     return [value for value in _OF_EXAMPLE[field.name](example) if value is not None]
-
-
-def _member(values: dict[str, Any], key: str | None) -> list[Any]:
-    found = list(values.values()) if key is None else [values[key]] if key in values else []
-    return [item for value in found for item in (value if isinstance(value, list) else [value])]
 
 
 _OF_EXAMPLE: dict[str, Callable[[Example], list[Any]]] = {
@@ -136,27 +80,3 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(inner)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
-
-
-def compares(stored: Any, op: Op, value: Value) -> bool:
-    """Tell whether a JSON value compares so with a literal; what `core.query.tree` says of it."""
-    if isinstance(stored, bool):
-        if value.number is not None and op.is_ordered:
-            return _NUMERIC[op](float(stored), value.number)
-        stored = "true" if stored else "false"
-    if isinstance(stored, int | float):
-        return value.number is not None and _NUMERIC[op](stored, value.number)
-    if not isinstance(stored, str) or op.is_ordered:
-        return False
-    text, sought = (fold(stored), fold(value.text)) if op is Op.FOLD else (stored, value.text)
-    return text.startswith(sought) if value.prefix else text == sought
-
-
-_NUMERIC: dict[Op, Callable[[float, float], bool]] = {
-    Op.FOLD: lambda stored, number: stored == number,
-    Op.EQUAL: lambda stored, number: stored == number,
-    Op.LESS: lambda stored, number: stored < number,
-    Op.LESS_EQUAL: lambda stored, number: stored <= number,
-    Op.GREATER: lambda stored, number: stored > number,
-    Op.GREATER_EQUAL: lambda stored, number: stored >= number,
-}
