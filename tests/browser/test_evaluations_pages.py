@@ -120,7 +120,10 @@ def test_picked_evaluations_are_compared_side_by_side(page: Page, seeded: Seeded
 
 def test_the_verdict_comes_first(page: Page, seeded: Seeded) -> None:
     page.goto(seeded.page())
-    expect(page.locator("h1")).to_have_text(re.compile(r"#2 is better than #1"))
+    # What the machine does to latency_s may go either way, and the verdict says so.
+    expect(page.locator("h1")).to_have_text(
+        re.compile(r"#2 is better (than #1|at correctness, .*, worse at latency_s)")
+    )
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text(re.compile(r"correctness rose from .* to .*, p <0\.001"))
     expect(verdict).to_contain_text("2 of 40 examples failed.")
@@ -138,7 +141,9 @@ def test_the_first_evaluation_has_nothing_to_be_compared_with(page: Page, seeded
     expect(page.locator("h1")).to_have_text("#1 stands alone")
     page.click("button[popovertarget=baseline-menu]")
     page.click("#baseline-menu a:has-text('#2')")
-    expect(page.locator("h1")).to_have_text(re.compile("#1 is worse than #2"))
+    expect(page.locator("h1")).to_have_text(
+        re.compile("#1 is (worse than #2|better at latency_s, worse at correctness)")
+    )
 
 
 def test_r_goes_to_the_next_regression_and_the_pane_follows(page: Page, seeded: Seeded) -> None:
@@ -230,7 +235,9 @@ def test_a_brush_on_an_axis_keeps_the_rows_that_cross_there(page: Page, seeded: 
     expect(plot.locator("path.parallel-line")).to_have_count(8)
     names = plot.locator(".parallel-name").all_text_contents()
     assert names[:3] == ["rounding", "k", "exact_count"]
+    page.evaluate("document.fonts.ready")  # until then the page may still move
     axis = plot.locator(".parallel-axis").nth(1)
+    axis.scroll_into_view_if_needed()
     box = axis.locator(".parallel-grip").bounding_box()
     assert box is not None
     x = box["x"] + box["width"] / 2
@@ -245,6 +252,8 @@ def test_a_brush_on_an_axis_keeps_the_rows_that_cross_there(page: Page, seeded: 
     page.reload()
     expect(rows).to_have_count(4)
     axis.focus()
+    page.set_viewport_size({"width": 1300, "height": 800})  # drawn anew, it keeps the focus
+    expect(axis).to_be_focused()
     page.keyboard.press("Escape")
     expect(rows).to_have_count(8)
     for _ in range(3):

@@ -116,10 +116,13 @@ class RowsPlot extends HTMLElement {
       path.setAttribute("d", parts.join(""));
     }
     const sorted = [...this.#lines].sort((a, b) => shade(a.path) - shade(b.path));
+    const groups = () => [...(this.figure?.querySelectorAll("g") ?? [])];
+    const focused = groups().findIndex((group) => group === document.activeElement);
     this.figure.replaceChildren(
       ...sorted.map((line) => line.path),
       ...this.#axes.map((axis) => this.#axis(axis, step)),
     );
+    groups()[focused]?.focus();
     this.#apply();
   }
 
