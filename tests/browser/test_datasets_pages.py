@@ -252,17 +252,21 @@ def test_the_filter_and_splits(page: Page, server: LiveServer, name: str) -> Non
     expect(rows).to_have_count(12)
     page.locator(".seg a", has_text="test").click()
     expect(rows).to_have_count(4)
-    page.keyboard.press("/")
-    page.keyboard.press("Control+a")
-    page.keyboard.type('metadata.topic:tapes "question 4"')
-    page.keyboard.press("Enter")
+    _ask(page, 'metadata.topic:tapes "question 4"')
     expect(rows).to_have_count(1)
     expect(rows.locator("th")).to_have_text("4")
-    page.keyboard.press("/")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("split:(")
-    page.keyboard.press("Enter")
+    _ask(page, "split:(")
     expect(page.locator("#fault")).to_be_visible()
+
+
+def _ask(page: Page, query: str) -> None:
+    """Type a query once the page listens: its rows are there before its scripts."""
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    expect(page.locator("input[name=query]")).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(query)
+    page.keyboard.press("Enter")
 
 
 def test_a_file_makes_a_dataset_and_a_version(
