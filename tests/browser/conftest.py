@@ -4,7 +4,14 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from pellucid.testing.live import LiveServer
 from pellucid.testing.sample_site import Site
@@ -18,6 +25,9 @@ ARGUMENTS = [
     "--no-first-run",
     "--disable-quic",
 ]
+# A busy machine is slow, which is not what these tests are about.
+expect.set_options(timeout=20_000)
+
 _CHROMIUM = next(
     (
         path
@@ -64,7 +74,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     fresh = browser.new_context(
         color_scheme="light", viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
     )
-    fresh.set_default_timeout(10_000)
+    fresh.set_default_timeout(30_000)
     yield fresh
     fresh.close()
 

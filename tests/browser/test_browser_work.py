@@ -121,6 +121,30 @@ def test_the_query_is_tinted_and_completed(page: Page, site: Site) -> None:
     expect(page.locator("#proposals")).to_be_hidden()
 
 
+def test_a_choice_among_proposals_outlives_slow_answers(page: Page, site: Site) -> None:
+    page.add_init_script(
+        """const plain = window.fetch;
+        window.fetch = async (...asked) => {
+          const answer = await plain(...asked);
+          if (!String(asked[0]).includes("/complete")) return answer;
+          await new Promise((done) => setTimeout(done, 300));
+          document.documentElement.dataset.answered = "yes";
+          return answer;
+        };"""
+    )
+    page.goto(site.server.url + LIST)
+    page.keyboard.press("/")
+    page.keyboard.type("status:e", delay=30)
+    expect(page.locator("html")).to_have_attribute("data-answered", "yes")
+    page.keyboard.type("r")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#proposals [aria-selected=true]")).to_have_text("error")
+    page.wait_for_timeout(700)
+    expect(page.locator("#proposals [aria-selected=true]")).to_have_text("error")
+    page.keyboard.press("Enter")
+    expect(page.locator(".query input")).to_have_value("status:error ")
+
+
 def test_a_wrong_query_is_underlined_and_explained(page: Page, site: Site) -> None:
     page.expected_complaints = ("400",)  # type: ignore[attr-defined]
     answer = page.goto(f"{site.server.url}{LIST}?query=duration%3E%3E2s+foo")

@@ -19,7 +19,9 @@ class Query extends HTMLElement {
   /** @type {Completions | null} */
   #answer = null;
   #at = -1;
-  #asked = 0;
+  #asked = "";
+  /** @type {Promise<void>} */
+  #answered = Promise.resolve();
   #isOpen = false;
 
   connectedCallback() {
@@ -38,12 +40,13 @@ class Query extends HTMLElement {
     this.input.setAttribute("aria-expanded", "false");
     const ask = debounce(() => this.#ask(), SETTLE_MS);
     this.input.addEventListener("input", () => {
-      this.#answer = null;
+      this.#forget();
       this.#isOpen = true;
       this.#tint();
       ask();
     });
     this.input.addEventListener("focus", () => {
+      this.#forget();
       this.#isOpen = true;
       ask();
     });
@@ -79,19 +82,38 @@ class Query extends HTMLElement {
     if (input && mirror) mirror.style.transform = `translateX(${-input.scrollLeft}px)`;
   }
 
-  async #ask() {
+  /** Whatever is still on its way is about a text that stands no more, or was long ago. */
+  #forget() {
+    this.#answer = null;
+    this.#asked = "";
+  }
+
+  /**
+   * Ask for proposals once for what is typed: a second answer to the same question would
+   * take away the choice that the first one let the user make.
+   */
+  #ask() {
     const { input } = this;
-    if (!input) return;
-    const asked = ++this.#asked;
-    const parameters = new URLSearchParams({
-      query: input.value,
-      at: String(input.selectionStart ?? input.value.length),
-    });
+    if (!input) return this.#answered;
+    const at = String(input.selectionStart ?? input.value.length);
+    const asked = String(new URLSearchParams({ query: input.value, at }));
+    if (asked !== this.#asked) {
+      this.#asked = asked;
+      this.#answered = this.#fetch(asked);
+    }
+    return this.#answered;
+  }
+
+  /** @param {string} asked */
+  async #fetch(asked) {
     try {
-      const response = await fetch(`${this.getAttribute("src")}&${parameters}`);
-      if (!response.ok || asked !== this.#asked) return;
-      this.#answer = await response.json();
+      const response = await fetch(`${this.getAttribute("src")}&${asked}`);
+      const answer = response.ok ? await response.json() : null;
+      if (asked !== this.#asked || this.#answer) return;
+      if (!answer) return void this.#forget();
+      this.#answer = answer;
     } catch {
+      if (asked === this.#asked) this.#forget();
       return;
     }
     this.#at = -1;
