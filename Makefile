@@ -14,7 +14,7 @@ PRETTIER := 3.10.1
 NODE_TOOLS := .tools/node
 JS := src/pellucid/server/web/static
 # Two workers: the tests start real servers, and more of them than cores only wait for each other.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadscope
+PYTEST := $(BIN)/python scripts/run_tests.py $(BIN)/python -n 2 --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: bench docs help demo test test-quick test-integrations lint types js format lock setup clean

@@ -11,5 +11,5 @@ for name in "${@:-ragas trulens giskard deepeval autoevals phoenix}"; do for one
         continue
     fi
     echo "Evaluator $one:"
-    "$python" -m pytest -q -p no:cacheprovider -W ignore "tests/evaluators/test_evaluator_$one.py"
+    .venv/bin/python scripts/run_tests.py "$python" -W ignore "tests/evaluators/test_evaluator_$one.py"
 done; done

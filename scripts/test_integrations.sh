@@ -8,7 +8,7 @@ tests() {
     world=$1
     shift
     echo "Framework environment $world:"
-    PELLUCID_TEST_WORLD=$world ".venvs/$world/bin/python" -m pytest -q -p no:cacheprovider -p no:unraisableexception "$@"
+    PELLUCID_TEST_WORLD=$world .venv/bin/python scripts/run_tests.py ".venvs/$world/bin/python" -p no:unraisableexception "$@"
 }
 export PELLUCID_TEST_CAPTURED=docs/integrations/captured.json PELLUCID_TEST_SCORES=docs/integrations/scores.json
 for world in a b; do tests $world tests/integrations; done
