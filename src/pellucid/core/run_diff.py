@@ -16,11 +16,13 @@ from pellucid.core.snapshot import (
     SnapshotParts,
     TreeEntry,
     decode_tree,
+    usual_mode,
 )
 
 MAX_TEXT_BYTES = 1 << 20
 MAX_FILES = 2000
 _CONTEXT = 3
+_OWN_BITS = 0o700
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
 
@@ -214,7 +216,7 @@ def _changed(
     new = {entry.name: entry for entry in decode_tree(b.get(tree_b))} if tree_b else {}
     for name in sorted({*old, *new}):
         before, after = old.get(name), new.get(name)
-        if before == after:
+        if before == after or _differs_for_others_only(before, after):
             continue
         path = prefix + name
         below_a = before.digest if before and before.kind is EntryKind.TREE else None
@@ -224,6 +226,14 @@ def _changed(
         file_a, file_b = None if below_a else before, None if below_b else after
         if file_a or file_b:
             yield _Pair(path, file_a, file_b)
+
+
+def _differs_for_others_only(before: TreeEntry | None, after: TreeEntry | None) -> bool:
+    """Tell whether only what group and others may do differs: that is the machine's umask."""
+    if before is None or after is None or before.kind is not after.kind:
+        return False
+    own = [(usual_mode(e.kind) if e.mode is None else e.mode) & _OWN_BITS for e in (before, after)]
+    return before.digest == after.digest and own[0] == own[1]
 
 
 def _file_diff(a: Tree, b: Tree, pair: _Pair) -> FileDiff:

@@ -5,9 +5,9 @@ named by the digest of its bytes; trees and manifests have one canonical JSON, s
 state always has the same name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,10 @@ from pellucid.core.errors import InvalidInput
 
 MAX_DEPTH = 64
 FORMAT = 1
+FILE_BITS = 0o777
+"""What is kept of a file's mode: nothing that lets it run as somebody else."""
+FOLDER_BITS = 0o3777
+"""Of a folder's: also that what is made in it has its group and is removed by its owner only."""
 
 
 class EntryKind(StrEnum):
@@ -36,6 +40,8 @@ class TreeEntry(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     size_bytes: int = 0
     """Of the blob; of a tree, the sum below it."""
+    mode: int | None = None
+    """Permission bits; None for 0o644 of a file and 0o755 of an executable or a folder."""
 
 
 class SnapshotObject(msgspec.Struct, frozen=True):
@@ -114,6 +120,15 @@ class TreeFile(msgspec.Struct, frozen=True):
     kind: EntryKind
     digest: str
     size_bytes: int
+    mode: int | None = None
+    """As in `TreeEntry`."""
+
+
+class TreeFolder(NamedTuple):
+    """A folder below a tree, with its path from there, and its permission bits."""
+
+    path: str
+    mode: int
 
 
 GetObject = Callable[[str], bytes]
@@ -130,8 +145,19 @@ def encode_json(value: Any) -> bytes:
 
 
 def encode_tree(entries: list[TreeEntry]) -> bytes:
-    """Return a folder's canonical JSON: entries sorted by name."""
-    return _canonical.encode(sorted(entries, key=lambda entry: entry.name))
+    """Return a folder's canonical JSON: entries sorted by name, usual modes left out."""
+    return _canonical.encode([_row(e) for e in sorted(entries, key=lambda entry: entry.name)])
+
+
+def usual_mode(kind: EntryKind) -> int:
+    """Return the permission bits that an entry has if it names none."""
+    return 0o644 if kind is EntryKind.FILE else 0o755
+
+
+def _row(entry: TreeEntry) -> list[str | int]:
+    row: list[str | int] = [entry.name, entry.kind.value, entry.digest, entry.size_bytes]
+    is_usual = entry.mode is None or entry.mode == usual_mode(entry.kind)
+    return row if is_usual or entry.mode is None else [*row, entry.mode]
 
 
 def decode_tree(data: bytes) -> list[TreeEntry]:
@@ -145,6 +171,9 @@ def decode_tree(data: bytes) -> list[TreeEntry]:
         check_name(entry.name)
         if not is_digest(entry.digest):
             raise InvalidInput(f"{entry.name!r} in a snapshot names no digest.")
+        bits = FOLDER_BITS if entry.kind is EntryKind.TREE else FILE_BITS
+        if entry.mode is not None and entry.mode & ~bits:
+            raise InvalidInput(f"{entry.name!r} in a snapshot has the mode {entry.mode:o}.")
         if entry.name <= previous:
             raise InvalidInput(f"{entry.name!r} in a snapshot stands twice or out of order.")
         previous = entry.name
@@ -208,7 +237,21 @@ def iter_files(
         if entry.kind is EntryKind.TREE:
             yield from iter_files(entry.digest, get, prefix=f"{path}/", depth=depth + 1)
         else:
-            yield TreeFile(path, entry.kind, entry.digest, entry.size_bytes)
+            yield TreeFile(path, entry.kind, entry.digest, entry.size_bytes, entry.mode)
+
+
+def iter_folders(tree: str, get: GetObject, *, prefix: str = "") -> Iterator[TreeFolder]:
+    """Yield the folders below a tree, those inside before the one that holds them.
+
+    Raises InvalidInput as `iter_files` does.
+    """
+    if prefix.count("/") > MAX_DEPTH:
+        raise InvalidInput(f"A snapshot has more than {MAX_DEPTH} levels of folders.")
+    for entry in decode_tree(get(tree)):
+        if entry.kind is EntryKind.TREE:
+            path = f"{prefix}{entry.name}"
+            yield from iter_folders(entry.digest, get, prefix=f"{path}/")
+            yield TreeFolder(path, usual_mode(entry.kind) if entry.mode is None else entry.mode)
 
 
 class BuiltTree(msgspec.Struct, frozen=True):
@@ -218,8 +261,8 @@ class BuiltTree(msgspec.Struct, frozen=True):
     objects: dict[str, bytes]
 
 
-def build_tree(files: list[TreeFile]) -> BuiltTree:
-    """Return the Merkle tree of files, given in any order.
+def build_tree(files: list[TreeFile], folder_modes: Mapping[str, int] = {}) -> BuiltTree:
+    """Return the Merkle tree of files, given in any order; `folder_modes` are by path.
 
     Raises InvalidInput for an unsafe path, one that stands twice, or one that is a file and a
     folder.
@@ -238,17 +281,22 @@ def build_tree(files: list[TreeFile]) -> BuiltTree:
             raise InvalidInput(f"{file.path!r} stands twice in a snapshot.")
         node[name] = file
     objects: dict[str, bytes] = {}
-    return BuiltTree(_build(root, objects).digest, objects)
+    return BuiltTree(_build(root, objects, folder_modes, "").digest, objects)
 
 
-def _build(node: dict[str, Any], objects: dict[str, bytes]) -> TreeEntry:
+def _build(
+    node: dict[str, Any], objects: dict[str, bytes], modes: Mapping[str, int], prefix: str
+) -> TreeEntry:
     entries = []
     for name, child in node.items():
         if isinstance(child, dict):
-            built = _build(child, objects)
-            entries.append(TreeEntry(name, EntryKind.TREE, built.digest, built.size_bytes))
+            path = f"{prefix}{name}"
+            built = _build(child, objects, modes, f"{path}/")
+            mode = modes.get(path)
+            entries.append(TreeEntry(name, EntryKind.TREE, built.digest, built.size_bytes, mode))
         else:
-            entries.append(TreeEntry(name, child.kind, child.digest, child.size_bytes))
+            kept = (child.kind, child.digest, child.size_bytes, child.mode)
+            entries.append(TreeEntry(name, *kept))
     data = encode_tree(entries)
     digest = digest_bytes(data)
     objects[digest] = data

@@ -12,11 +12,12 @@ import pydantic
 import pytest
 
 from pellucid.client.snapshots import capture as capturing
+from pellucid.client.snapshots import loose
 from pellucid.client.snapshots.cache import cache_path, load_cache
 from pellucid.client.snapshots.capture import Captured, Extras, capture, read_blob
 from pellucid.client.snapshots.config import resolve_config
 from pellucid.client.snapshots.environment import read_command, read_environment
-from pellucid.core.snapshot import EntryKind, iter_files, read_parts
+from pellucid.core.snapshot import EntryKind, decode_tree, iter_files, read_parts
 
 SECRET = "sk-proj-" + "8fQ2xLmN7vKtR4wZ" + "9yBpD1sHcJ6g"
 
@@ -214,7 +215,23 @@ def test_links_and_sizes_have_limits(root: Path, monkeypatch: pytest.MonkeyPatch
     assert [path for path, _, _ in left_out(captured)] == ["absolute", "large.txt", "out"]
 
 
-def test_outside_git_the_imported_modules_are_the_project(
+def test_modes_are_recorded_and_the_usual_ones_cost_nothing(root: Path) -> None:
+    for path, mode in (("a", 0o644), ("b", 0o755), ("c", 0o600), ("d", 0o4755), ("in/e", 0o444)):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text("x")
+        (root / path).chmod(mode)
+    (root / "in").chmod(0o700)
+    commit(root)
+    captured = take(root)
+    modes = {
+        entry.name: entry.mode for data in captured.trees.values() for entry in decode_tree(data)
+    }
+    assert modes == {"a": None, "b": None, "c": 0o600, "d": None, "e": 0o444, "in": 0o700}
+    (root / "c").chmod(0o640)
+    assert take(root).snapshot_id != captured.snapshot_id
+
+
+def test_outside_git_the_imported_modules_and_the_texts_are_the_project(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (root / "lone_main.py").write_text("import lone_package.inner\n")
@@ -222,8 +239,19 @@ def test_outside_git_the_imported_modules_are_the_project(
     (root / "lone_package" / "__init__.py").write_text("")
     (root / "lone_package" / "inner.py").write_text("def later():\n    from . import lazy\n")
     (root / "lone_package" / "lazy.py").write_text("x = 1\n")
-    (root / "data.csv").write_text("1\n")
     (root / "unused.py").write_text("x = 1\n")
+    (root / "prompts").mkdir()
+    (root / "prompts" / "answer.txt").write_text("Answer {question}\n")
+    (root / "prompts" / "latest").symlink_to("answer.txt")
+    (root / "data.csv").write_text("1\n")
+    (root / "weights.bin").write_bytes(b"1")
+    (root / "long.csv").write_bytes(b"1" * ((1 << 20) + 1))
+    (root / ".env").write_text("A=b\n")
+    (root / ".gitignore").write_text("# made\nout/\n*.log.txt\n/data/raw.txt\n")
+    for path in ("out/a.txt", "b.log.txt", "data/raw.txt", "venv/a.txt", "mine/a.txt", ".x/a.txt"):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text("x")
+    (root / "mine" / "pyvenv.cfg").write_text("")
     monkeypatch.syspath_prepend(str(root))
     __import__("lone_main")
     captured = take(root)
@@ -232,10 +260,34 @@ def test_outside_git_the_imported_modules_are_the_project(
         "lone_package/__init__.py",
         "lone_package/inner.py",
         "lone_package/lazy.py",
+        "prompts/answer.txt",
+        "prompts/latest",
+        "data.csv",
+        ".gitignore",
     }
     assert captured.manifest.git is None
+    assert [(item.path, item.reason) for item in captured.manifest.left_out] == [
+        (".env", "a file of secrets")
+    ]
     for name in ("lone_main", "lone_package", "lone_package.inner"):
         del sys.modules[name]
+
+
+def test_a_folder_of_very_many_files_is_no_project(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loose, "MAX_LOOSE_FILES", 3)
+    for number in range(4):
+        (root / f"letter-{number}.txt").write_text("x")
+    captured = take(root)
+    assert files_of(captured) == {}
+    assert "use git" in captured.manifest.left_out[0].reason
+
+
+def test_a_home_is_no_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "letter.txt").write_text("x")
+    monkeypatch.setenv("HOME", str(root))
+    assert files_of(take(root)) == {}
 
 
 def test_the_environment_has_names_and_never_values() -> None:

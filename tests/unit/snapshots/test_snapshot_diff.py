@@ -20,7 +20,8 @@ def side(
     number: int, files: dict[str, bytes], *, kind: EntryKind = EntryKind.FILE, **facts: Any
 ) -> Side:
     objects = {digest_bytes(data): data for data in files.values()}
-    entries = [TreeFile(p, kind, digest_bytes(d), len(d)) for p, d in files.items()]
+    mode = facts.get("mode")
+    entries = [TreeFile(p, kind, digest_bytes(d), len(d), mode) for p, d in files.items()]
     tree = build_tree(entries)
     objects.update(tree.objects)
     run = Run(
@@ -85,6 +86,14 @@ def test_a_folder_that_becomes_a_file_and_a_mode_are_told() -> None:
     same = {"run.sh": b"#!/bin/sh\n"}
     diff = diff_runs(side(1, same), side(2, same, kind=EntryKind.EXECUTABLE))
     assert [(f.path, f.change) for f in diff.code] == [("run.sh", "mode")]
+
+
+def test_what_a_umask_does_to_modes_is_no_difference() -> None:
+    def mode(bits: int | None) -> Side:
+        return side(1, {"run.sh": b"x"}, mode=bits)
+
+    assert diff_runs(mode(0o664), mode(None)).code == []
+    assert [f.change for f in diff_runs(mode(0o400), mode(0o600)).code] == ["mode"]
 
 
 def test_everything_else_is_compared_key_by_key() -> None:

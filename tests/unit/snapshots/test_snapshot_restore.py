@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,49 @@ def entry(server: OneSnapshot, name: str, data: bytes, kind: EntryKind) -> TreeE
 
 def everything_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_modes_come_back_as_they_were_whatever_the_umask(
+    server: OneSnapshot, tmp_path: Path
+) -> None:
+    blob = server.put(b"x")
+    inner = server.put_tree(
+        TreeEntry("key", EntryKind.FILE, blob, 1, 0o600),
+        TreeEntry("plain", EntryKind.FILE, blob, 1),
+        TreeEntry("run.sh", EntryKind.EXECUTABLE, blob, 1, 0o700),
+        TreeEntry("tool", EntryKind.EXECUTABLE, blob, 1),
+        TreeEntry("written", EntryKind.FILE, blob, 1, 0o444),
+    )
+    closed = server.put_tree(TreeEntry("a", EntryKind.FILE, blob, 1))
+    server.finish(
+        server.put_tree(
+            TreeEntry("closed", EntryKind.TREE, closed, 1, 0o555),
+            TreeEntry("ours", EntryKind.TREE, inner, 4, 0o2775),
+        )
+    )
+    previous = os.umask(0o077)
+    try:
+        target = restore("a" * 32, tmp_path / "t", server=server).path
+    finally:
+        os.umask(previous)
+    wanted = {"key": 0o600, "plain": 0o644, "run.sh": 0o700, "tool": 0o755, "written": 0o444}
+    assert {path.name: mode_of(path) for path in (target / "ours").iterdir()} == wanted
+    assert [mode_of(target / name) for name in ("closed", "ours")] == [0o555, 0o2775]
+    (target / "closed").chmod(0o755)
+
+
+def test_a_mode_that_would_lend_its_owners_rights_is_refused(
+    server: OneSnapshot, tmp_path: Path
+) -> None:
+    blob = server.put(b"x")
+    server.finish(server.put_tree(TreeEntry("su", EntryKind.EXECUTABLE, blob, 1, 0o4755)))
+    with pytest.raises(InvalidInput, match="mode 4755"):
+        restore("a" * 32, tmp_path / "t", server=server)
+    assert not (tmp_path / "t").exists()
 
 
 def test_files_come_back_with_bytes_modes_and_links(server: OneSnapshot, tmp_path: Path) -> None:

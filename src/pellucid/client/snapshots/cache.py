@@ -12,6 +12,7 @@ import msgspec
 
 from pellucid.client.snapshots import secrets
 from pellucid.core.digest import digest_bytes
+from pellucid.core.snapshot import FILE_BITS
 
 FORMAT = 1
 _RACY_NS = 50_000_000
@@ -80,7 +81,7 @@ def save_cache(root: Path, cache: ProjectCache) -> None:
 
 def signature_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
     """Return what changes when a file does."""
-    mode = stat.S_IFMT(status.st_mode) | (status.st_mode & 0o100)
+    mode = stat.S_IFMT(status.st_mode) | (status.st_mode & FILE_BITS)
     return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, mode)
 
 

@@ -28,6 +28,8 @@ from pellucid.client.snapshots.project import Changed, Project, find_project, re
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import InvalidInput
 from pellucid.core.snapshot import (
+    FILE_BITS,
+    FOLDER_BITS,
     EntryKind,
     EntryPoint,
     LeftOut,
@@ -87,13 +89,14 @@ def capture(
     files, left_out = _read_files(project, cache)
     if is_cancelled():
         return None
-    tree = build_tree(files)
+    folder_modes = _folder_modes(project.root, files)
+    tree = build_tree(files, folder_modes)
     trees = dict(tree.objects)
     head_blobs: dict[str, bytes] = {}
     git = project.git
     if git is not None and git.dirty and git.commit is not None:
         head_files, head_blobs = _head_files(project, files, cache)
-        head = build_tree(head_files)
+        head = build_tree(head_files, folder_modes)
         trees = {**head.objects, **trees}
         git = msgspec.structs.replace(git, head_tree=head.digest)
     parts = _Parts()
@@ -189,6 +192,8 @@ def _read_files(project: Project, cache: ProjectCache) -> tuple[list[TreeFile], 
     """Return the project's files, those unchanged since the last time without reading them."""
     held = dict(cache.files)
     left_out: list[LeftOut] = []
+    if project.left_out is not None:
+        left_out.append(LeftOut(path="", reason=project.left_out))
     paths = _safe_paths(project.paths, left_out)
     current: dict[str, CachedFile] = {}
     waiting = paths
@@ -315,8 +320,24 @@ def _within_limits(current: dict[str, CachedFile], left_out: list[LeftOut]) -> l
             reason = f"the project is larger than {MAX_TOTAL_BYTES >> 20} MiB"
             left_out.append(LeftOut(path=path, reason=reason))
             continue
-        files.append(TreeFile(path, _kind(entry), entry.digest, entry.size_bytes))
+        kind = _kind(entry)
+        mode = None if kind is EntryKind.LINK else entry.signature[4] & FILE_BITS
+        files.append(TreeFile(path, kind, entry.digest, entry.size_bytes, mode))
     return files
+
+
+def _folder_modes(root: Path, files: list[TreeFile]) -> dict[str, int]:
+    """Return the permission bits of the folders that hold files."""
+    modes: dict[str, int] = {}
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        while folder and folder not in modes:
+            try:
+                modes[folder] = (root / folder).stat().st_mode & FOLDER_BITS
+            except OSError:
+                break  # It is gone meanwhile; its files were here.
+            folder = folder.rpartition("/")[0]
+    return modes
 
 
 def _kind(entry: CachedFile) -> EntryKind:

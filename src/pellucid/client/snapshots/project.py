@@ -1,4 +1,4 @@
-"""Which files make up a project: what git tracks or would, else the modules imported from it."""
+"""Which files make up a project: what git tracks or would, else the imported modules and texts."""
 
 import ast
 import os
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from pellucid.client.snapshots.loose import find_loose
 from pellucid.core.snapshot import GitState
 
 _TIMEOUT_S = 20.0
@@ -36,13 +37,17 @@ class Project(NamedTuple):
     paths: list[str]
     git: GitState | None
     changed: dict[str, Changed]
+    left_out: str | None = None
+    """Why more of the folder does not belong to it."""
 
 
 def find_project(start: Path) -> Project:
     """Return the project that a folder belongs to."""
     found = _git_root(start)
     if found is None:
-        return Project(start, _imported_files(start), None, {})
+        loose = find_loose(start)
+        paths = sorted({*_imported_files(start), *loose.paths})
+        return Project(start, paths, None, {}, loose.reason)
     root, commit, branch = found
     listing = _popen(root, "ls-files", "-z", "--cached")
     status = _popen(root, "status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames")

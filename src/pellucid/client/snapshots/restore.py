@@ -23,10 +23,13 @@ from pellucid.core.snapshot import (
     EntryKind,
     Manifest,
     TreeFile,
+    TreeFolder,
     decode_manifest,
     decode_tree,
     iter_files,
+    iter_folders,
     manifest_blobs,
+    usual_mode,
 )
 
 _JSON = {"content-type": "application/json"}
@@ -103,6 +106,11 @@ class Snapshot:
         """List the files in order of their paths' parts."""
         self.load_trees()
         return list(iter_files(self.manifest.tree, self.get))
+
+    def list_folders(self) -> list[TreeFolder]:
+        """List the folders with their modes, those inside before the one that holds them."""
+        self.load_trees()
+        return list(iter_folders(self.manifest.tree, self.get))
 
     def read_part(self, digest: str | None, default: object) -> object:
         """Return one of the manifest's own blobs, read as JSON."""
@@ -197,6 +205,9 @@ def _write(snapshot: Snapshot, target: Path) -> None:
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
+    # A folder may be one that nobody can write into: last of all, those inside first.
+    for folder in snapshot.list_folders():
+        (target / folder.path).chmod(folder.mode)
 
 
 def _write_file(place: Path, file: TreeFile, data: bytes) -> None:
@@ -204,10 +215,10 @@ def _write_file(place: Path, file: TreeFile, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if file.kind is EntryKind.LINK:
         return
-    mode = 0o777 if file.kind is EntryKind.EXECUTABLE else 0o666
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with open(os.open(path, flags, mode), "wb") as opened:
+    with open(os.open(path, flags, 0o600), "wb") as opened:
         opened.write(data)
+    path.chmod(usual_mode(file.kind) if file.mode is None else file.mode)
 
 
 def _write_link(place: Path, file: TreeFile, data: bytes) -> None:
