@@ -95,6 +95,18 @@ export function isTyping(event) {
 }
 
 /**
+ * Let htmx fetch a part of the page.
+ * @param {string} path
+ * @param {{ target: string, source?: string, swap?: string, select?: string }} context
+ */
+export function fill(path, context) {
+  const { htmx } = /** @type {{ htmx?: { ajax(...asked: unknown[]): void } }} */ (
+    /** @type {unknown} */ (window)
+  );
+  htmx?.ajax("GET", path, { swap: "innerHTML", ...context });
+}
+
+/**
  * Call a function once the calls have stopped for a while.
  * @param {() => void} call
  * @param {number} ms

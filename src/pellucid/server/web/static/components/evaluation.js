@@ -2,11 +2,9 @@
 // An evaluation's examples: J and K walk them, the pane follows, R goes to the next regression.
 // In the list of evaluations X picks two and C compares them.
 
-import { debounce, isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { debounce, fill } from "./dom.js";
+import { onKey } from "./keys.js";
 import { selectedRow } from "./table.js";
-
-/** @typedef {import("./span-panel.js").Htmx} Htmx */
 
 const table = document.querySelector("table[data-examples]");
 const pane = document.getElementById("example");
@@ -21,11 +19,10 @@ function current() {
 
 const fetchSoon = debounce(() => {
   const id = current()?.dataset.example;
-  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
   if (id === undefined || !pane) return;
   const kept = pane.dataset.kept ? `&${pane.dataset.kept}` : "";
   const path = `${pane.dataset.src}?id=${encodeURIComponent(id)}${kept}`;
-  htmx?.ajax("GET", path, { source: "#example", target: "#example", swap: "innerHTML" });
+  fill(path, { source: "#example", target: "#example" });
 }, 50);
 
 /**
@@ -105,9 +102,8 @@ document.addEventListener("click", (event) => {
   openExample(row);
 });
 
-document.addEventListener("keydown", (event) => {
-  if (!table || isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
+  if (!table) return;
   const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   const inPane = /** @type {Element} */ (event.target).closest?.("#example");
   if (step && !(inPane && event.key.startsWith("Arrow"))) walkExamples(step);
@@ -161,9 +157,7 @@ function comparePicked() {
 if (compare) {
   document.addEventListener("change", showPicked);
   compare.addEventListener("click", comparePicked);
-  document.addEventListener("keydown", (event) => {
-    if (isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+  onKey((event) => {
     const box = selectedRow()?.querySelector("input[data-pick]");
     if (event.key === "x" && box instanceof HTMLInputElement) {
       box.checked = !box.checked;

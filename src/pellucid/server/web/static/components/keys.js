@@ -7,8 +7,19 @@ const SETTING = "pellucid.single-keys";
 const CHORD_MS = 1200;
 
 /** Tell whether keys without Ctrl may do anything. */
-export function singleKeysAllowed() {
+function singleKeysAllowed() {
   return read(SETTING) !== "off" && !document.querySelector("dialog[open]");
+}
+
+/**
+ * Hear the single keys that nobody else took: not typed into a field, without Ctrl, and allowed.
+ * @param {(event: KeyboardEvent) => unknown} act
+ */
+export function onKey(act) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!isTyping(event) && singleKeysAllowed()) act(event);
+  });
 }
 
 /** @param {string} name */
@@ -53,7 +64,7 @@ function chord(event) {
  * @param {KeyboardEvent} event
  * @returns {boolean} whether the key was taken
  */
-function single(event) {
+function take(event) {
   if (chordUntil > event.timeStamp && chord(event)) return true;
   if (event.key === "g") {
     chordUntil = event.timeStamp + CHORD_MS;
@@ -85,11 +96,12 @@ document.addEventListener("keydown", (event) => {
     show("palette");
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape" && isTyping(event))
     /** @type {HTMLElement} */ (event.target).blur();
-  if (isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
-  if (single(event)) event.preventDefault();
+});
+
+onKey((event) => {
+  if (take(event)) event.preventDefault();
 });
 
 document.addEventListener("click", (event) => {

@@ -2,9 +2,9 @@
 // The Live button of the trace list: new and changed rows come in by themselves. Scrolled down or
 // with a row selected they wait behind a pill, so that nothing moves under the reader.
 
-import { html, isTyping } from "./dom.js";
+import { html } from "./dom.js";
 import { plural } from "./format.js";
-import { read, singleKeysAllowed, store } from "./keys.js";
+import { onKey, read, store } from "./keys.js";
 import { selectedRow } from "./table.js";
 
 const EVERY_MS = 2000;
@@ -109,10 +109,7 @@ function start(button, body, list) {
     show();
   };
   button.addEventListener("click", toggle);
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "l" || isTyping(event) || !singleKeysAllowed()) return;
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) toggle();
-  });
+  onKey(({ key }) => key === "l" && toggle());
   show();
 }
 

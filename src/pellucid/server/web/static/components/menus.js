@@ -2,7 +2,7 @@
 // Menus are native popovers; this places them below their button and lets arrows walk them.
 
 import { isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 
 document.addEventListener(
   "beforetoggle",
@@ -52,9 +52,7 @@ document.addEventListener(
   true,
 );
 
-document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
   const button = document.querySelector(`[data-menu="${CSS.escape(event.key)}"]`);
   if (!(button instanceof HTMLElement)) return;
   event.preventDefault();

@@ -1,18 +1,15 @@
 // @ts-check
 // Space shows the selected trace beside the list; moving on shows the next one, Esc closes.
 
-import { debounce, isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { debounce, fill } from "./dom.js";
+import { onKey } from "./keys.js";
 import { selectedRow } from "./table.js";
-
-/** @typedef {import("./span-panel.js").Htmx} Htmx */
 
 const pane = document.getElementById("peek");
 
 const fetchSoon = debounce(() => {
   const trace = selectedRow()?.dataset.trace;
-  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
-  if (trace) htmx?.ajax("GET", `/traces/${trace}/peek`, { target: "#peek", swap: "innerHTML" });
+  if (trace) fill(`/traces/${trace}/peek`, { target: "#peek" });
 }, 60);
 
 function close() {
@@ -29,8 +26,8 @@ document.addEventListener("click", (event) => {
   if (/** @type {Element} */ (event.target).closest("[data-peek-close]")) close();
 });
 
-document.addEventListener("keydown", (event) => {
-  if (!pane || isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
+onKey((event) => {
+  if (!pane) return;
   if (event.key === "Escape" && !pane.hidden) close();
   if (event.key !== " " || !selectedRow()) return;
   if (/** @type {Element} */ (event.target).closest("button,a,#peek")) return;

@@ -2,9 +2,9 @@
 // <pl-review>: a person goes through an evaluation's examples and answers by key. Each answer is
 // stored at once, shows in its row, and leads to the next example that nobody has judged.
 
-import { html, icon, isTyping } from "./dom.js";
+import { html, icon } from "./dom.js";
 import { openExample, walkExamples } from "./evaluation.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 
 /**
  * @typedef {object} Given
@@ -37,7 +37,7 @@ class Review extends HTMLElement {
       const given = this.#row()?.dataset.given;
       if (given !== undefined) this.#say(given, false);
     });
-    document.addEventListener("keydown", (event) => this.#key(event));
+    onKey((event) => this.#key(event));
     document.addEventListener("pl-example", () => this.#mark());
     this.#mark();
   }
@@ -49,8 +49,6 @@ class Review extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
     if (key === "u") this.#undo();
     else if (key === "w") this.note?.focus();

@@ -1,8 +1,8 @@
 // @ts-check
 // The table of runs: picking rows to compare, the baseline, and a sparkline a metric.
 
-import { isTyping, svg } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { svg } from "./dom.js";
+import { onKey } from "./keys.js";
 import { selectedRow } from "./table.js";
 
 const MOST = 5;
@@ -117,9 +117,7 @@ document.addEventListener("input", (event) => {
   }
 });
 
-document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
   const link = document.querySelector(`[data-key-link="${CSS.escape(event.key)}"]`);
   if (link instanceof HTMLAnchorElement) {
     location.assign(link.href);

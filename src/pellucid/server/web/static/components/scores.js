@@ -1,8 +1,8 @@
 // @ts-check
 // A score's chip opens its rationale; A begins an annotation; the form knows who you are.
 
-import { html, isTyping } from "./dom.js";
-import { read, singleKeysAllowed, store } from "./keys.js";
+import { html } from "./dom.js";
+import { onKey, read, store } from "./keys.js";
 
 document.addEventListener("click", (event) => {
   const chip = /** @type {Element} */ (event.target).closest("button.score");
@@ -56,10 +56,8 @@ document.addEventListener("click", (event) => {
   if (/** @type {Element} */ (event.target).closest("[data-annotate]")) annotate();
 });
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "a" || isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (!document.querySelector("[data-annotate]")) return;
+onKey((event) => {
+  if (event.key !== "a" || !document.querySelector("[data-annotate]")) return;
   event.preventDefault();
   annotate();
 });

@@ -1,12 +1,10 @@
 // @ts-check
 // X picks rows of the trace list; a bar then offers what can be done with them.
 
-import { html, icon, isTyping } from "./dom.js";
+import { fill, html, icon } from "./dom.js";
 import { plural } from "./format.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 import { selectedRow } from "./table.js";
-
-/** @typedef {import("./span-panel.js").Htmx} Htmx */
 
 /** @type {HTMLElement | null} */
 let bar = null;
@@ -34,10 +32,7 @@ function show() {
   const none = html("button", { class: "btn ghost xs", type: "button" }, "Clear");
   const ids = rows.map((row) => row.dataset.trace).join(",");
   /** @param {string} page */
-  const ask = (page) => {
-    const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
-    htmx?.ajax("GET", `${page}?ids=${ids}`, { target: "#ask", swap: "innerHTML" });
-  };
+  const ask = (page) => fill(`${page}?ids=${ids}`, { target: "#ask" });
   add.addEventListener("click", () => ask("/datasets/add"));
   drop.addEventListener("click", () => ask("/traces/delete"));
   none.addEventListener("click", clear);
@@ -52,9 +47,7 @@ function show() {
   document.querySelector("main")?.append(bar);
 }
 
-document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
   if (event.key === "Escape" && bar?.isConnected) clear();
   const row = event.key === "x" ? selectedRow() : null;
   if (!row?.dataset.trace) return;

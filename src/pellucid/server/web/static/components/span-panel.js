@@ -1,13 +1,8 @@
 // @ts-check
 // The span panel: htmx fetches it, the address follows it, and every view hears of it.
 
-import { debounce, isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
-
-/**
- * The part of htmx that is used here.
- * @typedef {{ ajax(verb: string, path: string, context: object): Promise<void> }} Htmx
- */
+import { debounce, fill } from "./dom.js";
+import { onKey } from "./keys.js";
 
 const panel = document.getElementById("span");
 const split = document.querySelector("[data-trace]");
@@ -16,13 +11,8 @@ let wantedSpan = "";
 let wantedTab = new URL(location.href).searchParams.get("tab") ?? "";
 
 const fetchSoon = debounce(() => {
-  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
   const tab = wantedTab ? `?tab=${encodeURIComponent(wantedTab)}` : "";
-  htmx?.ajax("GET", `/traces/${trace}/spans/${wantedSpan}${tab}`, {
-    source: "#span",
-    target: "#span",
-    swap: "innerHTML",
-  });
+  fill(`/traces/${trace}/spans/${wantedSpan}${tab}`, { source: "#span", target: "#span" });
 }, 50);
 
 /**
@@ -53,9 +43,8 @@ function keepAddress(span) {
 
 // A running trace came further: the header is read anew, and so is the panel of a running span.
 document.addEventListener("pl-changed", () => {
-  const htmx = /** @type {{ htmx?: Htmx }} */ (/** @type {unknown} */ (window)).htmx;
   const context = { target: ".answer", swap: "outerHTML", select: ".answer" };
-  htmx?.ajax("GET", location.pathname + location.search, context);
+  fill(location.pathname + location.search, context);
   const body = panel?.querySelector("#span-body");
   if (!(body instanceof HTMLElement) || !panel?.querySelector(".strip.run")) return;
   wantedSpan = body.dataset.span ?? "";
@@ -110,9 +99,8 @@ function hasModifier(event) {
   return event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
 }
 
-document.addEventListener("keydown", (event) => {
-  if (!panel || isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey || !/^[1-6]$/.test(event.key)) return;
+onKey((event) => {
+  if (!panel || !/^[1-6]$/.test(event.key)) return;
   const tab = panel.querySelectorAll(".tab")[Number(event.key) - 1];
   if (tab instanceof HTMLElement) tab.click();
 });

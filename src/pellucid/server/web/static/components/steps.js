@@ -1,8 +1,7 @@
 // @ts-check
 // <pl-steps>: a slider over the steps of one image; the links below it do the same without it.
 
-import { isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 
 class Steps extends HTMLElement {
   connectedCallback() {
@@ -38,9 +37,7 @@ customElements.define("pl-steps", Steps);
 const chosen = document.querySelector("[data-image][aria-selected=true]");
 chosen?.scrollIntoView({ block: "center" });
 
-document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   const images = [...document.querySelectorAll("a[data-image]")];
   if (!step || !images.length || event.target instanceof HTMLInputElement) return;

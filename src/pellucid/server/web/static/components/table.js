@@ -1,8 +1,7 @@
 // @ts-check
 // Rows of a table as a list to walk: J and K move, Enter opens, X selects, a click opens.
 
-import { isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 
 const NEIGHBOURS = "pellucid.traces";
 const OPENED = "pellucid.opened";
@@ -102,9 +101,7 @@ document.addEventListener("click", (event) => {
   else location.assign(link.href);
 });
 
-document.addEventListener("keydown", (event) => {
-  if (isTyping(event) || !singleKeysAllowed() || event.defaultPrevented) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey((event) => {
   const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
   const all = rows();
   if (!all.length) {

@@ -1,8 +1,7 @@
 // @ts-check
 // Waterfall or graph: V or the two buttons, kept in the address.
 
-import { isTyping } from "./dom.js";
-import { singleKeysAllowed } from "./keys.js";
+import { onKey } from "./keys.js";
 
 const tree = document.querySelector("[data-tree]");
 const graph = document.querySelector("pl-graph");
@@ -29,8 +28,7 @@ document.addEventListener("click", (event) => {
   if (button instanceof HTMLElement && button.dataset.view) show(button.dataset.view);
 });
 
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "v" || isTyping(event) || !singleKeysAllowed()) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+onKey(({ key }) => {
+  if (key !== "v") return;
   show(graph instanceof HTMLElement && graph.hidden ? "graph" : "waterfall");
 });

@@ -2,9 +2,8 @@
 // <pl-waterfall>: a trace's spans as a tree with bars. Only the rows in view exist.
 
 import { Tree, hasChanged, loadColumns, mayGrow } from "./columns.js";
-import { flag, html, isTyping } from "./dom.js";
+import { flag, html } from "./dom.js";
 import { formatDuration, plural } from "./format.js";
-import { singleKeysAllowed } from "./keys.js";
 import { openSpan } from "./span-panel.js";
 import { SpanSearch } from "./span-search.js";
 import { TimeAxis } from "./time-axis.js";
@@ -372,7 +371,6 @@ export class Waterfall extends HTMLElement {
    * @returns {boolean} whether it was taken
    */
   pressed(event) {
-    if (isTyping(event) || !singleKeysAllowed()) return false;
     if (event.key.startsWith("Arrow") && event.target === document.body) {
       this.scroller?.focus({ preventScroll: true });
       this.#walk(event);
