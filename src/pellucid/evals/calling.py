@@ -5,8 +5,9 @@ import contextvars
 import inspect
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pellucid.core.errors import PellucidError
@@ -16,6 +17,46 @@ Result = TypeVar("Result")
 
 class TimedOut(PellucidError):
     """A call took longer than it may; a thread that ignores this is left to end by itself."""
+
+
+class CutShort(PellucidError):
+    """A user's call ended by what is no Exception, such as being cancelled from inside.
+
+    Raised in its place: the same from the evaluation itself would end all the others too.
+    """
+
+
+@contextmanager
+def contained(who: str) -> Iterator[None]:
+    """Make an ordinary failure of whatever ends a user's call. Raises CutShort.
+
+    Passed on are the cancelling of the call from outside, Ctrl-C, and `SystemExit`.
+    """
+    try:
+        yield
+    except (Exception, SystemExit, GeneratorExit):
+        raise
+    except asyncio.CancelledError as error:
+        task = _current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise CutShort(f"{who} was cancelled from inside.") from error
+    except BaseException as error:
+        # The main thread alone is interrupted by Ctrl-C.
+        if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+            raise
+        raise CutShort(f"{who} ended with {type(error).__name__}.") from error
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None  # on a thread
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 class ThreadPool:
@@ -28,14 +69,18 @@ class ThreadPool:
         self._idle: deque[_Worker] = deque()
 
     async def run(self, call: Callable[[], Result]) -> Result:
-        """Run `call` in the caller's context, on a thread that is free or new."""
+        """Run `call` in the caller's context, on a thread that is free or new.
+
+        What it raises comes as it is, but that GeneratorExit and the like are CutShort.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Result] = loop.create_future()
         context = contextvars.copy_context()
 
         def work() -> None:
             try:
-                result = context.run(call)
+                with contained("The call"):
+                    result = context.run(call)
             except BaseException as error:  # handed to the waiter, whatever it is
                 _settle(loop, lambda error=error: _fail(done, error))  # type: ignore[misc]
             else:
@@ -92,6 +137,8 @@ def _succeed(done: "asyncio.Future[Result]", result: Result) -> None:
 def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
     if isinstance(error, StopIteration):
         error = RuntimeError(f"StopIteration: {error}")  # a future cannot carry it
+    elif isinstance(error, GeneratorExit):
+        error = CutShort("The call ended with GeneratorExit.")  # an awaiting coroutine would end
     if not done.done():
         done.set_exception(error)
 
@@ -137,17 +184,21 @@ async def call_task(
     by_name = binds(task, inputs)
 
     async def once() -> Any:
+        with contained("The task"):
+            return await output()
+
+    async def output() -> Any:
         if executor is not None:
-            output = await asyncio.wrap_future(executor.submit(call_with, task, inputs, by_name))
+            found = await asyncio.wrap_future(executor.submit(call_with, task, inputs, by_name))
         elif is_async(task):
-            output = call_with(task, inputs, by_name)
+            found = call_with(task, inputs, by_name)
         else:
-            output = await pool.run(lambda: call_with(task, inputs, by_name))
-        if inspect.isawaitable(output):
-            output = await output
-        if inspect.isasyncgen(output):
-            output = joined([chunk async for chunk in output])
-        return output
+            found = await pool.run(lambda: call_with(task, inputs, by_name))
+        if inspect.isawaitable(found):
+            found = await found
+        if inspect.isasyncgen(found):
+            found = joined([chunk async for chunk in found])
+        return found
 
     return await within(once(), timeout_s, "The task")
 

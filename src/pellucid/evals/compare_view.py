@@ -24,7 +24,7 @@ def as_text(comparison: Comparison) -> str:
     from rich.console import Console
 
     out = io.StringIO()
-    Console(file=out, width=110, color_system=None).print(as_table(comparison))
+    Console(file=out, width=110, color_system=None, force_jupyter=False).print(as_table(comparison))
     return out.getvalue().rstrip()
 
 

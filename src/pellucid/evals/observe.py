@@ -16,6 +16,7 @@ from pellucid.client.tracing.span import Span, span
 from pellucid.client.tracing.state import state
 from pellucid.core.span import DecodedSpan, Scope, SpanEvent, SpanKind
 from pellucid.core.span import Span as CanonicalSpan
+from pellucid.evals.plan import shown
 from pellucid.evals.prices import price_table
 from pellucid.evals.trace import ExampleTrace
 from pellucid.semconv.normalise import normalise
@@ -38,7 +39,7 @@ class Watched:
     def fail(self, error: BaseException) -> None:
         """Record what went wrong."""
         self.set("record_exception", error)
-        self.set("set_error", f"{type(error).__name__}: {error}")
+        self.set("set_error", shown(error))
 
     def set(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Call one of the span's own methods, such as `set_usage`."""

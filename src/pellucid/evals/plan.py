@@ -78,5 +78,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 def shown(error: BaseException) -> str:
     """Return an error as one line: its type and what it says."""
-    text = str(error).strip()
+    try:
+        text = str(error).strip()
+    except Exception:  # an error class of the user's that cannot say what it is
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

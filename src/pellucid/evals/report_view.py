@@ -14,7 +14,7 @@ def as_text(report: Report) -> str:
     from rich.console import Console
 
     out = io.StringIO()
-    Console(file=out, width=100, color_system=None).print(as_table(report))
+    Console(file=out, width=100, color_system=None, force_jupyter=False).print(as_table(report))
     return out.getvalue().rstrip()
 
 

@@ -11,7 +11,7 @@ from pellucid.core.clock import now_ns
 from pellucid.core.ids import new_id
 from pellucid.core.score import Score, ScoreSource
 from pellucid.core.span import SpanKind
-from pellucid.evals.calling import ThreadPool, within
+from pellucid.evals.calling import ThreadPool, contained, within
 from pellucid.evals.journal import Answers
 from pellucid.evals.judges.asking import SPENT, Spent
 from pellucid.evals.limits import Limits
@@ -87,7 +87,9 @@ class Scoring:
         try:
             arguments = scorer.arguments(fields)
             watched.set("set_input", _without(arguments, "trace", "example"))
-            scores = as_scores(await self._call(scorer, arguments), scorer.name)
+            with contained(f"The scorer {scorer.name!r}"):
+                answer = await self._call(scorer, arguments)
+            scores = as_scores(answer, scorer.name)
         except (Exception, SystemExit) as error:  # a scorer's failure is a result too
             watched.fail(error)
             took = time.perf_counter() - began

@@ -78,6 +78,7 @@ class Stage(Generic[Parameters, Result]):
             mine = future is None
             if future is None:
                 future = self._results[key] = Future()
+                future.set_running_or_notify_cancel()  # who gives up waiting must not cancel it
             self._results.move_to_end(key)
         if self._async:
             coroutine: Any = self._acomputed(key, future, mine, args, kwargs)
@@ -128,11 +129,17 @@ class Stage(Generic[Parameters, Result]):
         kwargs: dict[str, Any],
     ) -> Any:
         if not mine:
-            return await asyncio.wrap_future(future)
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+            coroutine: Any = self(*args, **kwargs)  # whoever computed it was cancelled
+            return await coroutine
         began = time.perf_counter()
         try:
-            coroutine: Any = self.function(*args, **kwargs)
-            result = await coroutine
+            result = await self.function(*args, **kwargs)  # type: ignore[misc]
         except BaseException as error:  # as above
             self._give_up(key, future, error)
             raise

@@ -14,7 +14,7 @@ def as_text(sweep: Sweep) -> str:
     from rich.console import Console
 
     out = io.StringIO()
-    Console(file=out, width=120, color_system=None).print(as_table(sweep))
+    Console(file=out, width=120, color_system=None, force_jupyter=False).print(as_table(sweep))
     return out.getvalue().rstrip()
 
 
