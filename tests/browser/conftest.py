@@ -1,7 +1,10 @@
 """A real server with sample traces, and pages that fail a test when the browser complains."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -12,6 +15,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from tests.browser.slow_line import SlowLine, slow_down
 
 from pellucid.testing.live import LiveServer
 from pellucid.testing.sample_site import Site
@@ -27,6 +31,8 @@ ARGUMENTS = [
 ]
 # A busy machine is slow, which is not what these tests are about.
 expect.set_options(timeout=20_000)
+# Looks for races: see CONTRIBUTING.md.
+_SLOW = os.environ.get("PELLUCID_TEST_SLOW")
 
 _CHROMIUM = next(
     (
@@ -69,14 +75,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """Return a fresh profile, light, 1440 wide."""
+    line = SlowLine(f"{_SLOW} {request.node.nodeid}") if _SLOW else None
     fresh = browser.new_context(
-        color_scheme="light", viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+        color_scheme="light",
+        viewport={"width": 1440, "height": 900},
+        reduced_motion="reduce",
+        proxy={"server": line.start()} if line else None,
     )
     fresh.set_default_timeout(30_000)
     yield fresh
     fresh.close()
+    if line:
+        line.stop()
+
+
+def _once_listening(page: Page, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Press keys once the page listens: what it shows is there before its scripts have run."""
+
+    @wraps(act)
+    def patient(*arguments: Any, **options: Any) -> Any:
+        page.wait_for_load_state()
+        return act(*arguments, **options)
+
+    return patient
 
 
 @pytest.fixture
@@ -89,6 +112,10 @@ def page(context: BrowserContext) -> Iterator[Page]:
             complaints.append(f"{message.type}: {message.text} {message.location}")
 
     opened = context.new_page()
+    if _SLOW:
+        slow_down(opened)
+    for name in ("press", "type"):
+        setattr(opened.keyboard, name, _once_listening(opened, getattr(opened.keyboard, name)))
     opened.on("console", hear)
     opened.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
     opened.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
