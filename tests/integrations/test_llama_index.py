@@ -417,3 +417,56 @@ def test_llama_index_alone_traces_its_models_too(
     recording.clear()
     index.as_query_engine().query("How much?")
     assert recording.spans == []
+
+
+async def test_a_step_that_waits_shows_what_it_asks_and_gets(recording: Recording) -> None:
+    from llama_index.core.workflow import (
+        Context,
+        HumanResponseEvent,
+        InputRequiredEvent,
+        StartEvent,
+        StopEvent,
+        Workflow,
+        step,
+    )
+
+    class Flow(Workflow):  # type: ignore[misc, unused-ignore]
+        @step
+        async def ask(self, ctx: Context, ev: StartEvent) -> StopEvent:
+            asks = InputRequiredEvent(prefix="May I?")
+            said = await ctx.wait_for_event(HumanResponseEvent, waiter_event=asks)
+            return StopEvent(result=said.response)
+
+    run = Flow().run(topic="discs")
+    async for event in run.stream_events():
+        if isinstance(event, InputRequiredEvent):
+            run.ctx.send_event(HumanResponseEvent(response="yes"))
+    assert await run == "yes"
+    recording.check_structure()
+    flow = recording.named("Flow")
+    assert [event.name for event in flow.events] == ["interrupt", "resume"]
+    assert flow.input == {"topic": "discs"}
+    asked, answered = (event.attributes for event in flow.events)
+    assert asked["llama_index.waits_for"] == "HumanResponseEvent"
+    assert "May I?" in asked["llama_index.event"]
+    assert "yes" in answered["llama_index.event"]
+    waited, went_on = recording.children(flow)
+    assert [event.name for event in waited.events] == ["interrupt"]
+    assert [event.name for event in went_on.events] == ["resume"]
+    assert {span.status for span in recording.spans} == {Status.OK}
+
+
+async def test_what_a_timeout_cancels_is_marked(recording: Recording) -> None:
+    from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
+
+    class Flow(Workflow):  # type: ignore[misc, unused-ignore]
+        @step
+        async def wait(self, ev: StartEvent) -> StopEvent:
+            await asyncio.Event().wait()
+            return StopEvent()
+
+    with pytest.raises(Exception, match="timed out"):
+        await Flow(timeout=0.05).run()
+    recording.check_structure()
+    assert recording.named("Flow").status is Status.ERROR
+    assert "cancelled" in [event.name for event in recording.named("wait").events]

@@ -395,3 +395,49 @@ async def ingestion(url: str) -> None:
     steps = [SentenceSplitter(chunk_size=100, chunk_overlap=0), Settings.embed_model]
     found = await IngestionPipeline(transformations=steps).arun(documents=[Document(text="One.")])
     print(len(found))
+
+
+@cases.add(script=[Rule({"title": "Discs", "pages": 3})], traces=3, output="Discs")
+async def a_model_that_fills_a_form(url: str) -> None:
+    from llama_index.core.llms import ChatMessage
+    from pydantic import BaseModel
+
+    class Book(BaseModel):
+        """A book."""
+
+        title: str
+        pages: int
+
+    form = llm(url).as_structured_llm(Book)
+    print(form.complete("About discs?").raw)
+    print((await form.achat([ChatMessage(role="user", content="About discs?")])).raw)
+    for part in form.stream_chat([ChatMessage(role="user", content="About discs?")]):
+        last = part.raw
+    print(last)
+
+
+@cases.add(
+    script=[Rule(Call("ask", {}), offers="ask", when=lambda r: r.answered_tool is None), *SAYS],
+    input="discs",
+    output=SAID,
+    agents=("asker",),
+    tools=(Called("ask", {}, "yes"), Called("ask", {})),
+    manual="inside the tool",
+    manual_tool="ask",
+)
+async def a_person_who_is_asked_within_a_span(url: str) -> None:
+    from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
+
+    async def ask(ctx: Any) -> str:
+        """Ask."""
+        with pellucid.span("inside the tool"):
+            asks = InputRequiredEvent(prefix="May I?")
+            said = await ctx.wait_for_event(HumanResponseEvent, waiter_id="a", waiter_event=asks)
+        return str(said.response)
+
+    ask.__annotations__["ctx"] = Context
+    run = agent(url, "asker", tools=[ask]).run("About discs?")
+    async for event in run.stream_events():
+        if isinstance(event, InputRequiredEvent):
+            run.ctx.send_event(HumanResponseEvent(response="yes"))
+    print(await run)

@@ -12,6 +12,8 @@ _log = logging.getLogger("pellucid")
 
 _MAX_MESSAGE = 10_000
 _MAX_STACK = 64_000
+_PAUSES = frozenset({"GraphBubbleUp", "WaitingForEvent"})
+"""How LangGraph and LlamaIndex wait for a human, or hand over to another graph."""
 _MAX_FRAMES = 100
 """The innermost frames: a deep recursion records its stack once a level, as it unwinds."""
 
@@ -45,8 +47,7 @@ def _record(span: OtelSpan, error: BaseException, *, fail: bool) -> None:
 def _is_orderly(error: BaseException) -> bool:
     if isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
         return True
-    # LangGraph's way to wait for a human, or to hand over to another graph.
-    return any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__)
+    return any(kind.__name__ in _PAUSES for kind in type(error).__mro__)
 
 
 def message_of(error: BaseException) -> str:

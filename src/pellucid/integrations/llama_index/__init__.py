@@ -7,7 +7,7 @@ that does the work.
 from pellucid.client.instrument import Integration
 from pellucid.client.patching import Patch, Undo, patch_all, when_imported
 from pellucid.client.stages import traced_async, traced_sync
-from pellucid.integrations.llama_index import indexes
+from pellucid.integrations.llama_index import indexes, waits
 
 SUPPORTED = "llama-index-core>=0.14.12,<0.15"
 SUPPORTED_DISPATCHER = "llama-index-instrumentation>=0.6,<1"
@@ -38,6 +38,9 @@ def listen() -> Undo:
     events = Events(spans)
     root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, spans]
     root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, events]
+    undo = Undo()
+    wait = Patch(waits.TARGET, waits.waiting(DISPATCHER), required=False)
+    undo.add(when_imported(wait.module, lambda: undo.add(wait.apply())))
 
     def remove() -> None:
         root_dispatcher.span_handlers = [h for h in root_dispatcher.span_handlers if h is not spans]
@@ -45,7 +48,8 @@ def listen() -> Undo:
             h for h in root_dispatcher.event_handlers if h is not events
         ]
 
-    return Undo(remove)
+    undo.add(remove)
+    return undo
 
 
 def install() -> Undo:

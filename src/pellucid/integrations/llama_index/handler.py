@@ -232,6 +232,8 @@ class Events:
         """Take one event."""
         record = self._spans.records.get(event.span_id or "")
         kind = type(event).__name__
+        if record is not None and kind == "SpanCancelledEvent":
+            record.span.add_event("cancelled", {"reason": getattr(event, "reason", None)})
         if record is None or record.call.kind is not SpanKind.LLM:
             return
         content = captures(self._spans.integration)

@@ -68,6 +68,8 @@ def call_of(id_: str, instance: Any, arguments: dict[str, Any]) -> Call | None:
         return Call(SpanKind.TOOL, str(arguments["ev"].tool_name), method)
     if instance is None or not bases - {"object", "NoneType"} or "ev" in arguments:
         return _step(owner, method, arguments)
+    if "StructuredLLM" in bases:
+        return None  # it asks another model, which is shown
     for base, methods, kind in _BY_BASE:
         if base in bases and method in methods:
             name = str(instance.metadata.name) if kind is SpanKind.TOOL else type(instance).__name__

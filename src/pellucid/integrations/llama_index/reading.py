@@ -43,6 +43,8 @@ def show_result(span: Span, call: Call, result: Any) -> None:
     """Show what a call returned."""
     if call.kind is SpanKind.RETRIEVER:
         span.otel_span.set_attribute(names.DOCUMENTS, documents_of(result or []))
+    elif call.method == "call_tool" and result is None:
+        return  # it waits, or was cancelled
     elif call.kind is SpanKind.TOOL:
         output = getattr(result, "tool_output", result)
         text = getattr(output, "content", output)
@@ -54,7 +56,8 @@ def show_result(span: Span, call: Call, result: Any) -> None:
     elif call.kind is SpanKind.PARSER:
         span.set_output({"nodes": len(result or [])})
     elif call.method in {"run", "step", "run_agent_step"}:
-        span.set_output(_event_output(result))
+        if result is not None:
+            span.set_output(_event_output(result))
     else:
         span.set_output(text_of(result))
 
@@ -84,6 +87,7 @@ def show_request(span: Span, event: Any, owner: str, *, content: bool) -> None:
     model = model if model and model != "unknown" else owner
     known = {k: settings[k] for k in _SETTINGS if settings.get(k) is not None}
     span.set_model(str(model), None, **known)
+    span.otel_span.update_name(f"chat {model}")
     if content:
         messages = getattr(event, "messages", None)
         asked = messages_of(messages) if messages is not None else [_said("user", event.prompt)]
@@ -140,13 +144,15 @@ def _show_event(span: Span, arguments: dict[str, Any]) -> None:
     event = arguments.get("start_event") or arguments.get("ev")
     if event is None:
         event = next((v for v in arguments.values() if hasattr(v, "model_dump")), None)
+    if event is None:
+        return  # a run that goes on from where its context was
     history = getattr(event, "input", None)
     if isinstance(history, list) and history and hasattr(history[0], "blocks"):
         span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(messages_of(history)))
         span.set_input(text_of(history[-1]))
         return
     asked = getattr(event, "user_msg", None)
-    span.set_input(text_of(asked) if asked is not None else _fields(event))
+    span.set_input(text_of(asked) if asked is not None else fields_of(event))
 
 
 def _event_output(result: Any) -> Any:
@@ -157,21 +163,24 @@ def _event_output(result: Any) -> Any:
     if response is not None:
         asked = getattr(value, "tool_calls", None)
         return text_of(response) or [_asked_call(call) for call in asked or []]
-    return value if isinstance(value, str) else _fields(value)
+    return value if isinstance(value, str) else fields_of(value)
 
 
 def _asked_call(call: Any) -> dict[str, Any]:
     return {"name": str(call.tool_name), "arguments": simplify(call.tool_kwargs)}
 
 
-def _fields(event: Any) -> Any:
+def fields_of(event: Any) -> Any:
+    """Return an event's fields, or its text."""
     dump = getattr(event, "model_dump", None)
     if dump is None:
         return text_of(event)
     try:
-        return dump()
+        fields = dump()
     except Exception:  # an event may hold what pydantic cannot dump
         return type(event).__name__
+    free = fields.pop("_data", None) if isinstance(fields, dict) else None
+    return {**free, **fields} if isinstance(free, dict) else fields
 
 
 def documents_of(nodes: Any) -> str:
