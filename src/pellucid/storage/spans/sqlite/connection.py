@@ -113,8 +113,9 @@ def insert_many(connection: apsw.Connection, sql: str, values: Sequence[tuple[An
 
 @cache
 def _several(sql: str, rows_a_step: int) -> str:
-    head, _, row = sql.rpartition("VALUES")
-    return f"{head}VALUES {', '.join([row.strip()] * rows_a_step)}"
+    head, _, rest = sql.rpartition("VALUES")
+    row, end, tail = rest.partition(")")
+    return f"{head}VALUES {', '.join([row.strip() + end] * rows_a_step)}{tail}"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What the index is to have of spans: the texts that words are found in, and facts."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,7 +9,7 @@ from pellucid.core.query.words import words_of
 from pellucid.core.span import Attributes, Span
 from pellucid.core.texts import texts_of
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.facts import IndexedFact, facts_of_all, indexed_facts
+from pellucid.storage.spans.sqlite.facts import Fact, decode_fact, facts_of_all, indexed_facts
 
 
 class Contents(NamedTuple):
@@ -17,7 +17,8 @@ class Contents(NamedTuple):
 
     pieces: list[str]
     """Texts, each once, as the `ascii` tokenizer is to see them."""
-    facts: list[IndexedFact]
+    facts: list[bytes]
+    """Encoded as `facts.decode_fact` reads them: most come again and again."""
 
 
 def contents_of(spans: Sequence[tuple[Attributes, Span]]) -> Contents:
@@ -34,11 +35,11 @@ def contents_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> Contents:
     return contents_of([(body.decoded.attributes, body.span) for body in opened])
 
 
-def facts_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> set[tuple[str, Any]]:
+def facts_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> set[Fact]:
     """Return the fields and values that the index may have of packed bodies of one trace."""
     opened = map(bodies.unpack, packed)
     found = facts_of_all((body.decoded.attributes, body.span) for body in opened)
-    return {(field, value) for field, value, _ in indexed_facts(found)}
+    return {(fact.field, fact.value) for fact in map(decode_fact, indexed_facts(found))}
 
 
 def indexed_text(piece: str) -> str:
@@ -48,9 +49,9 @@ def indexed_text(piece: str) -> str:
 
 
 encode_contents = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[str], list[Any]]).decode
+_decode = msgspec.msgpack.Decoder(Contents).decode
 
 
 def decode_contents(data: bytes) -> Contents:
     """Read what `encode_contents` wrote."""
-    return Contents(*_decode(data))
+    return _decode(data)

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from pellucid.core.query.tree import fold
 from pellucid.core.span import Attributes, Span
@@ -86,44 +88,42 @@ def indexed_value(value: Value) -> Value:
     return folded if len(folded) <= WHOLE else LONG
 
 
-IndexedFact = tuple[str, Value, str | None]
-"""A field, its value as the index has it, and as lists show it where that differs."""
+class IndexedFact(NamedTuple):
+    """A field, its value as the index has it, and as lists show it if that differs, else ""."""
+
+    field: str
+    value: Any
+    shown: str
 
 
-def indexed_facts(facts: Iterable[Fact]) -> list[IndexedFact]:
-    """Return facts as the index has them, each field and value once."""
-    found: dict[Fact, IndexedFact] = {}
+def indexed_facts(facts: Iterable[Fact]) -> list[bytes]:
+    """Return facts as the index has them, each encoded (`decode_fact`)."""
     remembered = _indexed
-    for fact in facts:
-        field, value = fact
-        if isinstance(value, str):
-            indexed = remembered.get(fact) or _index(fact)
-            found[indexed[:2]] = indexed
-        else:
-            found[fact] = (field, value, None)
-    return list(found.values())
+    return [remembered.get(fact) or _index(fact) for fact in facts]
 
 
-_indexed: dict[Fact, IndexedFact] = {}
+_indexed: dict[Fact, bytes] = {}
+_encode = msgspec.msgpack.Encoder().encode
+decode_fact = msgspec.msgpack.Decoder(IndexedFact).decode
 
 
-def _index(fact: Fact) -> IndexedFact:
-    """Return a text as the index has it; what comes again and again is remembered."""
+def _index(fact: Fact) -> bytes:
+    """Return a fact as the index has it; what comes again and again is remembered."""
     field, value = fact
-    indexed = (field, indexed_value(value), shown_value(fact))
+    encoded = _encode((field, indexed_value(value), shown_value(fact)))
     if len(_indexed) >= _MAX_REMEMBERED:
         _indexed.clear()
-    _indexed[fact] = indexed
-    return indexed
+    _indexed[fact] = encoded
+    return encoded
 
 
-def shown_value(fact: Fact) -> str | None:
-    """Return a text as it was, where lists show it and folding changed it."""
+def shown_value(fact: Fact) -> str:
+    """Return a text as it was, where lists show it and folding changed it; else ""."""
     field, value = fact
     if field.startswith("attr.") or not isinstance(value, str) or value == LONG:
-        return None
+        return ""
     is_shown = field in SHOWN or field.startswith("tag.")
-    return value if is_shown and value != fold(value) else None
+    return value if is_shown and value != fold(value) else ""
 
 
 def _of_span(span: Span) -> Iterator[Fact]:

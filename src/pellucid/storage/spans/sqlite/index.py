@@ -8,7 +8,7 @@ import msgspec
 
 from pellucid.storage.spans.sqlite.connection import insert_many, rows
 from pellucid.storage.spans.sqlite.entries import Contents, facts_of_bodies
-from pellucid.storage.spans.sqlite.facts import Fact
+from pellucid.storage.spans.sqlite.facts import Fact, decode_fact
 from pellucid.storage.spans.sqlite.statements import statements
 
 BOUNDARY = " \ue000 "
@@ -17,6 +17,9 @@ BOUNDARY = " \ue000 "
 _MERGED_PAGES = 500
 
 Row = tuple[Any, ...]
+
+_Facts = dict[int, dict[bytes, int]]
+"""By segment and encoded fact: the bits of the traces that have it."""
 
 _SQL = statements("index")
 
@@ -61,7 +64,7 @@ class SearchIndex:
         number: int = self._db.execute(_SQL["last_document"]).get
         documents: list[Row] = []
         texts: list[Row] = []
-        facts: list[Row] = []
+        facts: _Facts = {}
         for trace, several in by_trace.items():
             pieces: dict[str, None] = {}
             for contents in several:
@@ -69,19 +72,23 @@ class SearchIndex:
             number += 1
             documents.append((number, trace))
             texts.append((number, BOUNDARY.join(pieces)))
-            facts += self._rows_of(trace, several)
+            bits_of, bit = facts.setdefault(trace >> 5, {}), 1 << (trace & 31)
+            for contents in several:
+                for fact in contents.facts:
+                    bits_of[fact] = bits_of.get(fact, 0) | bit
         insert_many(self._db, _SQL["add_document"], documents)
         insert_many(self._db, _SQL["add_text"], texts)
-        insert_many(self._db, _SQL["add_fact"], facts)
+        insert_many(self._db, _SQL["add_facts"], self._rows_of(facts))
 
-    def _rows_of(self, trace: int, several: list[Contents]) -> Iterable[Row]:
+    def _rows_of(self, facts: _Facts) -> list[Row]:
         numbers = self._fields
-        found = [
-            (numbers.get(field) or self.field(field), value, trace, shown)
-            for contents in several
-            for field, value, shown in contents.facts
-        ]
-        return found if len(several) == 1 else dict.fromkeys(found)
+        rows: list[Row] = []
+        for segment, bits_of in facts.items():
+            for encoded, bits in bits_of.items():
+                field, value, shown = decode_fact(encoded)
+                number = numbers.get(field) or self.field(field)
+                rows.append((number, value, segment, shown, bits))
+        return rows
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
         """Take note that an indexed span has another version; `packed` was its body."""
@@ -91,8 +98,8 @@ class SearchIndex:
 
     def renew(self, trace: int, entries: list[Entry], stale: Iterable[bytes]) -> None:
         """Make the index of a trace anew: from all its indexed spans, less what is stale."""
-        current = {fact[:2] for entry in entries for fact in map(tuple, entry.contents.facts)}
-        self._delete_facts(trace, facts_of_bodies(stale) - current)
+        # Also what is still true: it may have been spelled in another way.
+        self._delete_facts(trace, facts_of_bodies(stale))
         self._delete_documents(trace)
         self._db.execute(_SQL["clear_stale"], (trace,))
         if entries:
@@ -120,6 +127,7 @@ class SearchIndex:
     def _delete_facts(self, trace: int, indexed: Iterable[Fact]) -> None:
         values = [(self.field(field), value, trace) for field, value in indexed]
         self._db.executemany(_SQL["delete_fact"], values)
+        self._db.executemany(_SQL["delete_empty_facts"], values)
 
     def _delete_documents(self, trace: int) -> None:
         documents = rows(self._db, _SQL["documents_of"], (trace,))

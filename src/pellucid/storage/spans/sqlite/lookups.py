@@ -67,7 +67,7 @@ def _keys(name: str, ranges: list[_Range]) -> Sql:
     single = [found.where for found in ranges if found.single]
     several = [found.where for found in ranges if not found.single]
     parts = ([any_of(single)] if single or not several else []) + several
-    sql = f"SELECT trace FROM facts WHERE field = {_FIELD} AND "
+    sql = f"SELECT trace FROM facts_of_traces WHERE field = {_FIELD} AND "
     return Sql(
         " UNION ALL ".join(f"{sql}({part.text})" for part in parts),
         tuple(value for part in parts for value in (name, *part.values)),
@@ -81,8 +81,8 @@ def _ask(name: str, ranges: list[_Range]) -> Ask:
         row = any_of(
             [
                 Sql(
-                    "EXISTS (SELECT 1 FROM facts WHERE field = "
-                    f"{_FIELD} AND {found.where.text} AND trace = t.key)",
+                    f"EXISTS (SELECT 1 FROM facts WHERE field = {_FIELD} AND {found.where.text} "
+                    "AND segment = t.key >> 5 AND bits >> (t.key & 31) & 1)",
                     (name, *found.where.values),
                 )
                 for found in ranges
@@ -97,7 +97,7 @@ def has_lookup(field: Field) -> Lookup | None:
         return None
     name = field.name if field.key is None else f"{field.name}.{field.key}"
     some = "" if field.name == "tag" else " AND value <> ''"
-    keys = Sql(f"SELECT trace FROM facts WHERE field = {_FIELD}{some}", (name,))
+    keys = Sql(f"SELECT trace FROM facts_of_traces WHERE field = {_FIELD}{some}", (name,))
     return Lookup(keys, [Ask(keys, None)], [])
 
 
@@ -142,10 +142,10 @@ def _ranges(field: Field, op: Op, value: Value) -> list[_Range]:
         if short and not exact and not _has_case(value.text):
             exact = True
         if short and not exact and (field.name in SHOWN or field.name == "tag"):
-            # One of a trace's spellings is kept: it is this one, or a body may have this one, too.
-            spelled = None if value.text == folded else value.text
-            same = Sql("value = ? AND shown IS ?", (indexed, spelled))
-            other = Sql("value = ? AND shown IS NOT ?", (indexed, spelled))
+            # Of spans that came together one spelling is kept: others may have this one, too.
+            spelled = "" if value.text == folded else value.text
+            same = Sql("value = ? AND shown = ?", (indexed, spelled))
+            other = Sql("value = ? AND shown <> ?", (indexed, spelled))
             return [
                 *found,
                 _Range(same, single=True, exact=True),

@@ -365,9 +365,9 @@ def list_values(db: apsw.Connection, field: str, beginning: str, limit: int) -> 
         row = db.execute(_SQL["first_value"], (field, at, start + "\U0010ffff")).fetchone()
         if row is None:
             break
-        value, shown = str(row[0]), row[1]
+        value, shown = str(row[0]), str(row[1])
         if value != LONG:
-            found.append(value if shown is None else str(shown))
+            found.append(shown or value)
         at = value + "\x00"  # the text that follows it in order
     return found
 

@@ -78,11 +78,17 @@ SELECT id FROM fields WHERE name = ?
 -- name: add_field
 INSERT INTO fields (name) VALUES (?)
 
--- name: add_fact
-INSERT OR IGNORE INTO facts (field, value, trace, shown) VALUES (?, ?, ?, ?)
+-- name: add_facts
+INSERT INTO facts (field, value, segment, shown, bits) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET bits = bits | excluded.bits
 
 -- name: delete_fact
-DELETE FROM facts WHERE field = ? AND value = ? AND trace = ?
+-- Takes a trace out of a fact. Uses the primary key.
+UPDATE facts SET bits = bits & ~(1 << (?3 & 31)) WHERE field = ?1 AND value = ?2 AND segment = ?3 >> 5
+
+-- name: delete_empty_facts
+-- Uses the primary key.
+DELETE FROM facts WHERE field = ?1 AND value = ?2 AND segment = ?3 >> 5 AND bits = 0
 
 -- name: mark_stale
 INSERT INTO stale (trace, body) VALUES (?, ?)

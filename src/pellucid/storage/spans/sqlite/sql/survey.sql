@@ -79,7 +79,7 @@ SELECT name FROM experiments WHERE id = ?
 -- The least value of a field from a text on, below an end. Uses the primary key of facts.
 SELECT value, shown FROM facts
 WHERE field = (SELECT id FROM fields WHERE name = ?1) AND value >= ?2 AND value < ?3
-ORDER BY field, value, trace LIMIT 1
+ORDER BY field, value, segment, shown LIMIT 1
 
 -- name: keys
 -- Fields of a family. Uses UNIQUE (name).
