@@ -11,6 +11,7 @@ from pellucid.core.errors import InvalidInput
 
 MAX_BYTES = 20 * 1024 * 1024
 _MAX_PIXELS = 4096 * 4096
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -66,6 +67,8 @@ def sniff(head: bytes) -> str | None:
             return media_type
     if head[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+    if head[4:12] in (b"ftypavif", b"ftypavis"):
+        return "image/avif"
     return None
 
 
@@ -76,13 +79,33 @@ def is_pil_image(value: Any) -> bool:
     )
 
 
+def png_bytes(image: Any) -> bytes:
+    """Return a PIL image of any mode as a PNG file. Raises OSError or ValueError as PIL does."""
+    out = io.BytesIO()
+    _for_png(image).save(out, format="PNG", compress_level=1)
+    return out.getvalue()
+
+
 def _png_of(image: Any) -> bytes:
     width, height = image.size
     if width * height > _MAX_PIXELS:
         image = image.copy()
         image.thumbnail((4096, 4096))
-    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}:
-        image = image.convert("RGB")
-    out = io.BytesIO()
-    image.save(out, format="PNG", compress_level=1)
-    return out.getvalue()
+    return png_bytes(image)
+
+
+def _for_png(image: Any) -> Any:
+    """Return an image in a mode that PNG has; numbers beyond bytes keep their meaning."""
+    mode = image.mode
+    if mode in _PNG_MODES:
+        return image
+    if mode in {"La", "PA"}:
+        return image.convert("LA" if mode == "La" else "RGBA")
+    if mode in {"I", "I;16B", "I;16L", "I;16N"}:
+        most = image.getextrema()[1]
+        return image.convert("L") if most <= 255 else image.convert("I").convert("I;16")
+    if mode == "F":
+        # Floats up to 1 are shares of white.
+        is_share = image.getextrema()[1] <= 1.0
+        return (image.point(lambda value: value * 255 + 0) if is_share else image).convert("L")
+    return image.convert("RGBA" if mode == "RGBa" else "RGB")

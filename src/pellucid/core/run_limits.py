@@ -13,6 +13,8 @@ from pellucid.core.run import MAX_NAME, MAX_VALUE_BYTES, RunWrite, from_wire
 MAX_PATH = 500
 MAX_NOTES = 100_000
 MAX_INTEGER = 2**63 - 1
+_MAX_FILE_NAME = 255
+"""What file systems take, so that an artifact can be downloaded under its name."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -90,6 +92,8 @@ def check_experiment(name: str) -> None:
 
 def check_name(name: str, what: str) -> None:
     """Raise InvalidInput for a name that no param, metric or tag may have."""
+    if not isinstance(name, str):
+        raise InvalidInput(f"{str(name)[:80]} cannot name a {what}: a name is a text.")
     if not 1 <= len(name) <= MAX_NAME or _has_control(name):
         raise InvalidInput(
             f"{name[:80]!r} cannot name a {what}: 1 to {MAX_NAME} characters, no control "
@@ -119,10 +123,11 @@ def check_path(path: str) -> None:
         or _has_control(path)
         or any(part in {"", ".", ".."} for part in parts)
         or ":" in parts[0]
+        or any(len(part.encode()) > _MAX_FILE_NAME for part in parts)
     ):
         raise InvalidInput(
             f"{path[:80]!r} cannot be an artifact's path: names between slashes, without '..', "
-            f"at most {MAX_PATH} characters."
+            f"at most {MAX_PATH} characters, each name at most {_MAX_FILE_NAME} bytes."
         )
 
 

@@ -5,12 +5,14 @@ import io
 import math
 import mimetypes
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from pellucid.client.encoding import simplify
-from pellucid.client.images import Image, is_pil_image, sniff
+from pellucid.client.masking import MASK, is_secret_name, masked
+from pellucid.client.tracking.contents import Content
+from pellucid.client.tracking.writable import writable
 from pellucid.core.errors import InvalidInput
 
 _KINDS = {
@@ -30,12 +32,14 @@ _KINDS = {
 }
 
 
-class Content(NamedTuple):
-    """Bytes with what they are."""
-
-    data: bytes
-    media_type: str
-    suffix: str
+_FIGURES = {
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
+"""What matplotlib writes and pages show."""
 
 
 def guess_media_type(path: str) -> str:
@@ -49,15 +53,21 @@ def guess_kind(path: str) -> str:
 
 
 def encode_text(text: str) -> Content:
-    """Return text as UTF-8."""
-    return Content(text.encode("utf-8", "replace"), "text/plain; charset=utf-8", ".txt")
+    """Return text as UTF-8, secrets masked."""
+    from pellucid.client.snapshots.secrets import mask_text
+
+    return Content(
+        mask_text(str(text)).encode("utf-8", "replace"), "text/plain; charset=utf-8", ".txt"
+    )
 
 
 def encode_dict(value: Any) -> Content:
     """Return any value as JSON, secrets masked."""
     from pellucid.client.snapshots.config import mask_values
 
-    data = msgspec.json.format(msgspec.json.encode(mask_values(simplify(value))), indent=2)
+    data = msgspec.json.format(
+        msgspec.json.encode(writable(mask_values(simplify(value)))), indent=2
+    )
     return Content(data, "application/json", ".json")
 
 
@@ -84,12 +94,37 @@ def encode_table(data: Any, path: str = "") -> Content:
             )
         columns = list(dict.fromkeys(str(name) for record in records for name in record))
         rows = [[record.get(name) for name in columns] for record in records]
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = writable([[_cell(value) for value in row] for row in rows])
+    content = _table_content(writable(columns), cells, path)
+    if not _may_hold_secrets(content.data, columns):
+        return content
+    return _table_content(columns, _masked_cells(columns, cells), path)
+
+
+def _table_content(columns: list[str], cells: list[list[Any]], path: str) -> Content:
     if path.lower().endswith(".csv"):
         return Content(_csv([columns, *cells]), "text/csv; charset=utf-8", ".csv")
-    return Content(
-        msgspec.json.encode({"columns": columns, "rows": cells}), "application/json", ".json"
-    )
+    data = msgspec.json.encode({"columns": columns, "rows": cells})
+    return Content(data, "application/json", ".json")
+
+
+def _may_hold_secrets(data: bytes, columns: list[str]) -> bool:
+    """Look at the whole once: a table may have very many cells, and hardly ever a secret."""
+    from pellucid.client.snapshots.secrets import find
+
+    return any(is_secret_name(name) for name in columns) or bool(find(data))
+
+
+def _masked_cells(columns: list[str], cells: list[list[Any]]) -> list[list[Any]]:
+    from pellucid.client.snapshots.config import mask_values
+
+    return [
+        [
+            MASK if masked(name, value) else mask_values(value)
+            for name, value in zip(columns, row, strict=True)
+        ]
+        for row in cells
+    ]
 
 
 def _csv(rows: list[list[Any]]) -> bytes:
@@ -117,71 +152,25 @@ def _cell(value: Any) -> Any:
     return simplify(value)
 
 
-def encode_image(image: Any) -> Content:
-    """Return an image file's bytes: of a PIL image, a numpy array, a path, or bytes.
-
-    Raises InvalidInput for anything else, OSError for an unreadable path.
-    """
-    if isinstance(image, Image):
-        image = image.data
-    if isinstance(image, str | Path):
-        image = Path(image).read_bytes()
-    if isinstance(image, bytes | bytearray | memoryview):
-        data = bytes(image)
-        media_type = sniff(data[:16]) or ("image/svg+xml" if b"<svg" in data[:500] else None)
-        if media_type is None or not media_type.startswith("image/"):
-            raise InvalidInput("These bytes are not an image file: PNG, JPEG, GIF, WebP or SVG.")
-        suffix = mimetypes.guess_extension(media_type) or ".bin"
-        return Content(data, media_type, suffix)
-    if is_pil_image(image):
-        return Content(_png(image), "image/png", ".png")
-    if hasattr(image, "__array__"):
-        return Content(_png(_from_array(image)), "image/png", ".png")
-    raise InvalidInput(
-        f"{type(image).__name__} is not an image. Give a PIL image, a numpy array, bytes or a path."
-    )
-
-
-def _png(image: Any) -> bytes:
-    out = io.BytesIO()
-    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}:
-        image = image.convert("RGB")
-    image.save(out, format="PNG", compress_level=1)
-    return out.getvalue()
-
-
-def _from_array(array: Any) -> Any:
-    """Return a PIL image of height × width (× 1, 3 or 4): bytes, or floats from 0 to 1."""
-    import numpy as np
-    from PIL import Image as PilImage
-
-    values = np.asarray(array)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[:, :, 0]
-    if values.ndim not in {2, 3} or (values.ndim == 3 and values.shape[2] not in {3, 4}):
-        raise InvalidInput(
-            f"An array of shape {values.shape} is not an image: height × width, or × 1, 3 or 4."
-        )
-    if values.dtype == bool:
-        values = values * 255
-    elif values.dtype.kind == "f":
-        values = np.nan_to_num(values).clip(0, 1) * 255
-    return PilImage.fromarray(np.ascontiguousarray(values.clip(0, 255).astype("uint8")))
-
-
-def encode_figure(figure: Any) -> Content:
-    """Return a figure: matplotlib as PNG, Plotly and others with `to_html` as HTML.
+def encode_figure(figure: Any, path: str = "") -> Content:
+    """Return a figure: matplotlib's as `path` ends, else PNG; others with `to_html` as HTML.
 
     Raises InvalidInput for anything else.
     """
+    if not hasattr(figure, "savefig") and hasattr(figure, "get_figure"):
+        figure = figure.get_figure()  # axes, as pandas and seaborn return them
     if hasattr(figure, "savefig"):
         out = io.BytesIO()
-        figure.savefig(out, format="png", bbox_inches="tight")
-        return Content(out.getvalue(), "image/png", ".png")
+        suffix = Path(path).suffix.lower()
+        suffix = suffix if suffix in _FIGURES else ".png"
+        figure.savefig(out, format=suffix[1:], bbox_inches="tight")
+        return Content(out.getvalue(), _FIGURES[suffix], suffix)
     for name in ("to_html", "_repr_html_"):
         render = getattr(figure, name, None)
         if callable(render):
-            return Content(str(render()).encode(), "text/html; charset=utf-8", ".html")
+            return Content(
+                str(render()).encode("utf-8", "replace"), "text/html; charset=utf-8", ".html"
+            )
     raise InvalidInput(
         f"{type(figure).__name__} is not a figure: matplotlib, Plotly, or anything with to_html()."
     )

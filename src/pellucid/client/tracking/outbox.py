@@ -17,6 +17,7 @@ import msgspec
 
 from pellucid.client.delivery import Deliverer
 from pellucid.client.spool import Delivery, Spool
+from pellucid.client.tracking.writable import writable
 from pellucid.core.clock import now_ns
 from pellucid.core.run import (
     ArtifactWrite,
@@ -206,12 +207,14 @@ class Outbox:
 
 def run_delivery(write: RunWrite, *, keep: bool = True) -> Delivery:
     """Return the request that sends a write."""
-    return Delivery(
-        path=RUN_WRITES_PATH,
-        headers={"content-type": "application/json"},
-        body=_encode(RunWriteRequest(writes=[write])),
-        keep=keep,
-    )
+    request = RunWriteRequest(writes=[write])
+    try:
+        body = _encode(request)
+    except UnicodeEncodeError:
+        # One text with half a character must not cost all that was logged beside it.
+        body = _encode(writable(msgspec.to_builtins(request)))
+    headers = {"content-type": "application/json"}
+    return Delivery(path=RUN_WRITES_PATH, headers=headers, body=body, keep=keep)
 
 
 def open_outbox(client: ClientSettings) -> Outbox:

@@ -14,8 +14,12 @@ from pellucid.client.masking import MASK, masked
 from pellucid.client.snapshots.config import mask_values, plain
 from pellucid.client.snapshots.secrets import mask_text
 from pellucid.client.tracking import files
+from pellucid.client.tracking.contents import Content
+from pellucid.client.tracking.folders import iter_folder
 from pellucid.client.tracking.outbox import Outbox, RunQueue, stamp
+from pellucid.client.tracking.pictures import encode_image
 from pellucid.client.tracking.upload import upload_bytes, upload_file
+from pellucid.client.tracking.writable import writable
 from pellucid.core.clock import now_ns
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import Conflict, InvalidInput
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from pellucid.core.dataset import Dataset
 
 _MAX_PARAM_CHARACTERS = MAX_VALUE_BYTES // 4
+_MAX_PROMPT = 100_000
 
 
 class ActiveRun:
@@ -218,11 +223,12 @@ class ActiveRun:
         """
         source = Path(path)
         if source.is_dir():
-            for child in sorted(source.rglob("*")):
-                if child.is_file():
-                    inner = child.relative_to(source).as_posix()
-                    self.log_artifact(child, f"{name or source.name}/{inner}", metadata=metadata)
+            for found in iter_folder(source):
+                inner = f"{name or source.resolve().name}/{found.name}"
+                self.log_artifact(found.path, inner, metadata=metadata)
             return
+        if source.exists() and not source.is_file():
+            raise OSError(f"{source} is no file: it cannot be kept.")
         target = name or source.name
         check_path(target)
         stored = upload_file(self.outbox, source)
@@ -232,16 +238,17 @@ class ActiveRun:
             stored.size_bytes,
             files.guess_media_type(target),
             kind=files.guess_kind(target),
-            metadata=dict(metadata),
+            metadata=mask_values(simplify(dict(metadata))),
         )
 
     def log_artifacts(self, folder: str | Path, name: str = "") -> None:
-        """Keep a copy of all files of a folder, below `name` in the run."""
-        source = Path(folder)
-        for child in sorted(source.rglob("*")):
-            if child.is_file():
-                inner = child.relative_to(source).as_posix()
-                self.log_artifact(child, f"{name}/{inner}" if name else inner)
+        """Keep a copy of a folder's files, below `name` in the run.
+
+        Links to files are followed, links to folders are not; files of secrets (`.env`, private
+        keys …) are left out, which is said once. Raises OSError for what is no folder.
+        """
+        for found in iter_folder(Path(folder)):
+            self.log_artifact(found.path, f"{name}/{found.name}" if name else found.name)
 
     def log_text(self, text: str, path: str) -> None:
         """Keep a text under a path."""
@@ -259,8 +266,8 @@ class ActiveRun:
         self._log_content(files.encode_table(data, path), path, "table")
 
     def log_figure(self, figure: Any, path: str) -> None:
-        """Keep a figure of matplotlib (as PNG) or Plotly (as HTML)."""
-        content = files.encode_figure(figure)
+        """Keep a figure of matplotlib (PNG, or SVG, PDF, JPEG by its path) or Plotly (HTML)."""
+        content = files.encode_figure(figure, path)
         kind = "html" if content.suffix == ".html" else "figure"
         self._log_content(content, path, kind)
 
@@ -274,11 +281,13 @@ class ActiveRun:
         model: str | None = None,
         metadata: Mapping[str, Any] = {},
     ) -> None:
-        """Keep an image (PIL, numpy array, path or bytes) in the run's gallery.
+        """Keep an image (PIL, numpy array, path, file or bytes) in the run's gallery.
 
-        Images of one `key` are its steps; `prompt` is what drew it, and is searched.
+        Images of one `key` are its steps; `prompt` is what drew it, and is searched. Secrets in
+        prompt and metadata are masked.
         """
-        content = files.encode_image(image)
+        content = encode_image(image)
+        step = None if step is None else _step(step)
         if step is None:
             with self._lock:
                 step = self._image_counts.get(key, 0)
@@ -290,9 +299,9 @@ class ActiveRun:
             "image",
             key=key,
             step=step,
-            prompt=prompt,
-            model=model,
-            metadata=simplify(dict(metadata)),
+            prompt=None if prompt is None else mask_text(str(prompt))[:_MAX_PROMPT],
+            model=None if model is None else str(model)[:MAX_NAME],
+            metadata=mask_values(simplify(dict(metadata))),
         )
 
     def end(self, status: str = RunStatus.FINISHED, *, error: str | None = None) -> None:
@@ -367,10 +376,10 @@ class ActiveRun:
         number = f"@{self.number}" if self.number is not None else f" {self.id[:12]}"
         return f"<run {self.experiment}{number} {self.status.value}>"
 
-    def _log_content(self, content: files.Content, path: str, kind: str, **fields: Any) -> None:
+    def _log_content(self, content: Content, path: str, kind: str, **fields: Any) -> None:
+        check_path(path)
         if not path.rpartition("/")[2].count("."):
             path += content.suffix
-        check_path(path)
         digest = upload_bytes(self.outbox, content.data)
         self._add_artifact(path, digest, len(content.data), content.media_type, kind=kind, **fields)
 
@@ -397,7 +406,7 @@ def _json_value(name: str, value: Any) -> Any:
     check_name(name, "param")
     if masked(name, value):
         return MASK
-    shown = mask_values(simplify(plain(value)))
+    shown = writable(mask_values(simplify(plain(value))))
     if isinstance(shown, str) and len(shown) > _MAX_PARAM_CHARACTERS:
         shown = shown[:_MAX_PARAM_CHARACTERS] + "…"
     check_value(name, shown)
@@ -435,4 +444,4 @@ def _text(value: Any) -> str:
 
 
 def _safe(key: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in key)[:100] or "image"
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in key)[:60] or "image"
