@@ -172,6 +172,27 @@ def test_parallel_branches_keep_their_parent(
     assert len(recording.of_kind(SpanKind.LLM)) == 3
 
 
+def test_parallel_is_a_stage_that_shows_what_each_branch_was_given_and_gave(
+    server: ScriptedModelServer, recording: Recording
+) -> None:
+    asks = dspy.Predict("question -> answer")
+    pairs = [(asks, {"question": "Capital?"}), (lambda question: question.upper(), ("city?",))]
+    found, failed, _ = dspy.Parallel(
+        num_threads=2, disable_progress_bar=True, return_failed_examples=True
+    )(pairs)
+    assert (found[0].answer, found[1], failed) == ("Paris", "CITY?", [])
+    recording.check_structure()
+    recording.check_model_calls(server.log)
+    root = recording.root
+    assert (root.name, root.kind) == ("Parallel", SpanKind.CHAIN)
+    assert root.input == [
+        {"module": "Predict", "input": {"question": "Capital?"}},
+        {"module": "<lambda>", "input": ["city?"]},
+    ]
+    assert root.output == [{"answer": "Paris"}, "CITY?"]
+    assert recording.of_kind(SpanKind.LLM)[0].finish_reason == "stop"
+
+
 def test_each_of_several_answers_is_a_call(
     server: ScriptedModelServer, recording: Recording
 ) -> None:

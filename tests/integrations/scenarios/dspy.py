@@ -175,6 +175,21 @@ def branches(url: str) -> None:
         print(Many()(question=ASKED).answer)
 
 
+@cases.add(
+    script=SAYS,
+    input="capital",
+    output="Paris",
+    parallel=True,
+    stages=(Below("LLM", "", "^Parallel$", 3),),
+)
+def branches_by_themselves(url: str) -> None:
+    with model(url) as dspy:
+        ask = dspy.Predict(QA)
+        given = [dspy.Example(question=ASKED, n=n).with_inputs("question") for n in range(3)]
+        found = dspy.Parallel(num_threads=3, disable_progress_bar=True)([(ask, g) for g in given])
+        print([one.answer for one in found])
+
+
 @cases.add(script=SAYS, traces=3, input="capital", output="Paris", parallel=True)
 def threads(url: str) -> None:
     with model(url) as dspy:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.client.patching import Patch, Undo, patch_all
 from pellucid.client.stages import traced_sync
-from pellucid.integrations.dspy import answers, searches
+from pellucid.integrations.dspy import answers, parallel, searches
 from pellucid.integrations.dspy.callback import CALLBACK
 from pellucid.integrations.dspy.code import watched
 from pellucid.integrations.dspy.switch import INTEGRATION, SUPPORTED
@@ -29,6 +29,7 @@ def install() -> Undo:
     execution = "dspy.clients.execution"
     embeddings = "dspy.retrievers.embeddings:Embeddings"
     search = traced_sync(INTEGRATION, searches.search)
+    together = traced_sync(INTEGRATION, parallel.run)
     return patch_all(
         Patch("dspy.dsp.utils.settings:Settings.get", _with_ours),
         Patch(f"{execution}:finalize", answers.finalized),
@@ -39,6 +40,7 @@ def install() -> Undo:
             answers.streamed,
             required=False,
         ),
+        Patch("dspy.predict.parallel:Parallel.__call__", together, required=False),
         Patch(f"{embeddings}.forward", search),
         Patch(f"{embeddings}._batch_forward", searches.batched, required=False),
         Patch("dspy.utils.unbatchify:Unbatchify.__call__", searches.scored, required=False),

@@ -93,12 +93,21 @@ def _show_answer(span: Span, result: Any, *, from_wire: bool) -> None:
             cache_read=tokens.cache_read or None,
             reasoning=tokens.reasoning or None,
         )
+        ended = _finish_reason(result)
+        if ended is not None:
+            span.otel_span.set_attribute(names.FINISH_REASONS, [ended])
     model = getattr(result, "response_model", None)
     if model:
         span.otel_span.set_attribute(names.RESPONSE_MODEL, str(model))
     if captures(INTEGRATION) and not from_wire:
         said = [_message(output) for output in getattr(result, "outputs", None) or []]
         span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(said))
+
+
+def _finish_reason(result: Any) -> str | None:
+    responses = getattr(result, "responses", None) or (None,)
+    found = getattr(responses[0], "finish_reason", None)
+    return {"tool_call": "tool_calls"}.get(found, found) if isinstance(found, str) else None
 
 
 def _message(output: Any) -> Message:
