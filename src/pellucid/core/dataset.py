@@ -68,15 +68,12 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         """Make a version from rows with `inputs` and optional other fields of `Example`.
 
         A row without an id gets one from its inputs; the second example of the same id is
-        numbered `-2`.
+        numbered `-2`. No two examples of a version have one id.
         """
         examples = []
         seen: dict[str, int] = {}
         for row in rows:
-            identity = str(row.get("id") or "") or inputs_id(row["inputs"])
-            seen[identity] = seen.get(identity, 0) + 1
-            if seen[identity] > 1:
-                identity = f"{identity}-{seen[identity]}"
+            identity = _untaken(str(row.get("id") or "") or inputs_id(row["inputs"]), seen)
             known = {key: row[key] for key in _OPTIONAL if row.get(key) is not None}
             gold = known.get("gold_documents")
             if isinstance(gold, Mapping):
@@ -181,6 +178,16 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OPTIONAL = ("expected", "gold_documents", "metadata", "split", "trace_id")
+
+
+def _untaken(identity: str, seen: dict[str, int]) -> str:
+    """Return the id, or the next number after it that no example has; `seen` learns it."""
+    base = identity
+    while identity in seen:
+        seen[base] += 1
+        identity = f"{base}-{seen[base]}"
+    seen[identity] = 1
+    return identity
 
 
 def inputs_id(inputs: Mapping[str, Any]) -> str:

@@ -123,6 +123,8 @@ def rows_of(data: Any) -> Iterable[Any]:
     """
     if isinstance(data, str | os.PathLike):
         return read_file(Path(data))
+    if hasattr(data, "collect_schema") and hasattr(data, "collect"):  # polars, lazy
+        data = data.collect()
     if hasattr(data, "to_pylist"):  # pyarrow: Table, RecordBatch
         return list(data.to_pylist())
     if hasattr(data, "to_dicts"):  # polars

@@ -41,6 +41,28 @@ def test_ids_follow_the_inputs_alone() -> None:
     assert Dataset.from_rows([{"id": "mine", "inputs": {}}]).examples[0].id == "mine"
 
 
+def test_no_two_examples_have_one_id() -> None:
+    ids = ["a-2", "a", "a", "b", "b", "b-2", "a"]
+    rows = [{"id": one, "inputs": {"n": n}} for n, one in enumerate(ids)]
+    found = [example.id for example in Dataset.from_rows(rows).examples]
+    assert found == ["a-2", "a", "a-3", "b", "b-2", "b-2-2", "a-4"]
+
+
+def test_a_lazy_frame_is_collected() -> None:
+    class Frame:
+        def to_dicts(self) -> list[dict[str, Any]]:
+            return [{"n": 1}]
+
+    class Lazy:
+        def collect_schema(self) -> None:
+            raise AssertionError
+
+        def collect(self) -> Frame:
+            return Frame()
+
+    assert prepare(Lazy()).dataset.examples[0].inputs == {"n": 1}
+
+
 def test_the_difference_of_versions() -> None:
     rows = [{"inputs": {"n": n}, "expected": n} for n in range(4)]
     earlier = Dataset.from_rows(rows)
