@@ -25,7 +25,7 @@ def own_site(live_server: LiveServer) -> Site:
 def test_facets_count_and_write_into_the_query(page: Page, site: Site) -> None:
     page.goto(site.server.url + LIST)
     facets = page.locator("#facets")
-    expect(facets.locator("h4")).to_contain_text(["Status", "Name", "Kind", "Model", "Tag"])
+    expect(facets.locator("h2")).to_contain_text(["Status", "Name", "Kind", "Model", "Tag"])
     expect(facets.get_by_text("gpt-image-1").locator("..")).to_contain_text("1")
     expect(facets.locator(".facet", has_text="error inside")).to_have_attribute(
         "href", re.compile("errors%3E0\\+status%3Aok")
@@ -65,7 +65,7 @@ def test_a_facet_narrows_the_list_and_a_second_click_widens_it(page: Page, site:
     page.wait_for_url(re.compile("kind%3AIMAGE"))
     expect(page.locator("tbody tr[data-trace]")).to_have_count(1)
     facet = page.locator("#facets .facet[title^='Image:']")
-    expect(facet).to_have_attribute("aria-pressed", "true")
+    expect(facet).to_have_attribute("aria-current", "true")
     facet.click()
     expect(page.locator("tbody tr[data-trace]")).to_have_count(3)
     page.click("#facets .facet[title^='Image:']", modifiers=["Alt"])

@@ -121,7 +121,7 @@ def test_a_person_answers_by_key_and_the_judge_is_measured(page: Page, seeded: S
     expect(page.locator("#example")).to_contain_text("mira said clear")
     unreviewed = page.locator(".seg a:has-text('Unreviewed')")
     unreviewed.click()
-    expect(unreviewed).to_have_attribute("aria-pressed", "true")
+    expect(unreviewed).to_have_attribute("aria-current", "true")
     expect(rows).to_have_count(1)
     page.keyboard.press("v")
     page.wait_for_url(lambda url: "review" not in url)

@@ -210,7 +210,7 @@ def test_five_runs_fit_and_six_do_not(page: Page, runs_site: LiveServer) -> None
     expect(page.locator(".compare-head")).to_have_count(5)
     expect(page.locator(".verdict h1")).to_contain_text("#12 leads")
     page.locator(".compare-side .seg a", has_text="#30").click()
-    expect(page.locator(".compare-side .seg a[aria-pressed=true]")).to_have_text("#30")
+    expect(page.locator(".compare-side .seg a[aria-current=true]")).to_have_text("#30")
     answer = page.goto(f"{runs_site.url}/compare?runs={names},bluray-agent@3")
     assert answer is not None
     assert answer.status == 400

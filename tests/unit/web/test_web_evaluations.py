@@ -72,6 +72,13 @@ def test_a_verdict_names_what_moved_and_what_failed() -> None:
     assert "2 of 30 examples failed." in verdict.lines
 
 
+def test_an_evaluation_that_only_failed_says_so_first() -> None:
+    failed = report([None] * 3, name="broken")
+    verdict = view_verdict(failed, None, here="#3", there="", why="It is the first.")
+    assert verdict.title == "#3 failed on every example"
+    assert verdict.lines == ["It is the first."]
+
+
 def test_a_verdict_the_other_way_round_is_worse_and_the_same_is_none() -> None:
     verdict = view_verdict(BEFORE, compare(BEFORE, AFTER), here="#1", there="#2", why="")
     assert verdict.title == "#1 is worse than #2"

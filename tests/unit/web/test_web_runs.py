@@ -83,6 +83,8 @@ def make_run(number: int = 1, **fields: Any) -> Run:
         (12.3456, "12.35"),
         (123.456, "123.5"),
         (8568.0, "8,568"),
+        (672_929_010_123.4, "6.73e+11"),
+        (1_795_524_540, "1.80e+09"),
         (0.00001234, "1.23e-05"),
         (math.nan, "NaN"),
         (-math.inf, "−∞"),
@@ -114,6 +116,11 @@ def test_the_name_tells_which_way_is_better() -> None:
 def test_every_ordering_that_is_offered_can_be_read(name: str) -> None:
     order = write_order(f"metric.{name}", descending=True)
     assert order == "" if '"' in name else parse_order(order, 0).keys[0].descending
+
+
+def test_a_score_and_the_metric_of_its_mean_have_one_column() -> None:
+    runs = [make_run(n, metrics={"right": n / 9}, scores={"right": n / 9}) for n in (1, 2)]
+    assert pick_columns(runs) == ("score.right",)
 
 
 def test_columns_that_differ_come_first_and_constant_ones_last() -> None:

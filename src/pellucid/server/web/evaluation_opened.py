@@ -16,6 +16,8 @@ from pellucid.server.web.evaluation_view import pick_score
 from pellucid.server.web.example_query import Moved
 from pellucid.server.web.review_view import Said, find_said
 
+FIRST = "It is the first evaluation of these examples; the next is held against it."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
@@ -109,4 +111,4 @@ async def _baseline(
         return await runs.get(str(asked)), ""
     known = await evaluations.list_baselines(run)
     found = next((one for one in known if one.start_ns < run.start_ns), None)
-    return found, "" if found else "It is the first evaluation of these examples: the next has one."
+    return found, "" if found else FIRST

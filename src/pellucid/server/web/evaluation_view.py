@@ -110,6 +110,8 @@ def view_verdict(
     faults = f"{failed} of {plural(len(report.examples), 'example')} failed." if failed else ""
     if comparison is None:
         title = f"{here} stands alone" if not there else f"{here} and {there} cannot be compared"
+        if failed and failed == len(report.examples):
+            title, faults = f"{here} failed on every example", ""
         return Verdict(kind="alone", title=title, lines=[line for line in (why, faults) if line])
     changes = list(comparison.changes.values())
     better = [change for change in changes if change.verdict == BETTER]

@@ -58,7 +58,9 @@ def format_measure(value: Any) -> str:
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
     size = abs(value)
-    if value == int(value) and size < 1e15:
+    if size >= 1e9 or 0 < size < 0.001:
+        return f"{value:.2e}"
+    if value == int(value):
         return f"{int(value):,}"
     if size >= 1000:
         return f"{value:,.0f}"
@@ -66,9 +68,7 @@ def format_measure(value: Any) -> str:
         return f"{value:.1f}"
     if size >= 10:
         return f"{value:.2f}"
-    if size >= 0.001:
-        return f"{value:.3f}"
-    return f"{value:.2e}"
+    return f"{value:.3f}"
 
 
 def format_setting(value: Any) -> str:

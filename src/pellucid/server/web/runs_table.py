@@ -105,7 +105,12 @@ def pick_columns(runs: Sequence[Run]) -> tuple[str, ...]:
                 counts[name] += 1
                 values.setdefault(name, set()).add(repr(read_value(run, f"{family}.{name}")))
         ranked = sorted(
-            (name for name in counts if not name.startswith("system.")),
+            (
+                name
+                for name in counts
+                # An evaluation logs the mean of a score as a metric of the same name.
+                if not name.startswith("system.") and f"score.{name}" not in picked
+            ),
             key=lambda name: (len(values[name]) < 2, -counts[name]),
         )
         picked += [f"{family}.{name}" for name in ranked[:most]]

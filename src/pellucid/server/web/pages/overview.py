@@ -171,7 +171,7 @@ def draw_chart(counted: TimeBins, base: str, query: str) -> ChartView | None:
         ticks=[
             TickView(left=index / len(bins) * 100, at_ns=one.start_ns)
             for index, one in enumerate(bins)
-            if index % every == 0 and index / len(bins) < 0.94
+            if index % every == 0 and index / len(bins) < 0.86
         ],
         most=most,
         traces=sum(one.count for one in bins),

@@ -35,7 +35,7 @@ export function toast(text) {
   const shelf = document.getElementById("toasts");
   const note = html("div", { class: "toast" }, html("span", {}, text));
   shelf?.append(note);
-  setTimeout(() => note.remove(), 4000);
+  setTimeout(() => note.remove(), 8000);
 }
 
 document.addEventListener("click", async (event) => {

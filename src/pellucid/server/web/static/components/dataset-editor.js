@@ -341,7 +341,7 @@ export class Editor {
   /** @param {HTMLFormElement} form */
   async save(form) {
     if (this.#isSaving) return;
-    this.#isSaving = true;
+    this.isFixed = this.#isSaving = true; // what is typed meanwhile would be lost
     const { dataset, number } = this.table.dataset;
     const said = new FormData(form);
     const request = {
@@ -357,8 +357,8 @@ export class Editor {
       headers: { "Content-Type": "application/json", Accept: "application/json" },
       body: JSON.stringify(request),
     }).catch(() => null);
-    this.#isSaving = false;
     if (!answer?.ok) {
+      this.isFixed = this.#isSaving = false;
       const problem = await answer?.json().catch(() => null);
       toast(problem?.detail ?? "It could not be saved: the server does not answer.");
       return;

@@ -32,13 +32,15 @@ class Edit extends HTMLElement {
       if (isDone) return;
       isDone = true;
       const text = field.value.trim();
+      field.readOnly = true;
       if (keep && text !== before && !(await this.#save(text, button, isNew))) {
-        isDone = false;
+        isDone = field.readOnly = false;
         field.focus();
         return;
       }
+      const isHere = field === document.activeElement;
       field.replaceWith(button);
-      button.focus({ preventScroll: true });
+      if (isHere) button.focus({ preventScroll: true });
     };
     field.addEventListener("keydown", (raw) => {
       const event = /** @type {KeyboardEvent} */ (raw);

@@ -4,10 +4,13 @@
 
 import { debounce, fill } from "./dom.js";
 import { onKey } from "./keys.js";
+import { keepLast } from "./pane.js";
 import { selectedRow } from "./table.js";
 
 const table = document.querySelector("table[data-examples]");
 const pane = document.getElementById("example");
+const source = `${pane?.dataset.src}?id=`;
+let wanted = "";
 
 function rows() {
   return /** @type {HTMLElement[]} */ ([...(table?.querySelectorAll("tr[data-example]") ?? [])]);
@@ -17,30 +20,25 @@ function current() {
   return rows().find((row) => row.getAttribute("aria-selected") === "true");
 }
 
-const fetchSoon = debounce(() => {
-  const id = current()?.dataset.example;
-  if (id === undefined || !pane) return;
-  const kept = pane.dataset.kept ? `&${pane.dataset.kept}` : "";
-  const path = `${pane.dataset.src}?id=${encodeURIComponent(id)}${kept}`;
-  fill(path, { source: "#example", target: "#example" });
-}, 50);
+const fetchSoon = debounce(() => fill(wanted, { source: "#example", target: "#example" }), 50);
 
 /**
  * Select an example's row and show it in full.
  * @param {HTMLElement | undefined} row
  */
 export function openExample(row) {
-  if (!row || !pane) return;
+  const id = row?.dataset.example;
+  if (!row || !pane || id === undefined) return;
   for (const other of rows()) {
     if (other !== row) other.setAttribute("aria-selected", "false");
   }
   row.setAttribute("aria-selected", "true");
   row.scrollIntoView({ block: "nearest" });
   row.focus({ preventScroll: true });
-  pane.hidden = false;
-  pane.setAttribute("aria-busy", "true");
+  wanted = source + encodeURIComponent(id) + (pane.dataset.kept ? `&${pane.dataset.kept}` : "");
+  show();
   const url = new URL(location.href);
-  url.searchParams.set("example", row.dataset.example ?? "");
+  url.searchParams.set("example", id);
   history.replaceState(null, "", url);
   document.dispatchEvent(new CustomEvent("pl-example"));
   fetchSoon();
@@ -65,6 +63,11 @@ function nextRegression() {
   openExample(order.find((one) => one.hasAttribute("data-regressed")));
 }
 
+function show() {
+  if (pane) pane.hidden = false;
+  pane?.setAttribute("aria-busy", "true");
+}
+
 function close() {
   if (pane) pane.hidden = true;
 }
@@ -75,24 +78,21 @@ function follow(selector) {
   if (link instanceof HTMLAnchorElement) link.click();
 }
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target !== pane || !pane) return;
-  pane.hidden = false;
-  pane.removeAttribute("aria-busy");
-});
-
-for (const failure of ["htmx:responseError", "htmx:sendError"]) {
-  document.addEventListener(failure, () => {
-    if (!pane?.hasAttribute("aria-busy")) return;
-    pane.removeAttribute("aria-busy");
-    const body = pane.querySelector("#example-body");
-    if (body) body.textContent = "This example could not be loaded. Is the server still running?";
+if (pane) {
+  keepLast(pane, {
+    body: "#example-body",
+    what: "This example",
+    isWanted: (path) => path === wanted || !path.startsWith(source),
   });
 }
 
 document.addEventListener("click", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (target.closest("[data-example-close]")) return close();
+  if (target.closest("[hx-target='#example']")) {
+    wanted = "";
+    show();
+  }
   const step = target.closest("[data-example-step]");
   if (step instanceof HTMLElement) return walkExamples(Number(step.dataset.exampleStep));
   const row = target.closest("tr[data-example]");

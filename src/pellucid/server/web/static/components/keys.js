@@ -4,7 +4,7 @@
 import { isTyping } from "./dom.js";
 
 const SETTING = "pellucid.single-keys";
-const CHORD_MS = 1200;
+const CHORD_MS = 3000;
 
 /** Tell whether keys without Ctrl may do anything. */
 function singleKeysAllowed() {

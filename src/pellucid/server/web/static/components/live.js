@@ -29,16 +29,18 @@ function start(button, body, list) {
   let on = read(SETTING) === "on" && !isLater;
   let timer = 0;
   let looks = 0;
+  let isLooking = false;
   /** @type {HTMLElement | null} */
   let pill = null;
 
   const show = () => {
     button.setAttribute("aria-pressed", String(on));
     clearTimeout(timer);
-    if (on) timer = setTimeout(look, 0);
+    if (on && !isLooking) timer = setTimeout(look, 0);
   };
 
   async function look() {
+    isLooking = true;
     if (!document.hidden) {
       try {
         const response = await fetch(/** @type {string} */ (body.dataset.liveRows));
@@ -50,6 +52,7 @@ function start(button, body, list) {
         button.title = "Reconnecting";
       }
     }
+    isLooking = false;
     looks++;
     if (looks % LOOKS_AN_OVERVIEW === 0) document.body.dispatchEvent(new CustomEvent("pl-live"));
     if (on) timer = setTimeout(look, EVERY_MS);
@@ -64,16 +67,21 @@ function start(button, body, list) {
     const rows = [...table.querySelectorAll("tr")].map((row) => document.adoptNode(row));
     /** @type {HTMLElement[]} */
     const added = [];
+    let isChanged = false;
     for (const row of rows) {
       const known = document.getElementById(row.id);
       if (!known) added.push(row);
       else if (content(known) !== content(row)) {
+        isChanged = true;
+        const isHere = known === document.activeElement;
         row.setAttribute("aria-selected", known.getAttribute("aria-selected") ?? "false");
+        row.toggleAttribute("data-checked", known.hasAttribute("data-checked"));
         known.replaceWith(row);
+        if (isHere) row.focus({ preventScroll: true });
       }
     }
+    if (isChanged) document.dispatchEvent(new Event("pl-rows"));
     if (!added.length) return;
-    document.dispatchEvent(new Event("pl-rows"));
     if (list.scrollTop > 40 || selectedRow()) offer(added);
     else insert(added);
   }
@@ -84,6 +92,7 @@ function start(button, body, list) {
     body.prepend(...rows);
     while (body.rows.length > MOST_ROWS) body.rows[body.rows.length - 1].remove();
     list.querySelector(".empty")?.remove();
+    document.dispatchEvent(new Event("pl-rows"));
   }
 
   /** @param {HTMLElement[]} rows */

@@ -47,10 +47,14 @@ class Palette extends HTMLElement {
     this.input.value = "";
     this.#places = commands();
     this.#filter();
-    this.#fetch();
+    this.#fetch(this.#places);
   }
 
-  async #fetch() {
+  /**
+   * Add what the server knows; what was chosen before that stays chosen.
+   * @param {Place[]} places
+   */
+  async #fetch(places) {
     const [experiments, traces] = await Promise.all([
       ask("/api/v1/experiments"),
       ask("/api/v1/traces?limit=100"),
@@ -58,7 +62,7 @@ class Palette extends HTMLElement {
     const now = Date.now();
     for (const one of experiments?.experiments ?? []) {
       const traced = plural(one.trace_count, "trace");
-      this.#places.push({
+      places.push({
         group: "Experiments",
         label: one.name,
         icon: "flask-conical",
@@ -69,7 +73,7 @@ class Palette extends HTMLElement {
     for (const one of traces?.traces ?? []) {
       const look = kindLook(one.root_kind);
       const age = formatAge(one.start_ns / 1e6, now);
-      this.#places.push({
+      places.push({
         group: "Traces",
         label: said(one.input_preview) || one.name,
         icon: look.icon,
@@ -78,7 +82,12 @@ class Palette extends HTMLElement {
         href: `/traces/${one.trace_id}`,
       });
     }
+    if (places !== this.#places) return;
+    const chosen = this.#at ? this.#shown[this.#at] : undefined;
     this.#filter();
+    if (!chosen || !this.#shown.includes(chosen)) return;
+    this.#at = this.#shown.indexOf(chosen);
+    this.#draw();
   }
 
   #filter() {

@@ -76,13 +76,16 @@ class Review extends HTMLElement {
       note: this.note?.value ?? "",
       author: this.author?.value ?? "",
     });
+    const note = this.note?.value;
     const given = await this.#send("POST", this.dataset.url ?? "", body);
     if (!given?.id) return;
+    // Who went on meanwhile, or began to write, is left where they are.
+    const isHere = row === this.#row() && document.activeElement !== this.note;
     row.dataset.given = value;
     this.#done.push({ example: row.dataset.example ?? "", id: given.id });
-    if (this.note) this.note.value = "";
+    if (this.note && this.note.value === note) this.note.value = "";
     this.#show(row, given);
-    if (goesOn) this.#next(row);
+    if (goesOn && isHere) this.#next(row);
     else this.#mark();
   }
 

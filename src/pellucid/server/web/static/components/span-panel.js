@@ -3,6 +3,7 @@
 
 import { debounce, fill } from "./dom.js";
 import { onKey } from "./keys.js";
+import { keepLast } from "./pane.js";
 
 const panel = document.getElementById("span");
 const split = document.querySelector("[data-trace]");
@@ -15,6 +16,11 @@ const fetchSoon = debounce(() => {
   fill(`/traces/${trace}/spans/${wantedSpan}${tab}`, { source: "#span", target: "#span" });
 }, 50);
 
+function shown() {
+  const body = panel?.querySelector("#span-body");
+  return (body instanceof HTMLElement && body.dataset.span) || "";
+}
+
 /**
  * Show a span in the panel and in the address, and tell the other views.
  * @param {string} span
@@ -23,8 +29,7 @@ const fetchSoon = debounce(() => {
 export function openSpan(span, { from, tab } = {}) {
   if (!panel || !trace) return;
   if (tab) wantedTab = tab;
-  const known = panel.querySelector("#span-body");
-  const isShown = known instanceof HTMLElement && known.dataset.span === span && !wantedSpan;
+  const isShown = shown() === span && !wantedSpan;
   document.dispatchEvent(new CustomEvent("pl-select", { detail: { span, from } }));
   keepAddress(span);
   if (isShown && !tab) return;
@@ -41,26 +46,29 @@ function keepAddress(span) {
   history.replaceState(null, "", url);
 }
 
-// A running trace came further: the header is read anew, and so is the panel of a running span.
+// A running trace came further: the header is read anew, and so is the panel of a running span,
+// unless it is on its way, or somebody writes in it.
 document.addEventListener("pl-changed", () => {
   const context = { target: ".answer", swap: "outerHTML", select: ".answer" };
   fill(location.pathname + location.search, context);
-  const body = panel?.querySelector("#span-body");
-  if (!(body instanceof HTMLElement) || !panel?.querySelector(".strip.run")) return;
-  wantedSpan = body.dataset.span ?? "";
+  if (!panel?.querySelector(".strip.run") || panel.ariaBusy || isWritten()) return;
+  wantedSpan = shown();
   fetchSoon();
 });
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target === panel) panel?.removeAttribute("aria-busy");
-});
+function isWritten() {
+  const note = panel?.querySelector(".annotate [name=note]");
+  return (
+    Boolean(panel?.querySelector(".annotate :focus")) ||
+    Boolean(note instanceof HTMLInputElement && note.value)
+  );
+}
 
-for (const failure of ["htmx:responseError", "htmx:sendError"]) {
-  document.addEventListener(failure, () => {
-    if (!panel?.hasAttribute("aria-busy")) return;
-    panel.removeAttribute("aria-busy");
-    const body = panel.querySelector("#span-body");
-    if (body) body.textContent = "This span could not be loaded. Is the server still running?";
+if (panel) {
+  keepLast(panel, {
+    body: "#span-body",
+    what: "This span",
+    isWanted: (path) => path.includes(wantedSpan),
   });
 }
 
@@ -70,26 +78,19 @@ document.addEventListener("click", (event) => {
   if (link instanceof HTMLAnchorElement && link.dataset.span && !hasModifier(event)) {
     event.preventDefault();
     openSpan(link.dataset.span, { tab: link.dataset.tab });
-    return;
-  }
-  const tab = target.closest(".tab[data-tab]");
-  const body = panel?.querySelector("#span-body");
-  if (tab instanceof HTMLElement && body instanceof HTMLElement && panel?.contains(tab)) {
-    wantedTab = tab.dataset.tab ?? "";
-    keepAddress(body.dataset.span ?? "");
   }
 });
 
-// A tab that is asked for while another span is on its way is that span's.
+// A tab is asked for like a span, before htmx hears of it: one after the other, and while another
+// span is on its way it is that span's.
 document.addEventListener(
   "click",
   (event) => {
     const tab = /** @type {Element} */ (event.target).closest(".tab[data-tab]");
-    if (!(tab instanceof HTMLElement) || hasModifier(event)) return;
-    if (!wantedSpan || !panel?.contains(tab) || !panel.hasAttribute("aria-busy")) return;
+    if (!(tab instanceof HTMLElement) || hasModifier(event) || !panel?.contains(tab)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    openSpan(wantedSpan, { tab: tab.dataset.tab });
+    openSpan(wantedSpan || shown(), { tab: tab.dataset.tab });
   },
   true,
 );

@@ -28,7 +28,7 @@ class Steps extends HTMLElement {
     if (image instanceof HTMLImageElement && src) image.src = src;
     if (output) output.textContent = step ?? "";
     if (prompt && words) prompt.textContent = words;
-    links.forEach((link, index) => link.setAttribute("aria-pressed", String(index === at)));
+    links.forEach((link, index) => link.setAttribute("aria-current", String(index === at)));
   }
 }
 

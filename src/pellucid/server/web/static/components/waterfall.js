@@ -68,7 +68,7 @@ export class Waterfall extends HTMLElement {
       this.axis.extend(columns.duration_ns);
       if (isFirst) this.#foldAtFirst();
       this.#refresh();
-      if (isFirst) this.#showMatches(this.tree);
+      if (isFirst || this.#search.isOn) this.#showMatches(this.tree);
       if (isFirst) this.#reveal(this.tree.rowOf.get(this.#selected) ?? 0);
       this.#summarise();
       if (before && hasChanged(before, columns)) document.dispatchEvent(new Event("pl-changed"));
@@ -111,8 +111,9 @@ export class Waterfall extends HTMLElement {
     });
     document.addEventListener("pl-select", (event) => {
       const { span, from } = /** @type {CustomEvent} */ (event).detail;
-      if (from === this || !this.tree) return;
-      const row = this.tree.rowOf.get(span);
+      if (from === this) return;
+      if (!this.tree) this.#selected = span;
+      const row = this.tree?.rowOf.get(span);
       if (row !== undefined) this.select(row, { open: false });
     });
     this.#markPath();
@@ -123,10 +124,14 @@ export class Waterfall extends HTMLElement {
     if (this.scroller) flag(this.scroller, "data-critical-on", box.checked);
   }
 
-  /** @param {Tree} tree */
+  /**
+   * Mark what is sought in these rows: what was typed, even before they came, or searched for.
+   * @param {Tree} tree
+   */
   #showMatches(tree) {
-    const ids = this.getAttribute("matches")?.split(" ") ?? [];
-    this.#search.preset(ids, tree);
+    const { value } = /** @type {HTMLInputElement} */ (this.#part("[data-find]"));
+    if (value) this.#search.start(value, tree);
+    else this.#search.preset(this.getAttribute("matches")?.split(" ") ?? [], tree);
     if (!this.#search.isOn || !this.scroller) return;
     flag(this.scroller, "data-finding", true);
     const { label } = this.#search.go(0, tree.rowOf.get(this.#selected) ?? 0);
