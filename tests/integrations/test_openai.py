@@ -377,3 +377,17 @@ def test_undo_leaves_the_sdk_as_it_was(client: openai.OpenAI, recording: Recordi
     autolog()
     client.chat.completions.create(model="gpt-4o", messages=HELLO)
     assert len(recording.spans) == 1
+
+
+def test_a_stream_that_is_never_read_ends_when_it_is_let_go(
+    client: openai.OpenAI, recording: Recording
+) -> None:
+    answer = client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt-4o", messages=HELLO, stream=True
+    )
+    assert len(recording.unended) == 2
+    del answer, raw
+    gc.collect()
+    assert recording.unended == []
+    assert all(span.status is Status.OK for span in recording.of_kind(SpanKind.LLM))

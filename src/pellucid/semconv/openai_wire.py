@@ -283,10 +283,11 @@ def _joined(messages: list[Message]) -> list[Message]:
 
 
 def _shown(messages: list[Message]) -> Any:
-    """The first choice's text, else the tool calls it makes."""
+    """The first choice's text or refusal, else the tool calls it makes."""
     if not messages:
         return None
-    text = "\n".join(p.content for p in messages[0].parts if p.type == "text" and p.content)
+    said = {"text", "refusal"}
+    text = "\n".join(p.content for p in messages[0].parts if p.type in said and p.content)
     return text or tool_calls_of(messages[:1]) or None
 
 

@@ -427,3 +427,80 @@ def image_in_the_question(url: str) -> None:
             model=MODEL, messages=[{"role": "user", "content": content}]
         )
         print(reply.choices[0].message.content)
+
+
+@cases.add(script=["A disc."], input="What is a Blu-ray?", output="A disc.")
+def streaming_response_read_by_lines(url: str) -> None:
+    with (
+        client(url) as one,
+        one.chat.completions.with_streaming_response.create(
+            model=MODEL, messages=asked()
+        ) as answer,
+    ):
+        for line in answer.iter_lines():
+            print(len(line) > 0)
+
+
+@cases.add(script=["A flat disc."], input="What is a Blu-ray?", output="A flat disc.")
+async def events_read_from_a_streaming_response(url: str) -> None:
+    async with (
+        client_async(url) as one,
+        one.chat.completions.with_streaming_response.create(
+            model=MODEL,
+            messages=asked(),
+            stream=True,
+            stream_options={"include_usage": True},
+        ) as answer,
+    ):
+        async for line in answer.iter_lines():
+            print(line[:6])
+
+
+@cases.add(script=[LONG], input="What is a Blu-ray?", left_streams=1)
+def stream_read_to_its_first_chunk(url: str) -> None:
+    with client(url) as one:
+        answer = one.chat.completions.create(model=MODEL, messages=asked(), stream=True)
+        print(next(answer).choices[0].delta.role)
+        print(next(answer).choices[0].delta.content)
+        del answer
+
+
+@cases.add(
+    script=[Reply(text='{"thickness_mm": 1', finish_reason="length")],
+    input="What is a Blu-ray?",
+    output="thickness_mm",
+    failed=(Failed("LLM", "chat"),),
+    raises="length limit",
+)
+def parse_of_an_answer_cut_short(url: str) -> None:
+    import pydantic
+
+    class Disc(pydantic.BaseModel):
+        thickness_mm: float
+
+    with client(url) as one:
+        one.beta.chat.completions.parse(model=MODEL, messages=asked(), response_format=Disc)
+
+
+@cases.add(
+    script=['{"thickness_mm": "thin"}'],
+    input="What is a Blu-ray?",
+    output="thin",
+    failed=(Failed("LLM", "chat"),),
+    raises="thickness_mm",
+)
+async def parse_of_an_answer_that_does_not_fit(url: str) -> None:
+    import pydantic
+
+    class Disc(pydantic.BaseModel):
+        thickness_mm: float
+
+    async with client_async(url) as one:
+        await one.beta.chat.completions.parse(model=MODEL, messages=asked(), response_format=Disc)
+
+
+@cases.add(script=[Reply(refusal="I will not.")], input="What is a Blu-ray?", output="I will not.")
+def refusal(url: str) -> None:
+    with client(url) as one:
+        reply = one.chat.completions.create(model=MODEL, messages=asked())
+        print(reply.choices[0].message.refusal)
