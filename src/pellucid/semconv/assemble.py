@@ -44,6 +44,10 @@ _Get = Callable[..., Any]
 
 ERROR_CODE = 2
 _NO_TOKENS = Tokens()
+_GOOGLE = frozenset(
+    {"google", "gemini", "gcp.gen_ai", "gcp.gemini", "gcp.vertex_ai", "google_genai", "vertex_ai"}
+)
+"""What Gemini's provider is called."""
 _RETURN_DOCUMENTS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER})
 
 
@@ -127,6 +131,8 @@ def _read(draft: Draft, events: list[SpanEvent]) -> _Said:
     gave = _content(draft, "output", "body_out", kind, output_messages)
     tool_call = _tool_call(draft, kind, given, gave)
     if tool_call is not None and kind is SpanKind.TOOL:
+        if KIND not in draft.decoded.attributes:
+            given, gave = _plain_arguments(given), _plain_result(gave)
         given = tool_call.arguments if given is None else given
         gave = tool_call.result if gave is None else gave
     return _Said(kind, given, gave, input_messages, output_messages, tool_call)
@@ -212,10 +218,14 @@ def _name_in(result: Any) -> str | None:
     return name if type(name) is str else None
 
 
+_SMOLAGENTS = frozenset({"args", "sanitize_inputs_outputs", "kwargs"})
+
+
 def _plain_arguments(arguments: Any) -> Any:
     """Take the arguments out of the frame that a framework puts around them."""
     if type(arguments) is dict and type(arguments.get("kwargs")) is dict:
-        return arguments["kwargs"] if len(arguments) <= 2 else arguments
+        bare = len(arguments) <= 2 or (arguments.keys() == _SMOLAGENTS and not arguments["args"])
+        return arguments["kwargs"] if bare else arguments
     return arguments
 
 
@@ -260,7 +270,10 @@ def _tokens(draft: Draft) -> Tokens:
         # A producer may pass on the provider's figures, where `input` excludes both caches, or
         # `output` the reasoning; a total tells.
         caches = cache_read + cache_write
-        if caches > received or caches == beyond:
+        if beyond > 0 and get("provider") in _GOOGLE:
+            # Gemini's input includes its cache, and its output leaves the thoughts out.
+            output, reasoning = output + beyond, reasoning or beyond
+        elif caches > received or caches == beyond:
             received += caches
         elif caches and caches + reasoning == beyond:
             received, output = received + caches, output + reasoning

@@ -84,6 +84,10 @@ def response_messages(body: Any) -> list[Message]:
         return messages_of(body)
     if type(body) is not dict:
         return []
+    if body.get("role") == "assistant" and type(body.get("tool_calls")) is list:
+        message = message_of(body)
+        if message is not None:
+            return [message]
     return (
         _choices(body)
         or _candidates(body)

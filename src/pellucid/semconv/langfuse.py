@@ -82,6 +82,8 @@ def _match(name: str) -> Rule | None:
 
 def _refine(draft: Draft) -> None:
     claims = draft.claims
+    if draft.decoded.name == "OpenAI.embeddings":  # its JavaScript wrapper calls all alike
+        claims["kind"] = SpanKind.EMBEDDING
     if str(claims.get("langfuse.level", "")).upper() == "ERROR":
         claims["failed"] = True
     started = claims.get("langfuse.first_token")

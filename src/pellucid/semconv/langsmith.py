@@ -74,11 +74,14 @@ def _refine(draft: Draft) -> None:
     for field in ("body_in", "body_out"):
         body = claims.get(field)
         if type(body) is dict and len(body) == 1 and draft.ranks[field] // 100 == RANK // 100:
-            claims[field] = body.get("input" if field == "body_in" else "output", body)
+            claims[field] = next((body[key] for key in _FRAMES[field] if key in body), body)
     for group in ("langsmith.usage", "langsmith.input_details", "langsmith.output_details"):
         usage = claims.get(group)
         if usage is not None:
             _claim_usage(draft, usage)
+
+
+_FRAMES = {"body_in": ("input",), "body_out": ("output", "outputs")}
 
 
 def _claim_usage(draft: Draft, usage: dict[str, Any]) -> None:

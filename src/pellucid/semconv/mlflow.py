@@ -10,6 +10,7 @@ from pellucid.semconv.bodies import image_parts
 from pellucid.semconv.genai import read_system
 from pellucid.semconv.rules import Dialect, Draft, Flat, claim_from_metadata, table
 from pellucid.semconv.tools import read_tools
+from pellucid.semconv.usage import claim_usage
 from pellucid.semconv.values import (
     UNREAD,
     read_count,
@@ -118,6 +119,8 @@ def _refine(draft: Draft) -> None:
         _take(draft, "tool_call_id", "tool.id")
     elif kind is SpanKind.AGENT:
         _take(draft, "agent_name", "agent")
+    if kind in (SpanKind.LLM, SpanKind.EMBEDDING):
+        _read_answer(draft)
     claim_from_metadata(draft, RANK + 900)
 
 
@@ -160,6 +163,14 @@ def _read_usage(draft: Draft) -> None:
             counts["tokens.reasoning"] = total - known
     for field, count in counts.items():
         draft.claim(field, count, RANK)
+
+
+def _read_answer(draft: Draft) -> None:
+    """Read what the usage does not say, as reasoning or an embedding's tokens, from the answer."""
+    answer = draft.claims.get("body_out")
+    usage = answer.get("usage") if type(answer) is dict else None
+    if type(usage) is dict:
+        claim_usage(draft, usage, RANK + 900)
 
 
 def _read_linked_prompt(draft: Draft) -> None:

@@ -33,7 +33,7 @@ from pellucid.semconv.bodies import MODEL_CALLS, read_bodies
 from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
 from pellucid.semconv.values import UNREAD
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same span would be understood better: stores keep it with every span."""
 
 DIALECTS: tuple[Dialect, ...] = (

@@ -13,8 +13,10 @@ from pellucid.semconv.messages import message_of, messages_of, read_content
 from pellucid.semconv.parts import bytes_part, media_part, part_of, shown
 from pellucid.semconv.rules import Dialect, Draft, Flat, Rule, grouped, is_index, table
 from pellucid.semconv.tools import tool_of, tools_of
+from pellucid.semconv.usage import claim_usage
 from pellucid.semconv.values import (
     UNREAD,
+    Later,
     Reader,
     json_safe,
     read_any_text,
@@ -175,8 +177,10 @@ def _message(group: dict[Any, Any], role: str) -> Message:
             item[key] = group[key]
     contents = group.get("contents", {})
     parts = [_content(contents[place]) for place in sorted(contents)]
+    texts = [part.content for part in parts if part.type == "text" and part.content]
+    if texts and item.get("content") in ("".join(texts), "\n".join(texts)):
+        del item["content"]  # the same, said twice
     if "tool_call_id" in item and "content" not in item:
-        texts = [part.content for part in parts if part.type == "text" and part.content]
         item["content"], parts = "\n".join(texts), []
     message = message_of(item) or Message(role=said)
     return msgspec.structs.replace(
@@ -297,6 +301,34 @@ def _embeddings(flats: list[Flat], draft: Draft) -> None:
 
 
 def _refine(draft: Draft) -> None:
+    _read_parameters(draft)
+    kind = draft.claims.get("kind")
+    if "tokens.input" in draft.claims:
+        _read_answer(draft, _DETAILS)
+    elif kind is SpanKind.EMBEDDING:
+        _read_answer(draft, _USAGE)
+
+
+def _read_answer(draft: Draft, wanted: tuple[str, ...]) -> None:
+    """Read what no attribute says of the usage from the answer that a provider gave."""
+    claims = draft.claims
+    said = claims.get("body_out")
+    if type(said) is not Later or claims.keys() & {"tokens.cache_read", "tokens.reasoning"}:
+        return
+    if not any(name in said.text for name in wanted):
+        return
+    answer = draft.body("body_out")
+    for holder in (answer, answer.get("meta") if type(answer) is dict else None):
+        usage = holder.get("usage") if type(holder) is dict else None
+        if type(usage) is dict:
+            claim_usage(draft, usage, RANK + 900)
+
+
+_DETAILS = ('"cached_tokens":', '"reasoning_tokens":')
+_USAGE = ('"prompt_tokens":', '"input_tokens":')
+
+
+def _read_parameters(draft: Draft) -> None:
     """Take the model and the tools out of the invocation parameters."""
     parameters = draft.claims.get("parameters")
     if type(parameters) is not dict or draft.ranks["parameters"] < RANK:
@@ -378,5 +410,5 @@ DIALECT = Dialect(
         "oi.input_images": _images("input_images"),
     },
     refine=_refine,
-    marks=("llm.invocation_parameters", "embedding.invocation_parameters"),
+    marks=("llm.invocation_parameters", "embedding.invocation_parameters", "output.value"),
 )

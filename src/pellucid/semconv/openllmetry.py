@@ -38,7 +38,10 @@ RANK = 1200
 _WEAK = 900
 
 _LANGCHAIN = "opentelemetry.instrumentation.langchain"
-_FRAME = frozenset({"inputs", "outputs", "output", "input_str", "tags", "metadata", "kwargs"})
+_BEDROCK = "opentelemetry.instrumentation.bedrock"
+_FRAME = frozenset(
+    {"inputs", "outputs", "output", "input_str", "query", "tags", "metadata", "kwargs"}
+)
 
 _KINDS = {
     "workflow": SpanKind.CHAIN,
@@ -169,11 +172,15 @@ def _functions(flats: list[Flat], draft: Draft) -> None:
 
 def _refine(draft: Draft) -> None:
     claims = draft.claims
+    if draft.decoded.scope.name == _BEDROCK:
+        _include_caches(claims)
     entity = claims.get("otl.entity")
     kind = claims.get("kind")
     if entity is not None and draft.decoded.scope.name.endswith(".llamaindex"):
         kind = _kind_of_class(entity + ".", kind)
         claims["kind"] = kind
+    elif draft.decoded.attributes.get("gen_ai.operation.name") == "vector_db_retrieve":
+        kind = claims["kind"] = SpanKind.RETRIEVER
     elif kind is None and draft.decoded.name.endswith(".mcp"):
         claims["kind"] = SpanKind.CHAIN
     if entity is not None and kind is SpanKind.TOOL:
@@ -189,6 +196,14 @@ def _refine(draft: Draft) -> None:
     output = claims.get("body_out")
     if kind is SpanKind.TOOL and type(output) is dict and "result" in output:
         draft.claim("tool.result", output["result"], RANK + _WEAK)
+
+
+def _include_caches(claims: dict[str, Any]) -> None:
+    """Add the caches to Bedrock's input, which leaves them out."""
+    caches = claims.get("tokens.cache_read", 0) + claims.get("tokens.cache_write", 0)
+    if caches and "tokens.input" in claims:
+        claims["tokens.input"] += caches
+        claims.pop("tokens.total", None)  # it knows no caches either
 
 
 def _kind_of_class(entity: str, kind: SpanKind | None) -> SpanKind | None:
@@ -207,7 +222,8 @@ def _unframe(value: Any) -> Any:
     if type(written) is str:
         literal = read_literal(written)
         return written if literal is UNREAD else literal
-    return next((value[key] for key in ("inputs", "outputs", "output") if key in value), value)
+    inner = ("inputs", "outputs", "output", "query")
+    return next((value[key] for key in inner if key in value), value)
 
 
 def _arguments(given: Any, draft: Draft) -> Any:
@@ -266,4 +282,5 @@ DIALECT = Dialect(
     assemblers={"otl.prompt": _prompt, "otl.completion": _completion, "otl.functions": _functions},
     refine=_refine,
     marks=("traceloop.span.kind", "traceloop.entity.name", "traceloop.entity.input"),
+    scopes=(_BEDROCK,),
 )

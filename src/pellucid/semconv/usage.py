@@ -17,8 +17,8 @@ _OUTPUT: Final = (
     *("outputTokens", "completionTokens"),
 )
 _TOTAL: Final = ("total_tokens", "total_token_count", "totalTokenCount", "totalTokens")
-_READ: Final = ("cache_read_input_tokens", "cacheReadInputTokens")
-_WRITTEN: Final = (
+CACHE_READ: Final = ("cache_read_input_tokens", "cacheReadInputTokens")
+CACHE_WRITTEN: Final = (
     *("cache_creation_input_tokens", "cacheCreationInputTokens", "cacheWriteInputTokens"),
 )
 _CACHED: Final = ("cached_content_token_count", "cachedContentTokenCount")
@@ -35,7 +35,7 @@ def claim_usage(draft: Draft, usage: dict[str, Any], rank: int) -> None:
     """Claim what a provider's account says, in our terms."""
     received, bare = _first(usage, _INPUT), _first(usage, _BARE_INPUT)
     sent, total = _first(usage, _OUTPUT), _first(usage, _TOTAL)
-    read, written = _first(usage, _READ), _first(usage, _WRITTEN)
+    read, written = _first(usage, CACHE_READ), _first(usage, CACHE_WRITTEN)
     thoughts = _first(usage, _THOUGHTS)
     if received is None and bare is not None:
         caches = (read or 0) + (written or 0)

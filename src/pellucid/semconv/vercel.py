@@ -13,6 +13,7 @@ from pellucid.semconv.messages import read_messages
 from pellucid.semconv.parts import bytes_part, tool_call_part
 from pellucid.semconv.rules import SESSION_KEYS, USER_KEYS, Dialect, Draft, Flat, Rule, table
 from pellucid.semconv.tools import read_tools
+from pellucid.semconv.usage import CACHE_READ, CACHE_WRITTEN, claim_usage
 from pellucid.semconv.values import (
     UNREAD,
     encode_json,
@@ -80,7 +81,7 @@ def _match(name: str) -> Rule | None:
 def _refine(draft: Draft) -> None:
     claims = draft.claims
     _claim_answer(draft)
-    _claim_caches(draft)
+    _claim_details(draft)
     prompt = claims.get("body_in")
     if "input_messages" not in claims and type(prompt) is dict:
         draft.claim("input_messages", request_messages(prompt), RANK)
@@ -98,24 +99,50 @@ def _refine(draft: Draft) -> None:
         _claim_ranking(draft)
 
 
-def _claim_caches(draft: Draft) -> None:
-    """Add Anthropic's caches to its input, which left them out before the details were there."""
-    claims = draft.claims
-    if claims.get("provider") != "anthropic" or not _DETAILS.isdisjoint(draft.decoded.attributes):
-        return
+def _claim_details(draft: Draft) -> None:
+    """Claim what only the provider's metadata tells of the usage.
+
+    Anthropic's and Bedrock's input left their caches out before version 6, which has details;
+    Gemini's output leaves the thoughts out.
+    """
+    provider = draft.claims.get("provider", "")
     provided = read_object(draft.decoded.attributes.get("ai.response.providerMetadata"))
-    told = provided.get("anthropic") if type(provided) is dict else None
+    told = provided.get(_METADATA_OF.get(provider, provider)) if provided else None
     told = told if type(told) is dict else {}
-    read = read_count(told.get("cacheReadInputTokens"))
-    read = claims.get("tokens.cache_read", 0) if read is UNREAD else read
-    written = read_count(told.get("cacheCreationInputTokens"))
-    written = 0 if written is UNREAD else written
-    if "tokens.input" in claims and (read or written):
-        draft.claim("tokens.input", claims["tokens.input"] + read + written, RANK - 1)
+    if provider in _BESIDE:
+        usage = told.get("usage")
+        _claim_caches(draft, {**told, **usage} if type(usage) is dict else told)
+    elif type(told.get("usageMetadata")) is dict:
+        claim_usage(draft, told["usageMetadata"], RANK - 1)
+    for name, field in _OPENAI:
+        count = read_count(told.get(name))
+        if count is not UNREAD:
+            draft.claim(field, count, RANK + 900)
+
+
+def _claim_caches(draft: Draft, told: dict[str, Any]) -> None:
+    claims = draft.claims
+    if not _DETAILS.isdisjoint(draft.decoded.attributes) or "tokens.input" not in claims:
+        return
+    read, written = (_first_count(told, names) for names in (CACHE_READ, CACHE_WRITTEN))
+    read = claims.get("tokens.cache_read", 0) if read is None else read
+    if read or written:
+        draft.claim("tokens.input", claims["tokens.input"] + read + (written or 0), RANK - 1)
         draft.claim("tokens.cache_read", read, RANK - 1)
-        draft.claim("tokens.cache_write", written, RANK - 1)
+        draft.claim("tokens.cache_write", written or 0, RANK - 1)
 
 
+def _first_count(told: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    counts = (read_count(told.get(name)) for name in names)
+    return next((int(count) for count in counts if count is not UNREAD), None)
+
+
+_METADATA_OF = {"amazon-bedrock": "bedrock"}
+_BESIDE = frozenset({"anthropic", "amazon-bedrock"})
+_OPENAI = (
+    ("cachedPromptTokens", "tokens.cache_read"),
+    ("reasoningTokens", "tokens.reasoning"),
+)
 _DETAILS = frozenset(
     f"ai.usage.inputTokenDetails.{name}Tokens" for name in ("noCache", "cacheRead", "cacheWrite")
 )

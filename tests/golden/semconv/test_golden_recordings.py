@@ -44,8 +44,32 @@ TOTALS = {
     "llamaindex.native": (1430, 94),
     "pydanticai.native": (226, 56),
     "vercel-ai-v6": (224, 57),
+    "openai.mlf": (546, 183),
+    "bedrock.otl": (213, 45),
+    "gemini.otl": (200, 66),
+    "haystack.oi": (215, 37),
+    "langchain.otl": (179, 48),
+    "mistral.oi": (124, 28),
+    "openai-agents.oi": (545, 63),
+    "openai-js.langfuse": (180, 48),
+    "openai-js.langsmith": (180, 48),
+    "vercel-ai-v4": (460, 85),
+    "vercel-ai-v5": (598, 144),
 }
 """Input and output tokens that were really used, as far as the recording can tell."""
+
+DETAILS = {
+    "bedrock.otl": (54, 21, 0),
+    "gemini.otl": (56, 0, 17),
+    "langchain.otl": (27, 0, 0),
+    "mistral.oi": (17, 0, 0),
+    "openai-agents.oi": (20, 0, 11),
+    "openai-js.langfuse": (27, 0, 15),
+    "openai-js.langsmith": (27, 0, 15),
+    "vercel-ai-v4": (62, 13, 15),
+    "vercel-ai-v5": (81, 13, 17),
+}
+"""Of these tokens, those read from a cache, written to it, and spent on reasoning."""
 
 _STRUCTURE = ("trace_id", "span_id", "parent_id", "start_ns", "duration_ns", "resource", "scope")
 _TEXT = 160
@@ -61,6 +85,8 @@ class Total(NamedTuple):
     input: int
     output: int
     cost_usd: float
+    details: tuple[int, int, int] = (0, 0, 0)
+    """Read from a cache, written to it, spent on reasoning."""
 
 
 def read_recording(name: str) -> Recording:
@@ -105,11 +131,13 @@ def count_once(spans: Sequence[Span]) -> Total:
         for span in spans
         if span.cost_usd and not any(d.cost_usd for d in descendants(span))
     ]
-    return Total(_sum(counted).input, _sum(counted).output, round(sum(costs), 9))
-
-
-def _sum(tokens: Sequence[Tokens]) -> Tokens:
-    return Tokens(input=sum(one.input for one in tokens), output=sum(one.output for one in tokens))
+    total = {name: sum(getattr(one, name) for one in counted) for name in Tokens.__struct_fields__}
+    return Total(
+        total["input"],
+        total["output"],
+        round(sum(costs), 9),
+        (total["cache_read"], total["cache_write"], total["reasoning"]),
+    )
 
 
 @pytest.fixture
@@ -125,7 +153,7 @@ def test_recording_means_what_it_meant(name: str, snapshot: SnapshotAssertion) -
     for span in spans:
         shapes.setdefault(_shape(span), span)
     assert {
-        "total": total._asdict(),
+        "total": {name: getattr(total, name) for name in ("input", "output", "cost_usd")},
         "spans": [_line(span) for span in spans],
         "shapes": [_trim(span) for span in shapes.values()],
     } == snapshot
@@ -141,6 +169,13 @@ def test_recording_survives_the_way_back(name: str) -> None:
 def test_tokens_are_counted_once(name: str, expected: tuple[int, int]) -> None:
     total = count_once(normalise_recording(read_recording(name)))
     assert (total.input, total.output) == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), DETAILS.items())
+def test_cached_and_reasoning_tokens_are_told_apart(
+    name: str, expected: tuple[int, int, int]
+) -> None:
+    assert count_once(normalise_recording(read_recording(name))).details == expected
 
 
 def _shape(span: Span) -> Any:
