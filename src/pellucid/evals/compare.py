@@ -94,6 +94,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     only_here: list[str]
     """Example ids that the baseline has not."""
     only_baseline: list[str]
+    unmeasured: list[str] = []
+    """Metrics of both that no example has in both, although the baseline has values of it."""
 
     @property
     def metrics(self) -> Named[Change]:
@@ -181,12 +183,13 @@ def compare_all(
     adjusted = iter(CORRECTIONS[correction](raw))
     return [
         Comparison(
-            name=one.report.run.name or one.report.run.id,
-            baseline_name=first.run.name or first.run.id,
+            name=one.report.run.called,
+            baseline_name=first.run.called,
             changes={change.name: _judged(change, next(adjusted), alpha) for change in one.changes},
             correction=correction,
             only_here=one.only_here,
             only_baseline=one.only_baseline,
+            unmeasured=one.unmeasured,
         )
         for one in tested
     ]
@@ -197,6 +200,7 @@ class _Tested(NamedTuple):
     changes: list[Change]
     only_here: list[str]
     only_baseline: list[str]
+    unmeasured: list[str]
 
 
 def _tested(
@@ -220,6 +224,11 @@ def _tested(
         [change for change in changes if change.n],
         [key for key in after if key not in before],
         [key for key in before if key not in after],
+        [
+            change.name
+            for change in changes
+            if not change.n and change.name != COMPLETED and baseline.scores[change.name].n
+        ],
     )
 
 

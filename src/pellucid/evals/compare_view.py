@@ -89,6 +89,9 @@ def details(comparison: Comparison) -> list[str]:
         )
         if ids
     ]
+    lines += [
+        f"{name}: not measured, no example has it in both reports" for name in comparison.unmeasured
+    ]
     for change in ordered(comparison):
         regressions = change.regressions
         if regressions:

@@ -87,6 +87,8 @@ async def aevaluate(
     """
     if concurrency < 1 or repeats < 1 or retries < 0:
         raise InvalidInput("concurrency and repeats must be at least 1, retries at least 0.")
+    if timeout is not None and timeout <= 0:
+        raise InvalidInput(f"timeout={timeout!r}: say a number of seconds above 0, or None.")
     prepared = await _prepared(data)
     plan = _plan(task, prepared, scorers, repeats, concurrency, timeout, retries, executor)
     rate, most = read_rate(rate_limit), read_budget(budget)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pellucid.core.errors import InvalidInput
-from pellucid.evals.compare import WORSE, Change, Comparison, as_report, compare
+from pellucid.evals.compare import WORSE, Comparison, as_report, compare
 from pellucid.evals.report import Named, Report, ScoreSummary
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -89,16 +89,19 @@ def gate(
     - `exact_match better`: a significant gain over it;
     - `exact_match drop <= 0.02`: whatever the significance, at most this much worse.
 
+    What cannot be compared is not kept: a score that the baseline has and of which the report
+    has no value, as where a judge failed throughout.
+
     Without rules: `* not worse` (where there is a baseline) and `errors == 0`. Raises
     InvalidInput for a rule that cannot be read, or that needs a baseline or score that is missing.
     """
     report = as_report(run)
     comparison = None if baseline is None else compare(report, baseline, alpha=alpha)
-    if rules is None:
+    if not rules:
         rules = DEFAULT_RULES if comparison is not None else DEFAULT_RULES[1:]
     lines = [rules] if isinstance(rules, str) else list(rules)
     results = [result for line in lines for result in _check(line.strip(), report, comparison)]
-    return Gate(name=report.run.name or report.run.id, results=results, comparison=comparison)
+    return Gate(name=report.run.called, results=results, comparison=comparison)
 
 
 def holds(rule: str, metrics: Mapping[str, float]) -> bool:
@@ -114,9 +117,11 @@ def _check(rule: str, report: Report, comparison: Comparison | None) -> list[Rul
     if match := _RELATIVE.fullmatch(rule):
         if comparison is None:
             raise InvalidInput(f"The rule {rule!r} needs a baseline.")
-        changes = comparison.metrics
-        names = list(changes) if match[1] == "*" else [match[1]]
-        return [_relative(rule, match, name, changes) for name in names]
+        names = [*comparison.changes, *comparison.unmeasured] if match[1] == "*" else [match[1]]
+        if not names:
+            why = "the two have no score in common"
+            return [RuleResult(rule=rule, passed=False, found=why)]
+        return [_relative(rule, match, name, comparison) for name in names]
     if match := _BOUND.fullmatch(rule):
         return [_bound(rule, match, report)]
     raise InvalidInput(
@@ -152,10 +157,11 @@ def _part(scores: Named[ScoreSummary], name: str, part: str) -> float | None:
     return value
 
 
-def _relative(
-    rule: str, match: re.Match[str], name: str, changes: Mapping[str, Change]
-) -> RuleResult:
-    change = changes[name]
+def _relative(rule: str, match: re.Match[str], name: str, comparison: Comparison) -> RuleResult:
+    if name in comparison.unmeasured:
+        why = f"{name}: no example has it in both"
+        return RuleResult(rule=rule.replace("*", name, 1), passed=False, found=why)
+    change = comparison.metrics[name]
     said = f"{change.name} {change.difference:+.4g}, p {change.p_value:.3f}: {change.verdict}"
     if match[2] == "not worse":
         passed = change.verdict != WORSE
@@ -169,6 +175,6 @@ def _relative(
 
 def _number(text: str, rule: str) -> float:
     try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        return float(text.lstrip("$").removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise InvalidInput(f"The rule {rule!r}: {text!r} is no number.") from None

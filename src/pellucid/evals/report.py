@@ -30,6 +30,12 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     experiment: str = "default"
     url: str | None = None
 
+    @property
+    def called(self) -> str:
+        """Its name, else how commands name it: `experiment@number`, or the id."""
+        number = None if self.number is None else f"{self.experiment}@{self.number}"
+        return self.name or number or self.id
+
 
 class ScoreResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One scorer's answer about one output: a value, or an error."""
@@ -425,7 +431,7 @@ class Report(msgspec.Struct, kw_only=True, dict=True):
         return as_text(self)
 
     def __repr__(self) -> str:
-        return f"<Report {self.run.name or self.run.id}: {len(self.examples)} examples>"
+        return f"<Report {self.run.called}: {counted(len(self.examples), 'example')}>"
 
     def __rich__(self) -> Any:
         from pellucid.evals.report_view import as_table
@@ -449,6 +455,11 @@ def _row(example: ExampleResult, repeat: Repeat) -> dict[str, Any]:
     for name, result in repeat.scores.items():
         row |= {f"score.{name}": result.value, f"rationale.{name}": result.rationale}
     return row
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 example`, `2 examples`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def data_frame(rows: list[dict[str, Any]]) -> Any:

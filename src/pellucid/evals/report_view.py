@@ -4,7 +4,7 @@ import html
 import io
 from typing import Any
 
-from pellucid.evals.report import ExampleResult, Report, ScoreSummary
+from pellucid.evals.report import ExampleResult, Report, ScoreSummary, counted
 
 SHOWN_FAILURES = 5
 
@@ -52,7 +52,7 @@ def as_html(report: Report) -> str:
 
 def headline(report: Report) -> str:
     """Return one line: what was evaluated, how long it took and what it cost."""
-    parts = [report.run.name or report.task, f"{len(report.examples)} examples"]
+    parts = [report.run.name or report.task, counted(len(report.examples), "example")]
     if report.repeats > 1:
         parts.append(f"{report.repeats} repeats")
     parts.append(f"{report.wall_s:.1f} s")
@@ -81,7 +81,7 @@ def _failures(errors: list[ExampleResult]) -> list[str]:
     shown = [f"  {example.id}: {example.error}" for example in errors[:SHOWN_FAILURES]]
     more = len(errors) - len(shown)
     return [
-        f"{len(errors)} examples failed:",
+        f"{counted(len(errors), 'example')} failed:",
         *shown,
         *([f"  and {more} more (report.errors)"] if more else []),
     ]

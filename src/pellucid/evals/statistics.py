@@ -146,6 +146,7 @@ def _flipped_sums(numpy: Any, data: Any, resamples: int, generator: Any) -> Iter
 
 def mcnemar_test(only_first: int, only_second: int) -> float:
     """Return McNemar's exact two-sided p-value from the pairs in which just one succeeded."""
+    only_first, only_second = int(only_first), int(only_second)  # numpy's would overflow
     n = only_first + only_second
     if n == 0:
         return 1.0

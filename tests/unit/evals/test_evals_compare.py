@@ -160,6 +160,43 @@ def test_a_gate_without_rules_asks_for_no_drop_and_no_error() -> None:
     assert not pellucid.gate(broken).passed
 
 
+def test_a_score_that_is_missing_throughout_breaks_the_gate() -> None:
+    before = made("before", right=[True] * 12, judged=[1.0] * 12)
+    after = made("after", right=[True] * 12, judged=[None] * 12)
+    comparison = pellucid.compare(after, before)
+    assert comparison.unmeasured == ["judged"]
+    assert "judged: not measured" in str(comparison)
+    gate = pellucid.gate(after, before)
+    assert [(one.rule, one.passed) for one in gate.results] == [
+        ("right not worse", True),
+        ("judged not worse", False),
+        ("errors == 0", True),
+    ]
+    assert not pellucid.gate(after, before, "judged drop <= 1").passed
+    # What the baseline has not measured either cannot have become worse.
+    assert pellucid.gate(after, after).passed
+
+
+def test_reports_without_a_score_in_common_break_the_gate() -> None:
+    gate = pellucid.gate(made("a", one=[1.0] * 3), made("b", other=[1.0] * 3))
+    assert not gate.passed
+    assert gate.results[0].found == "the two have no score in common"
+
+
+def test_no_rules_are_the_usual_rules_and_dollars_are_read() -> None:
+    report = made("a", right=[True, True], cost_usd=[0.5, 0.5])
+    assert [one.rule for one in pellucid.gate(report, rules=[]).results] == ["errors == 0"]
+    assert pellucid.gate(report, rules="cost_usd <= $1.00").passed
+
+
+def test_runs_without_a_name_are_called_by_their_number() -> None:
+    report = made("x", right=[True, True])
+    report.run = RunInfo(id="0" * 32, number=7, experiment="agent")
+    assert pellucid.compare(report, report).baseline_name == "agent@7"
+    assert "2 examples" in repr(report)
+    assert "1 example " in str(made("y", right=[True])).splitlines()[0]
+
+
 @pytest.mark.parametrize("rule", ["right", "right >= many", "right ~ 3", ""])
 def test_unreadable_rules_are_refused(rule: str) -> None:
     with pytest.raises(InvalidInput, match="rule"):

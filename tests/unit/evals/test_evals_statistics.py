@@ -158,3 +158,8 @@ def test_yes_or_no_answers_are_found_with_the_power_that_was_planned(
             chances = scipy.stats.binom.pmf(found, differing, gained / (gained + lost))
             power += weight * float(chances.sum())
     assert 0.795 <= power <= 0.86
+
+
+def test_mcnemar_takes_the_integers_of_numpy() -> None:
+    few, many = numpy.array([30, 60])
+    assert stats.mcnemar_test(few, many) == stats.mcnemar_test(30, 60) > 0
