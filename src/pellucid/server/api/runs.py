@@ -1,6 +1,5 @@
 """`/api/v1/runs`: runs, their metrics and artifacts, and the images of an experiment."""
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -20,17 +19,15 @@ from pellucid.core.run_views import (
     RunListView,
     RunReceiptList,
     RunView,
-    RunWriteRequest,
     SeriesListView,
     view_run,
 )
+from pellucid.server.services.run_bodies import take_writes
 from pellucid.server.services.runs import RunService
 from pellucid.server.services.threads import Threads
 
 TAG = ["runs"]
 MAX_SERIES_RUNS = 200
-_SMALL_BODY = 64 << 10
-_decoder = msgspec.json.Decoder(RunWriteRequest)
 
 # Litestar keeps the name `query` for itself.
 Query = Annotated[
@@ -59,23 +56,8 @@ class RunEdit(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def write_runs(request: Request[Any, Any, Any], runs: RunService) -> RunReceiptList:
     """Merge writes about runs (a RunWriteRequest); durable when answered, harmless repeated."""
-    body = await request.body()
-    if len(body) <= _SMALL_BODY:
-        writes = _decode(body).writes
-    else:
-        writes = (await asyncio.to_thread(_decode, body)).writes
-    sent = request.headers.get(SENT_HEADER, "")
-    sent_ns = int(sent) if sent.isdecimal() and len(sent) < 20 else None
-    return RunReceiptList(runs=await runs.write(writes, sent_ns=sent_ns))
-
-
-def _decode(body: bytes) -> RunWriteRequest:
-    # PostgreSQL holds no NUL; a mark in its place is better than losing the write.
-    body = body.replace(b"\\u0000", b"\\ufffd")
-    try:
-        return _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The body is not a list of writes about runs: {error}") from None
+    # Of a whole server, `ingest/run_writes.py` answers these before they come here.
+    return await take_writes(runs, await request.body(), request.headers.get(SENT_HEADER, ""))
 
 
 @get("/api/v1/runs", tags=TAG, operation_id="search_runs")

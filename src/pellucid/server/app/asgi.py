@@ -35,6 +35,7 @@ from pellucid.server.auth.gate import Gate, Policy
 from pellucid.server.auth.hosts import AllowedHosts, split_host
 from pellucid.server.auth.keys import KeyRing
 from pellucid.server.ingest.otlp_http import OtlpHttp
+from pellucid.server.ingest.run_writes import RunWritesHttp
 from pellucid.server.services.artifacts import ArtifactService
 from pellucid.server.services.attachments import AttachmentService
 from pellucid.server.services.completion import CompletionService, RunCompletionService
@@ -82,7 +83,7 @@ def _policy(settings: ServerSettings, host: str) -> Policy:
 
 
 class _Application:
-    """Routes by path: OTLP past the framework, everything else through it."""
+    """Routes by path: spans and writes about runs past the framework, all else through it."""
 
     def __init__(self, stores: Stores, normaliser: Normaliser, policy: Policy) -> None:
         self._stores = stores
@@ -111,6 +112,7 @@ class _Application:
         evaluations = EvaluationService(self._runs, artifacts, self._readers)
         self._datasets = DatasetService(stores.datasets, traced, self._readers)
         self._otlp: OtlpHttp | None = None
+        self._run_writes = RunWritesHttp(self._runs)
         self._framework = _framework(
             {
                 "policy": policy,
@@ -141,6 +143,8 @@ class _Application:
     async def _route(self, scope: Any, receive: Any, send: Any) -> None:
         if self._otlp is not None and scope.get("path", "").startswith(OTLP_PREFIX):
             await self._otlp(scope, receive, send)
+        elif RunWritesHttp.takes(scope):
+            await self._run_writes(scope, receive, send)
         else:
             scope, receive = unpacked(scope, receive)
             await self._framework(scope, receive, send)

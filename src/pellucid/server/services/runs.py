@@ -6,6 +6,7 @@ return.
 """
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,6 +47,19 @@ class _Waiting(NamedTuple):
     done: asyncio.Future[list[RunReceipt]]
 
 
+_Outcome = list[RunReceipt] | Exception
+
+
+def _resolve(group: list[_Waiting], outcomes: list[_Outcome]) -> None:
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        if waiting.done.done():
+            continue
+        if isinstance(outcome, Exception):
+            waiting.done.set_exception(outcome)
+        else:
+            waiting.done.set_result(outcome)
+
+
 class RunService:
     """What pages and the API ask about runs; RUN is an id, a prefix, or experiment@number."""
 
@@ -54,8 +68,9 @@ class RunService:
         self._readers = readers
         self._writer = Threads("run-writer", 1)
         self._clock = clock
+        self._lock = threading.Lock()  # guards the two below
         self._waiting: list[_Waiting] = []
-        self._committing: asyncio.Task[None] | None = None
+        self._committing = False
 
     async def write(
         self, writes: Sequence[RunWrite], *, sent_ns: int | None = None
@@ -73,41 +88,45 @@ class RunService:
             now_ns if sent_ns is None else max(0, now_ns - max(0, sent_ns - write.time_ns))
             for write in writes
         ]
-        done: asyncio.Future[list[RunReceipt]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(writes, heard, done))
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit())
-        return await done
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(writes, heard, loop.create_future())
+        with self._lock:
+            self._waiting.append(waiting)
+            is_idle, self._committing = not self._committing, True
+        if is_idle:
+            self._writer.start(self._commit, loop)
+        return await waiting.done
 
-    async def _commit(self) -> None:
-        """Write what waits until nothing does; requests that came meanwhile share a commit."""
-        try:
-            while self._waiting:
+    def _commit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what waits until nothing does; requests that came meanwhile share a commit.
+
+        Runs in the writer's thread: going back to the loop in between would cost as much as the
+        statements of a small request.
+        """
+        while True:
+            with self._lock:
                 group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                await self._commit_group(group)
-        finally:
-            self._committing = None
+                if not group:
+                    self._committing = False
+                    return
+            outcomes = self._commit_group(group)
+            loop.call_soon_threadsafe(_resolve, group, outcomes)
 
-    async def _commit_group(self, group: list[_Waiting]) -> None:
+    def _commit_group(self, group: list[_Waiting]) -> list[_Outcome]:
         writes = [write for waiting in group for write in waiting.writes]
         heard = [time_ns for waiting in group for time_ns in waiting.heard_ns]
         try:
-            receipts = await self._writer.run(self._store.write, writes, heard_ns=heard)
+            receipts = self._store.write(writes, heard_ns=heard)
         except Exception as error:
             if len(group) == 1 or isinstance(error, Unavailable):
-                for waiting in group:
-                    if not waiting.done.done():
-                        waiting.done.set_exception(error)
-                return
+                return [error] * len(group)
             # One request must not fail for what stands in another.
-            for waiting in group:
-                await self._commit_group([waiting])
-            return
+            return [outcome for waiting in group for outcome in self._commit_group([waiting])]
         by_run = {receipt.run_id: receipt for receipt in receipts}
-        for waiting in group:
-            mentioned = dict.fromkeys(write.run_id for write in waiting.writes)
-            if not waiting.done.done():
-                waiting.done.set_result([by_run[run_id] for run_id in mentioned])
+        return [
+            [by_run[run_id] for run_id in dict.fromkeys(write.run_id for write in waiting.writes)]
+            for waiting in group
+        ]
 
     async def get(self, run: str) -> Run:
         """Return one run. Raises NotFound, and InvalidInput for an ambiguous prefix."""

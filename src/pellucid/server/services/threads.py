@@ -25,6 +25,10 @@ class Threads:
         call = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
+    def start(self, function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call `function`, which tells by itself what became of it, on one of the threads."""
+        self._executor.submit(function, *args, **kwargs)
+
     def close(self) -> None:
         """Finish the calls that began and drop the ones that wait."""
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -108,10 +108,23 @@ class MetaDatabase:
         The statement is compiled once, and the rows go to the driver as they are: SQLAlchemy's
         own way takes several times as long for each.
         """
-        text = self._texts.get(name)
-        if text is None:
-            text = self._texts[name] = self._compile(build())
-        connection.exec_driver_sql(text.sql, list(map(text.read, rows)))
+        text = self._text(name, build)
+        with self._cursor(connection, text) as cursor:
+            cursor.executemany(text.sql, list(map(text.read, rows)))
+
+    def fetch_rows(
+        self,
+        connection: sa.Connection,
+        name: str,
+        build: Callable[[], Any],
+        parameters: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a statement of a name, as the driver gives them, by column."""
+        text = self._text(name, build)
+        with self._cursor(connection, text) as cursor:
+            cursor.execute(text.sql, text.read(parameters))
+            columns = [column[0] for column in cursor.description]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
     def close(self) -> None:
         """Close all connections."""
@@ -124,12 +137,31 @@ class MetaDatabase:
                 self._held = None
         self._engine.dispose()
 
+    def _text(self, name: str, build: Callable[[], Any]) -> "_Text":
+        text = self._texts.get(name)
+        if text is None:
+            text = self._texts[name] = self._compile(build())
+        return text
+
+    @contextlib.contextmanager
+    def _cursor(self, connection: sa.Connection, text: "_Text") -> Iterator[Any]:
+        driver: Any = self._engine.dialect.loaded_dbapi
+        cursor = connection.connection.cursor()
+        try:
+            yield cursor
+        except driver.OperationalError as error:
+            raise sa.exc.OperationalError(text.sql, None, error) from error
+        finally:
+            cursor.close()
+
     def _compile(self, statement: Any) -> "_Text":
         kind: Any = type(self._engine.dialect)
         style = "qmark" if kind.name == "sqlite" else "format"
         compiled = statement.compile(dialect=kind(paramstyle=style))
-        first, second, *others = compiled.positiontup
-        return _Text(str(compiled), itemgetter(first, second, *others))
+        names: list[str] = compiled.positiontup
+        if len(names) == 1:
+            return _Text(str(compiled), lambda row: (row[names[0]],))
+        return _Text(str(compiled), itemgetter(*names))
 
     def _upgrade(self) -> None:
         with _engine_errors(), self._engine.connect() as connection:

@@ -1,7 +1,8 @@
 """Merge writes into runs: every field as `core.run.Run` says, whatever the order of arrival."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,12 +70,9 @@ class RunWriter:
     def _load_or_create(self, writes: Sequence[RunWrite]) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         first = {write.run_id: write for write in reversed(writes)}
-        found = self._database.statement("runs", _select_runs)
-        for ids in in_chunks(list(first)):
-            for held in self._connection.execute(found, {"ids": ids}).mappings():
-                row = dict(held)
-                self._disputed[row["id"]] = bool(row.pop("disputed"))
-                rows[row["id"]] = {**row, "_before": row}
+        for row in self._held_rows(list(first)):
+            self._disputed[row["id"]] = bool(row.pop("disputed"))
+            rows[row["id"]] = {**row, "_before": row}
         missing = [
             first[run_id]
             for run_id in dict.fromkeys(w.run_id for w in writes)
@@ -83,6 +81,17 @@ class RunWriter:
         if missing:
             rows.update(self._create(missing))
         return {write.run_id: rows[write.run_id] for write in writes}
+
+    def _held_rows(self, ids: list[str]) -> Iterator[Row]:
+        if len(ids) == 1:
+            # Most requests are about one run, and this is a large part of what one costs.
+            yield from self._database.fetch_rows(
+                self._connection, "run", lambda: _select_runs(_IS_ID), {"id": ids[0]}
+            )
+            return
+        found = self._database.statement("runs", lambda: _select_runs(any_of(t.runs.c.id, "ids")))
+        for chunk in in_chunks(ids):
+            yield from map(dict, self._connection.execute(found, {"ids": chunk}).mappings())
 
     def _create(self, firsts: list[RunWrite]) -> dict[str, Row]:
         created: dict[str, Row] = {}
@@ -124,19 +133,13 @@ class RunWriter:
             before = row["_before"]
             changes = {k: v for k, v in row.items() if k != "_before" and before[k] != v}
             if changes:
-                self._connection.execute(
-                    self._update_of(tuple(changes)), {**changes, "at": row["key"]}
+                columns = tuple(changes)
+                self._database.execute_rows(
+                    self._connection,
+                    f"update {columns}",
+                    partial(_update_run, columns),
+                    [{**changes, "at": row["key"]}],
                 )
-
-    def _update_of(self, columns: tuple[str, ...]) -> Any:
-        return self._database.statement(
-            f"update {columns}",
-            lambda: (
-                sa.update(t.runs)
-                .where(t.runs.c.key == sa.bindparam("at"))
-                .values({column: sa.bindparam(column) for column in columns})
-            ),
-        )
 
     def _merge_params(self, live: list[tuple[int, list[RunWrite]]]) -> None:
         new = [
@@ -293,9 +296,20 @@ class RunWriter:
         ]
 
 
-def _select_runs() -> Any:
+_IS_ID = t.runs.c.id == sa.bindparam("id")
+
+
+def _select_runs(condition: Any) -> Any:
     conflicts = sa.exists().where(t.param_conflicts.c.run_key == t.runs.c.key)
-    return sa.select(t.runs, conflicts.label("disputed")).where(any_of(t.runs.c.id, "ids"))
+    return sa.select(t.runs, conflicts.label("disputed")).where(condition)
+
+
+def _update_run(columns: tuple[str, ...]) -> Any:
+    return (
+        sa.update(t.runs)
+        .where(t.runs.c.key == sa.bindparam("at"))
+        .values({column: sa.bindparam(column) for column in columns})
+    )
 
 
 def _new_row(write: RunWrite, experiment_key: int, number: int) -> Row:
