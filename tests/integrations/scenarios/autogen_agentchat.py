@@ -763,3 +763,56 @@ async def a_model_client_alone_streamed(url: str) -> None:
     async with client(url) as one:
         async for item in one.create_stream([UserMessage(content="Hi", source="user")]):
             print(item if isinstance(item, str) else item.content)
+
+
+@cases.add(
+    script=[Call("subtract", {"a": 1}), "I cannot."],
+    input="1 less?",
+    output="I cannot.",
+    agents=("helper",),
+    tools=(Called("subtract", {"a": 1}, "not found"),),
+    failed=(Failed("TOOL", "subtract"),),
+)
+async def tool_that_is_not_there(url: str) -> None:
+    async with client(url) as one:
+        helper = assistant(one, tools=[add], reflect_on_tool_use=True)
+        said(await helper.run(task="1 less?"))
+
+
+@cases.add(
+    script=[Call("add", '{"a": 1,'), "I cannot."],
+    input="1 more?",
+    output="I cannot.",
+    agents=("helper",),
+    tools=(Called("add", '{"a": 1,'),),
+    failed=(Failed("TOOL", "add"),),
+)
+async def tool_arguments_that_are_no_json(url: str) -> None:
+    async with client(url) as one:
+        helper = assistant(one, tools=[add], reflect_on_tool_use=True)
+        said(await helper.run(task="1 more?"))
+
+
+@cases.add(
+    script=["In millimetres: 1.2."],
+    input="How thick?",
+    output="1.2",
+    agents=("helper",),
+    documents=(("metric", None), ("A Blu-ray disc is 1.2 mm thick.", 0.9)),
+    stages=(Below("RETRIEVER", "ListMemory", "helper"),),
+)
+async def memories(url: str) -> None:
+    from autogen_core.memory import ListMemory, MemoryContent, MemoryMimeType
+
+    text = MemoryMimeType.TEXT
+    one, two = ListMemory(), ListMemory()
+    await one.add(MemoryContent(content="Units are metric.", mime_type=text))
+    await two.add(
+        MemoryContent(
+            content="A Blu-ray disc is 1.2 mm thick.",
+            mime_type=text,
+            metadata={"id": "disc", "score": 0.9},
+        )
+    )
+    async with client(url) as model:
+        said(await assistant(model, memory=[one, two]).run(task="How thick?"))

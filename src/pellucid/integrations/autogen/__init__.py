@@ -1,8 +1,13 @@
 """Trace AutoGen in its living lines, each in its file."""
 
-from pellucid.integrations.autogen import ag2, ag2_next, agentchat
+from pellucid.integrations.autogen import ag2, ag2_next, agentchat, core
 
-INTEGRATIONS = (ag2.INTEGRATION, agentchat.INTEGRATION, ag2_next.INTEGRATION)
+INTEGRATIONS = (
+    ag2.INTEGRATION,
+    core.INTEGRATION,
+    agentchat.INTEGRATION,
+    ag2_next.INTEGRATION,
+)
 
 
 def autolog(*, disable: bool = False, capture_content: bool = True) -> None:

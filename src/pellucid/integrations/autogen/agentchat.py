@@ -1,12 +1,14 @@
 """Trace autogen-agentchat 0.7: teams, agents, speaker selection, tools, handoffs, code.
 
 The framework's own spans are switched off while this is on: they are detached from each other and
-repeat what stands here. What an agent asks of an OpenAI model is a span of the OpenAI SDK's
-integration, below the agent's.
+repeat what stands here. Tools, and models other than OpenAI's, are autogen-core's (`core`); what an
+agent asks of an OpenAI model is a span of the OpenAI SDK's integration, below the agent's.
 """
 
-import contextlib
 import functools
+import json
+import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +18,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 
-from pellucid.client.encoding import simplify
-from pellucid.client.instrument import Integration, context_of, open_span
-from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
+from pellucid.client.instrument import Integration, context_of, drop_frame, open_span
+from pellucid.client.patching import Patch, Undo, Wrap, patch_all
 from pellucid.client.stages import (
     Begin,
     Stage,
@@ -28,15 +29,22 @@ from pellucid.client.stages import (
 )
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
-from pellucid.core.span import Message, Part, SpanKind
+from pellucid.core.span import Message, SpanKind
+from pellucid.integrations.autogen.core import (
+    open_tool,
+    opened_tools,
+    parts_of,
+    show_tool_error,
+)
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import encode_messages
 
 SUPPORTED = "autogen-agentchat>=0.7,<0.8"
 
+_log = logging.getLogger("pellucid")
+
 _AGENTS = "autogen_agentchat.agents._base_chat_agent"
 _TEAMS = "autogen_agentchat.teams._group_chat"
-_TOOLS = "autogen_core.tools._base"
 _MANAGERS = (
     "_selector_group_chat:SelectorGroupChatManager",
     "_swarm_group_chat:SwarmGroupChatManager",
@@ -44,26 +52,14 @@ _MANAGERS = (
 )
 _DECIDING = "SelectorGroupChat"
 _ORCHESTRATOR = "_magentic_one._magentic_one_orchestrator:MagenticOneOrchestrator"
+_ASSISTANT = "autogen_agentchat.agents._assistant_agent:AssistantAgent"
 _ANSWERING = (
-    "autogen_agentchat.agents._assistant_agent:AssistantAgent",
+    _ASSISTANT,
     "autogen_agentchat.agents._code_executor_agent:CodeExecutorAgent",
     "autogen_agentchat.agents._society_of_mind_agent:SocietyOfMindAgent",
     "autogen_agentchat.agents._user_proxy_agent:UserProxyAgent",
 )
 """Agents that programs also call by `on_messages`, below what runs a task."""
-_EXECUTORS = (
-    "autogen_ext.code_executors.local:LocalCommandLineCodeExecutor",
-    "autogen_ext.code_executors.docker:DockerCommandLineCodeExecutor",
-    "autogen_ext.code_executors.jupyter:JupyterCodeExecutor",
-    "autogen_ext.code_executors.docker_jupyter:DockerJupyterCodeExecutor",
-)
-_OTHER_CLIENTS = (
-    "autogen_ext.models.anthropic._anthropic_client:BaseAnthropicChatCompletionClient",
-    "autogen_ext.models.azure._azure_ai_client:AzureAIChatCompletionClient",
-    "autogen_ext.models.llama_cpp._llama_cpp_completion_client:LlamaCppChatCompletionClient",
-    "autogen_ext.models.ollama._ollama_client:BaseOllamaChatCompletionClient",
-    "autogen_ext.models.replay._replay_chat_completion_client:ReplayChatCompletionClient",
-)
 _sessions: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
 _running: dict[str, Context] = {}
 """Group topic of a running team → the context of its span: a runtime that the user started before
@@ -82,22 +78,14 @@ def install() -> Undo:
         Patch(f"{_TEAMS}._chat_agent_container:ChatAgentContainer._log_message", _heard),
         Patch(f"{_TEAMS}.{_ORCHESTRATOR}.handle_start", _async(_orchestrate), False),
         Patch(f"{_TEAMS}.{_ORCHESTRATOR}.handle_agent_response", _async(_orchestrate), False),
-        Patch(f"{_TOOLS}:BaseTool.run_json", _async(_tool)),
-        Patch(f"{_TOOLS}:BaseStreamTool.run_json_stream", _stream(_stream_tool)),
-        Patch("autogen_core._telemetry._tracing:TraceHelper.trace_block", _silent),
-        Patch("autogen_core._telemetry._genai:trace", _no_tracers),
+        Patch(f"{_ASSISTANT}._execute_tool_call", _called, False),
+        Patch(f"{_ASSISTANT}._update_model_context_with_memory", _remembered, False),
     )
     for agent in _ANSWERING:
         undo.add(Patch(f"{agent}.on_messages", _async(_answer), False).apply())
         undo.add(Patch(f"{agent}.on_messages_stream", _stream(_answer), False).apply())
     for manager in _MANAGERS:
         undo.add(Patch(f"{_TEAMS}.{manager}.select_speaker", _async(_speaker), False).apply())
-    for target in _EXECUTORS:
-        _later(undo, f"{target}.execute_code_blocks", _async(_code))
-    for target in _OTHER_CLIENTS:
-        _later(undo, f"{target}.create", _async(_model))
-        _later(undo, f"{target}.create_stream", _stream(_model))
-    _later(undo, "autogen_ext.tools.mcp._workbench:McpWorkbench.call_tool", _async(_mcp_tool))
     return undo
 
 
@@ -109,44 +97,93 @@ def _stream(begin: Begin) -> Wrap:
     return traced_async_generator(INTEGRATION, begin)
 
 
-def _later(undo: Undo, target: str, wrap: Wrap) -> None:
-    patch = Patch(target, wrap, required=False)
-    undo.add(when_imported(patch.module, lambda: undo.add(patch.apply())))
-
-
 INTEGRATION = Integration(
     "autogen-agentchat", supported=SUPPORTED, module="autogen_agentchat.agents", install=install
 )
 
 
-class _NoTracers:
-    """Stands for `opentelemetry.trace` in the framework's module, and starts no spans."""
+def _called(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What a model calls, also where it is no tool, or its arguments are no JSON."""
 
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def get_tracer(self, *args: Any, **kwargs: Any) -> otel.Tracer:
-        if INTEGRATION.active:
-            return otel.NoOpTracer()
-        tracer: otel.Tracer = self._real.get_tracer(*args, **kwargs)
-        return tracer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
-def _no_tracers(real: Any) -> Any:
-    return _NoTracers(real)
-
-
-def _silent(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def trace_block(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _execute_tool_call(*args: Any, **kwargs: Any) -> Any:
         if not INTEGRATION.active:
-            return original(self, *args, **kwargs)
-        return contextlib.nullcontext(otel.INVALID_SPAN)
+            return await original(*args, **kwargs)
+        start_ns = time.time_ns()
+        try:
+            with opened_tools() as opened:
+                called = await original(*args, **kwargs)
+        except BaseException as error:
+            drop_frame(error)
+            raise
+        if not opened:
+            _show_call(called, start_ns)
+        return called
 
-    return trace_block
+    return _execute_tool_call
+
+
+def _show_call(called: Any, start_ns: int) -> None:
+    try:
+        call, result = called
+        span = open_tool(call.name, _arguments(call.arguments), call.id, start_ns)
+        if captures(INTEGRATION):
+            span.set_tool_call(call.name, result=result.content)
+            span.set_output(result.content)
+        if result.is_error:
+            show_tool_error(span, result.content)
+        span.end()
+    except Exception:
+        _log.debug("Pellucid could not read a tool call", exc_info=True)
+
+
+def _arguments(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
+
+
+def _remembered(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What an agent's memories bring into its context."""
+
+    @functools.wraps(original)
+    async def _update_model_context_with_memory(
+        memory: Any, model_context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if not memory or not INTEGRATION.active:
+            return await original(memory, model_context, *args, **kwargs)
+        span = open_span(" + ".join(type(one).__name__ for one in memory), SpanKind.RETRIEVER)
+        try:
+            with Stage(span).running():
+                asked = await model_context.get_messages()
+                if asked and captures(INTEGRATION):
+                    span.set_input(_text(asked[-1]))
+                events = await original(memory, model_context, *args, **kwargs)
+                _show_memories(span, events)
+                return events
+        except BaseException as error:
+            drop_frame(error)
+            raise
+
+    return _update_model_context_with_memory
+
+
+def _show_memories(span: Span, events: Any) -> None:
+    if not captures(INTEGRATION):
+        return
+    documents = []
+    for content in (content for event in events for content in event.content):
+        metadata = dict(content.metadata or {})
+        documents.append(
+            {
+                "id": metadata.get("id"),
+                "text": str(content.content),
+                "score": metadata.get("score"),
+                "metadata": metadata,
+            }
+        )
+    span.set_documents(documents)
 
 
 def _heard(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,11 +251,12 @@ def _orchestrate(manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     parent = _running.get(str(manager._group_topic_type))
     name = str(getattr(manager, "_name", "MagenticOneOrchestrator"))
     span = open_span(name, SpanKind.AGENT, parent=parent, attributes={names.AGENT_NAME: name})
-    heard = getattr(args[0] if args else kwargs.get("message"), "messages", None)
+    message = args[0] if args else kwargs.get("message")
+    heard, response = getattr(message, "messages", None), getattr(message, "response", None)
     if heard:
         _show_task(span, list(heard))
-    elif manager._message_thread:
-        _show_task(span, list(manager._message_thread[-1:]))
+    elif response is not None:
+        _show_task(span, [response.chat_message])
 
     def show(span: Span, _: Any) -> None:
         if manager._message_thread:
@@ -280,106 +318,6 @@ def _session(known: str, parent: Context | None) -> dict[str, str]:
     return {names.CONVERSATION_ID: known}
 
 
-def _open_tool(name: str, arguments: Any, call_id: Any = None) -> Span:
-    span = open_span(name, SpanKind.TOOL)
-    shown = simplify(arguments) if captures(INTEGRATION) else None
-    span.set_tool_call(name, shown, id=call_id)
-    if shown is not None:
-        span.set_input(shown)
-    return span
-
-
-def _tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    span = _open_tool(
-        str(tool.name), args[0] if args else kwargs.get("args"), kwargs.get("call_id")
-    )
-
-    def show(span: Span, result: Any) -> None:
-        _show_tool_result(span, tool, result)
-
-    return Stage(span, result=show)
-
-
-def _stream_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    span = _open_tool(
-        str(tool.name), args[0] if args else kwargs.get("args"), kwargs.get("call_id")
-    )
-
-    def show(span: Span, item: Any) -> None:
-        if isinstance(item, tool._return_type):  # not what it yields on its way
-            _show_tool_result(span, tool, item)
-
-    return Stage(span, item=show)
-
-
-def _show_tool_result(span: Span, tool: Any, result: Any) -> None:
-    if not captures(INTEGRATION):
-        return
-    text = tool.return_value_as_string(result)
-    span.set_tool_call(str(tool.name), result=text)
-    span.set_output(text)
-
-
-def _mcp_tool(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    name = str(args[0] if args else kwargs.get("name"))
-    arguments = args[1] if len(args) > 1 else kwargs.get("arguments")
-    span = _open_tool(name, arguments, kwargs.get("call_id"))
-
-    def show(span: Span, result: Any) -> None:
-        text = result.to_text()
-        if captures(INTEGRATION):
-            span.set_tool_call(name, result=text)
-            span.set_output(text)
-        if result.is_error:
-            span.add_event("exception", {"exception.type": "ToolError", "exception.message": text})
-            span.set_error(text)
-
-    return Stage(span, result=show)
-
-
-def _code(executor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    blocks = args[0] if args else kwargs.get("code_blocks", [])
-    code = [{"language": block.language, "code": block.code} for block in blocks]
-    span = _open_tool("execute code", {"blocks": code})
-    if captures(INTEGRATION) and len(code) == 1:
-        span.set_input(code[0]["code"])
-
-    def show(span: Span, result: Any) -> None:
-        if captures(INTEGRATION):
-            span.set_tool_call(
-                "execute code", result={"exit_code": result.exit_code, "output": result.output}
-            )
-            span.set_output(result.output)
-        if result.exit_code:
-            text = f"exit code {result.exit_code}"
-            span.add_event("exception", {"exception.type": "Error", "exception.message": text})
-            span.set_error(text)
-
-    return Stage(span, result=show)
-
-
-def _model(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
-    asked = getattr(client, "_create_args", {}).get("model")
-    model = str(asked or getattr(client, "_model_name", None) or type(client).__name__)
-    span = open_span(f"chat {model}", SpanKind.LLM)
-    span.set_model(model)
-    sent = args[0] if args else kwargs.get("messages", [])
-    if captures(INTEGRATION):
-        span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(_model_messages(sent)))
-
-    def show(span: Span, result: Any) -> None:
-        usage = getattr(result, "usage", None)
-        if usage is None:
-            return  # a chunk of text before the result
-        span.set_usage(usage.prompt_tokens, usage.completion_tokens)
-        span.otel_span.set_attribute(names.FINISH_REASONS, [str(result.finish_reason)])
-        if captures(INTEGRATION):
-            said = Message(role="assistant", parts=_parts(result.content))
-            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages([said]))
-
-    return Stage(span, result=show, item=show)
-
-
 def _show_task(span: Span, task: Any) -> None:
     if task is None or not captures(INTEGRATION):
         return
@@ -423,35 +361,10 @@ def _messages(messages: list[Any] | tuple[Any, ...]) -> str:
     for message in messages:
         source = str(getattr(message, "source", "user"))
         role = "user" if source == "user" else "assistant"
-        found.append(Message(role=role, name=source, parts=_parts(_content_of(message))))
+        found.append(Message(role=role, name=source, parts=parts_of(_content_of(message))))
     return encode_messages(found)
 
 
 def _content_of(message: Any) -> Any:
     content = getattr(message, "content", message)
     return content if isinstance(content, str | list) else message.to_text()
-
-
-def _model_messages(messages: Any) -> list[Message]:
-    roles = {"SystemMessage": "system", "UserMessage": "user", "AssistantMessage": "assistant"}
-    return [
-        Message(role=roles.get(type(m).__name__, "tool"), parts=_parts(m.content)) for m in messages
-    ]
-
-
-def _parts(content: Any) -> list[Part]:
-    if isinstance(content, str):
-        return [Part(type="text", content=content)]
-    parts: list[Part] = []
-    for item in content if isinstance(content, list) else [content]:
-        if hasattr(item, "arguments"):
-            parts.append(
-                Part(type="tool_call", id=item.id, name=item.name, arguments=item.arguments)
-            )
-        elif hasattr(item, "call_id"):
-            parts.append(Part(type="tool_call_response", id=item.call_id, response=item.content))
-        elif hasattr(item, "data_uri"):
-            parts.append(Part(type="image", uri=item.data_uri, media_type="image/png"))
-        else:
-            parts.append(Part(type="text", content=item if isinstance(item, str) else str(item)))
-    return parts
