@@ -13,6 +13,7 @@ import pellucid
 from pellucid import judges
 from pellucid.core.errors import InvalidInput
 from pellucid.demo.model_server import Fault, ModelRequest, Rule, ScriptedModelServer
+from pellucid.evals.judges import asking
 from pellucid.evals.judges.template import fill, load_template, parse_template
 from pellucid.evals.models import CallableModel, OpenAIModel, as_model
 
@@ -85,6 +86,53 @@ async def test_a_judge_is_called_inside_a_running_loop() -> None:
 def test_plain_words_of_a_model_are_understood(answer: str) -> None:
     judge = judges.correctness(model=lambda prompt: answer)
     assert judge(inputs={}, output="", expected="").value == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '<think>{"choice": "wrong"} or so</think>\n{"rationale": "x", "choice": "correct"}',
+        "<think>incorrect?</think> correct",
+        '{"rationale": "one\nline more", "choice": "correct"}',
+    ],
+)
+def test_thoughts_and_raw_line_ends_are_read_past(answer: str) -> None:
+    asked: list[str] = []
+
+    def model(prompt: str) -> str:
+        asked.append(prompt)
+        return answer
+
+    score = judges.correctness(model=model)(inputs={}, output="o", expected="e")
+    assert (score.value, len(asked)) == (1, 1)
+
+
+def test_an_answer_of_braces_costs_no_more_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    look = asking._object_at
+
+    def counted(text: str, start: int) -> Any:
+        tried.append(start)
+        return look(text, start)
+
+    monkeypatch.setattr(asking, "_object_at", counted)
+    with pytest.raises(ValueError, match="no JSON object"):
+        asking.json_in('{"a":' * 10_000)
+    assert len(tried) == asking.MOST_TRIES
+
+
+def test_half_a_character_is_sent_as_a_question_mark() -> None:
+    asked: list[str] = []
+
+    def model(prompt: str) -> str:
+        asked.append(prompt)
+        return '{"rationale": "\\ud800", "choice": "correct"}'
+
+    rows = [{"inputs": {"q": "q"}, "output": "half \ud800", "expected": "e"}]
+    report = pellucid.evaluate(None, rows, [judges.correctness(model=model)])
+    assert "half ?" in asked[0]
+    assert report.scores["correctness"].mean == 1
+    assert report.to_json()
 
 
 def test_a_bad_answer_is_repaired_once() -> None:

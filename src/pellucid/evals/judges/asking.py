@@ -1,5 +1,7 @@
 """One question to a judge's model: cached, limited, traced, its answer held to a schema."""
 
+import itertools
+import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +17,13 @@ from pellucid.evals.json_schema import violations
 from pellucid.evals.models import ChatMessage, Completion, Model
 from pellucid.evals.observe import child_span
 from pellucid.evals.prices import estimated_cost
+
+MOST_TRIES = 50
+"""Braces at which an object is looked for: a text may be nothing but braces."""
+THOUGHT = "</think>"
+"""What some models write between their thoughts and their answer."""
+_DECODER = json.JSONDecoder(strict=False)
+"""Takes a line's end inside a string, as models write it."""
 
 
 class JudgeFailed(PellucidError):
@@ -50,6 +59,7 @@ async def ask(
     object in the text. Raises JudgeFailed, and what the model raises.
     """
     read = read or json_in
+    prompt = prompt.encode("utf-8", "replace").decode()  # half a character cannot be sent
     messages: list[ChatMessage] = [{"role": "user", "content": prompt}]
     completion = await _complete(model, messages, schema)
     answer, faults = _checked(completion.text, schema, read)
@@ -71,19 +81,16 @@ async def ask(
 
 def json_in(text: str) -> Any:
     """Return the first JSON object in a text, fenced or not. Raises ValueError."""
-    for start, character in enumerate(text):
-        if character == "{":
-            found = _object_at(text, start)
-            if found is not None:
-                return found
+    braces = (start for start, character in enumerate(text) if character == "{")
+    for start in itertools.islice(braces, MOST_TRIES):
+        if (found := _object_at(text, start)) is not None:
+            return found
     raise ValueError("there is no JSON object in the answer")
 
 
 def _object_at(text: str, start: int) -> Any:
-    import json
-
     try:
-        value, _ = json.JSONDecoder().raw_decode(text, start)
+        value, _ = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
     return value
@@ -91,7 +98,7 @@ def _object_at(text: str, start: int) -> Any:
 
 def _checked(text: str, schema: Mapping[str, Any], read: Any) -> tuple[dict[str, Any], list[str]]:
     try:
-        answer = read(text)
+        answer = read(text.rpartition(THOUGHT)[2])
     except ValueError as error:
         return {}, [str(error)]
     return answer, violations(answer, schema)
