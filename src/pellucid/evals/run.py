@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pellucid.client.scores import send_scores
 from pellucid.client.tracing import setup
 from pellucid.client.tracing.state import state
@@ -17,7 +19,7 @@ from pellucid.client.tracking.run import ActiveRun
 from pellucid.core.clock import now_ns
 from pellucid.core.errors import InvalidInput
 from pellucid.core.ids import new_id
-from pellucid.core.score import Score, ScoreSource
+from pellucid.core.score import Score, ScoreSource, check_score
 from pellucid.evals.report import Report, RunInfo
 from pellucid.evals.run_files import EVALUATION, PAGES, REPORT_FILE, TYPE_TAG
 from pellucid.evals.shown import shown_report
@@ -69,8 +71,17 @@ class EvaluationRun:
             self._run.snapshot_task.note_dataset(name, version)
 
     def write_scores(self, scores: Sequence[Score]) -> None:
-        """Hand scores over for delivery, many in one request."""
-        self._waiting.extend(scores)
+        """Hand scores over for delivery, many in one request.
+
+        One that no server takes stays in the report alone: it would have its neighbours refused.
+        """
+        for score in map(_sayable, scores):
+            try:
+                check_score(score, f"The score {score.name[:80]!r}")
+            except InvalidInput as error:
+                _log.warning("Not sent: %s", error)
+            else:
+                self._waiting.append(score)
         now = time.monotonic()
         if len(self._waiting) >= _BATCH or now - self._sent_at > _BATCH_S:
             self._flush(now)
@@ -161,6 +172,16 @@ def open_run(
         snapshot=None if parent is None else False,
     )
     return EvaluationRun(run, kind=kind, parent=parent)
+
+
+def _sayable(score: Score) -> Score:
+    """Return a score whose texts UTF-8 can hold: half a character becomes a question mark."""
+    texts = {
+        field: text.encode("utf-8", "replace").decode()
+        for field in ("name", "value", "rationale", "author", "example_id")
+        if isinstance(text := getattr(score, field), str) and not text.isascii()
+    }
+    return msgspec.structs.replace(score, **texts) if texts else score
 
 
 def _metrics(report: Report) -> dict[str, float]:

@@ -49,6 +49,21 @@ def experiment(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
 
 
+def test_a_score_that_cannot_be_stored_does_not_take_others_with_it(
+    server: LiveServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(output: str) -> dict[str, Any]:
+        return {"half": pellucid.Score("\ud800", "so \udfff"), "two\nlines": 1.0, "good": 1.0}
+
+    report = pellucid.evaluate(lambda question: question, DATA[:2], [odd])
+    pellucid.flush()
+    assert "two" in caplog.text
+    for example in report.examples:
+        found = ask(server, f"/api/v1/scores?trace_id={example.trace_id}")["scores"]
+        assert {one["name"]: one["value"] for one in found} == {"half": "?", "good": 1.0}
+        assert example.scores["two\nlines"].value == 1.0
+
+
 @pellucid.trace(kind="RETRIEVER")
 def search(question: str) -> list[Document]:
     return [Document(id="d1", text="one")]
