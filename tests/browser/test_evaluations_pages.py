@@ -231,14 +231,15 @@ def test_a_sweep_shows_front_heat_and_what_mattered(page: Page, seeded: Seeded) 
 
 def test_a_brush_on_an_axis_keeps_the_rows_that_cross_there(page: Page, seeded: Seeded) -> None:
     page.goto(f"{seeded.url}/sweeps/{seeded.sweep}")
-    plot = page.locator("pl-rows-plot")
-    expect(plot.locator("path.parallel-line")).to_have_count(8)
-    names = plot.locator(".parallel-name").all_text_contents()
+    plot = page.locator("pl-parallel")
+    note = page.locator(".par-note")
+    expect(note).to_contain_text("8 rows")
+    names = plot.locator(".par-name").all_text_contents()
     assert names[:3] == ["rounding", "k", "exact_count"]
     page.evaluate("document.fonts.ready")  # until then the page may still move
-    axis = plot.locator(".parallel-axis").nth(1)
+    axis = plot.locator(".par-axis").nth(1)
     axis.scroll_into_view_if_needed()
-    box = axis.locator(".parallel-grip").bounding_box()
+    box = axis.bounding_box()
     assert box is not None
     x = box["x"] + box["width"] / 2
     page.mouse.move(x, box["y"] + 1)
@@ -247,10 +248,11 @@ def test_a_brush_on_an_axis_keeps_the_rows_that_cross_there(page: Page, seeded: 
     page.mouse.up()
     rows = page.locator("#configurations tbody tr:visible")
     expect(rows).to_have_count(4)  # k is 4 or 8
-    expect(plot.locator(".parallel-note")).to_contain_text("4 of 8 rows")
+    expect(note).to_contain_text("4 of 8 rows")
     expect(page).to_have_url(re.compile("brush=k"))
     page.reload()
     expect(rows).to_have_count(4)
+    expect(axis.locator(".par-brush")).to_be_visible()
     axis.focus()
     page.set_viewport_size({"width": 1300, "height": 800})  # drawn anew, it keeps the focus
     expect(axis).to_be_focused()

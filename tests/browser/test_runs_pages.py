@@ -360,6 +360,9 @@ def test_a_brush_on_a_param_narrows_the_table(page: Page, runs_site: LiveServer)
         count = client.get("/api/v1/runs/count", params=asked).json()["count"]
     assert 0 < count < 60
     expect(page.locator("table[data-rows=runs] tbody tr[data-run]")).to_have_count(count)
+    # The stretch is drawn again from what the address asks for.
+    expect(axis.locator(".par-brush")).to_be_visible()
+    expect(axis).to_have_attribute("aria-valuetext", re.compile(r"^\d.* to 12$"))
 
     # The same by keys: a category, then all of it again.
     categories = page.locator("pl-parallel .par-axis", has_text="model")

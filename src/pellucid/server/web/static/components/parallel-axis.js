@@ -13,8 +13,11 @@
  * @property {string[] | null} categories from below to above
  */
 
+/** @typedef {[number, number]} Brush two places of an axis, the lower first */
+
 const TERM = /(?:"(?:[^"\\]|\\.)*"|\((?:[^()"]|"(?:[^"\\]|\\.)*"|\([^()]*\))*\)|[^\s"()])+/g;
-const MOST_MARKS = 7;
+/** How far two marks stand apart at least. */
+const ROOM = 0.12;
 
 /** Room above and below on an axis of few values, where lines fan out. */
 const INSET = 0.09;
@@ -55,24 +58,23 @@ export function fanOf(axis) {
 }
 
 /**
+ * The marks of an axis that have room: the outer ones first.
  * @param {Axis} axis
  * @returns {{ at: number, text: string }[]}
  */
 export function ticksOf(axis) {
-  if (axis.categories) {
-    const { categories } = axis;
-    const every = Math.ceil(categories.length / MOST_MARKS);
-    return categories
-      .map((text, index) => ({ at: index / (categories.length - 1), text }))
-      .filter((_, index) => index % every === 0 || index === categories.length - 1);
-  }
-  if (axis.marks) {
-    const every = Math.ceil(axis.marks.length / MOST_MARKS);
-    return axis.marks
-      .filter((_, index) => index % every === 0)
-      .map((value) => ({ at: whereIs(axis, value), text: write(value, 3) }));
-  }
-  return [0, 0.5, 1].map((at) => ({ at, text: write(valueAt(axis, at), 3) }));
+  const all = axis.categories
+    ? axis.categories.map((text, at, { length }) => ({ at: at / (length - 1), text }))
+    : axis.marks
+      ? axis.marks.map((value) => ({ at: whereIs(axis, value), text: write(value, 3) }))
+      : [0, 0.5, 1].map((at) => ({ at, text: write(valueAt(axis, at), 3) }));
+  const last = all[all.length - 1];
+  let before = -1;
+  return all.filter((tick) => {
+    const fits = tick === last || Math.min(tick.at - before, last.at - tick.at) >= ROOM;
+    if (fits) before = tick.at;
+    return fits;
+  });
 }
 
 /**
@@ -80,7 +82,7 @@ export function ticksOf(axis) {
  * @param {Axis} axis
  * @param {number} at
  */
-export function valueAt(axis, at) {
+function valueAt(axis, at) {
   const [low, high] = [axis.low ?? 0, axis.high ?? 1];
   if (!axis.is_log) return low + at * (high - low);
   return Math.exp(Math.log(low) + at * (Math.log(high) - Math.log(low)));
@@ -120,6 +122,48 @@ export function brushTerms(axis, low, high) {
 }
 
 /**
+ * The stretch of an axis that a query asks for, as `brushTerms` writes it.
+ * @param {Axis} axis
+ * @param {string} query
+ * @returns {Brush | null}
+ */
+export function readBrush(axis, query) {
+  const terms = (query.match(TERM) ?? []).filter((term) => term.startsWith(axis.field));
+  const said = terms.map((term) => term.slice(axis.field.length));
+  if (axis.categories) {
+    const texts =
+      said
+        .filter((term) => /^[:=]/.test(term))
+        .join()
+        .match(/"(?:[^"\\]|\\.)*"/g) ?? [];
+    const { categories } = axis;
+    const places = texts
+      .map((text) => categories.indexOf(text.slice(1, -1).replace(/\\(.)/g, "$1")))
+      .filter((index) => index >= 0)
+      .map((index) => index / (categories.length - 1));
+    // Half a step around the outer values, so that they are inside and not at its edge.
+    const around = 0.4 / Math.max(categories.length - 1, 1);
+    return places.length ? [Math.min(...places) - around, Math.max(...places) + around] : null;
+  }
+  const end = (/** @type {RegExp} */ sign, /** @type {number} */ none) => {
+    const found = said.find((term) => sign.test(term));
+    const number = found ? Number(found.replace(/^[<>]=?/, "")) : NaN;
+    return Number.isFinite(number) ? whereIs(axis, number) : none;
+  };
+  const [low, high] = [end(/^>/, -INSET), end(/^</, 1 + INSET)];
+  return (low > -INSET || high < 1 + INSET) && low < high ? [low, high] : null;
+}
+
+/**
+ * Whether a brush holds a place.
+ * @param {Brush} brush
+ * @param {number | null} place
+ */
+export function holds([low, high], place) {
+  return place !== null && place >= low - 1e-9 && place <= high + 1e-9;
+}
+
+/**
  * The query with these terms in the place of all on a field.
  * @param {string} query
  * @param {string} field
@@ -140,4 +184,15 @@ export function replaceField(query, field, terms) {
  */
 function write(value, digits) {
   return String(Number(value.toPrecision(digits)));
+}
+
+/**
+ * What stands at a place of an axis.
+ * @param {Axis} axis
+ * @param {number} place
+ */
+export function reading(axis, place) {
+  const at = Math.min(1, Math.max(0, place));
+  const { categories } = axis;
+  return categories?.[Math.round(at * (categories.length - 1))] ?? write(valueAt(axis, at), 3);
 }

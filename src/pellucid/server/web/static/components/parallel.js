@@ -1,68 +1,133 @@
 // @ts-check
-// <pl-parallel>: one line a run through its params to what came out. A brush on an axis becomes
-// terms of the query, so that the table below shows the same runs; a click on a line opens its run.
+// <pl-parallel>: many runs as lines over what was set and what came out. They come from `src`, and
+// a brush on an axis becomes terms of the query; or from the rows of the table that `for` names,
+// and a brush hides rows and stands in the address. A click opens the line that is nearest.
 
 import { html } from "./dom.js";
-import { brushTerms, fanOf, placeOf, replaceField, ticksOf, toBox } from "./parallel-axis.js";
+import {
+  brushTerms,
+  fanOf,
+  holds,
+  placeOf,
+  readBrush,
+  reading,
+  replaceField,
+  ticksOf,
+  toBox,
+} from "./parallel-axis.js";
+import { readRun, readTable } from "./parallel-lines.js";
+import { selectRow } from "./table.js";
 
 /** @typedef {import("./parallel-axis.js").Axis} Axis */
-/** @typedef {[id: string, number: number | null, places: (number | null)[], matches: boolean]} Line */
+/** @typedef {import("./parallel-axis.js").Brush} Brush */
+/** @typedef {import("./parallel-lines.js").Line} Line */
 
 const TOP = 24;
 const BOTTOM = 14;
 const LEAST_WIDTH = 96;
 const NEAR = 7;
+const STEP = 0.05;
 
 class Parallel extends HTMLElement {
   /** @type {Axis[]} */
   #axes = [];
   /** @type {Line[]} */
   #lines = [];
+  /** @type {(Brush | null)[]} */
+  #brushes = [];
+  #goal = { axis: 0, sign: 1 };
   /** @type {Map<Line, number>} from 0, the worst, to 1 */
   #ranks = new Map();
   /** @type {Line | null} */
-  #best = null;
-  /** @type {Line | null} */
   #under = null;
-  /** @type {{ axis: number, from: number, to: number } | null} */
-  #brush = null;
+  /** @type {HTMLElement[]} */
+  #nodes = [];
+  #isOfTable = false;
+  /** Whether a brush was moved since the query was answered. */
+  #isChanged = false;
   #canvas = html("canvas", { "aria-hidden": "true" });
   #tip = html("div", { class: "pop par-tip", hidden: true });
+  #note = html("p", { class: "xs dim par-note", role: "status" });
 
   connectedCallback() {
-    this.#load();
+    const table = document.getElementById(this.getAttribute("for") ?? "");
+    if (table instanceof HTMLTableElement) this.#take(table);
+    else this.#load();
     new ResizeObserver(() => this.#layout()).observe(this);
+    const draw = () => this.#draw(); // in the other theme's ink
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    new MutationObserver(draw).observe(document.documentElement, {
+      attributeFilter: ["data-theme"],
+    });
     this.addEventListener("pointermove", (event) => this.#hover(event));
     this.addEventListener("pointerleave", () => this.#highlight(null));
     this.addEventListener("click", (event) => {
-      if (/** @type {Element} */ (event.target).closest(".par-axis") || !this.#under) return;
-      location.assign(`/runs/${this.#under[0]}`);
+      const line = this.#under;
+      if (/** @type {Element} */ (event.target).closest(".par-axis") || !line) return;
+      if (line.row) selectRow(line.row);
+      else location.assign(line.href);
     });
+  }
+
+  /** @param {HTMLTableElement} table */
+  #take(table) {
+    const told = readTable(table);
+    if (told.axes.length < 2 || told.lines.length < 2) return;
+    this.#isOfTable = true;
+    this.after(this.#note);
+    const held = new URL(location.href).searchParams.get("brush") ?? "";
+    const brushes = new Map(held.split(",").map((one) => [one.split(":")[0], one.split(":")]));
+    this.#show(told, (axis) => {
+      const [, low, high] = (brushes.get(encodeURIComponent(axis.id)) ?? []).map(Number);
+      return high > low ? [low, high] : null;
+    });
+    table.addEventListener("pointerover", (event) => {
+      const row = /** @type {Element} */ (event.target).closest("tr");
+      this.#highlight(this.#lines.find((line) => line.row === row) ?? null);
+    });
+    table.addEventListener("pointerleave", () => this.#highlight(null));
   }
 
   async #load() {
     const answer = await fetch(this.getAttribute("src") ?? "").catch(() => null);
-    if (!answer?.ok) {
-      this.replaceChildren(
-        html("p", { class: "dim sm" }, "The lines could not be loaded. Reload the page."),
-      );
-      return;
-    }
-    const told = await answer.json();
-    this.#axes = told.axes;
-    this.#lines = told.lines;
-    if (this.#axes.length < 2) {
-      const why = this.#lines.length
-        ? "These runs do not differ in any param. Log what you change: start_run(params={…})"
-        : "No run that matches has this value.";
+    const told = answer?.ok ? await answer.json() : null;
+    const why = !told
+      ? "The lines could not be loaded. Reload the page."
+      : !told.lines.length
+        ? "No run that matches has this value."
+        : "These runs do not differ in any param. Log what you change: start_run(params={…})";
+    if (!told || told.axes.length < 2) {
       this.replaceChildren(html("p", { class: "dim sm" }, why));
       return;
     }
-    this.#rank();
-    const axes = html("div", { class: "par-axes" });
-    axes.append(...this.#axes.map((axis, index) => this.#axis(axis, index)));
-    this.replaceChildren(this.#canvas, axes, this.#tip);
+    const query = new URL(location.href).searchParams.get("query") ?? "";
+    const goal = { axis: told.axes.length - 1, sign: this.dataset.goal === "min" ? -1 : 1 };
+    this.#show({ axes: told.axes, lines: told.lines.map(readRun), goal }, (axis) =>
+      readBrush(axis, query),
+    );
+  }
+
+  /**
+   * @param {{ axes: Axis[], lines: Line[], goal: { axis: number, sign: number } }} told
+   * @param {(axis: Axis) => Brush | null} brushOf
+   */
+  #show({ axes, lines, goal }, brushOf) {
+    this.#axes = axes;
+    this.#lines = lines;
+    this.#goal = goal;
+    this.#brushes = axes.map(brushOf);
+    const worth = (/** @type {Line} */ line) => goal.sign * (line.places[goal.axis] ?? 0);
+    const sorted = [...lines].sort((a, b) => worth(a) - worth(b));
+    const most = Math.max(sorted.length - 1, 1);
+    this.#ranks = new Map(sorted.map((line, index) => [line, index / most]));
+    this.#nodes = axes.map((axis, index) => this.#axis(axis, index));
+    this.replaceChildren(
+      this.#canvas,
+      html("div", { class: "par-axes" }, ...this.#nodes),
+      this.#tip,
+    );
     this.#layout();
+    this.#apply();
   }
 
   /**
@@ -76,8 +141,9 @@ class Parallel extends HTMLElement {
         class: "par-axis",
         tabindex: 0,
         role: "slider",
-        "aria-label": `${axis.label}: drag, or Enter to narrow to its upper half`,
-        "aria-valuetext": "all",
+        "aria-label": `${axis.label}: drag, or the arrows and Enter, to choose a stretch`,
+        "aria-valuenow": 0,
+        "data-goal": index === this.#goal.axis,
         title: axis.label,
       },
       html("span", { class: "par-name" }, axis.label),
@@ -86,21 +152,16 @@ class Parallel extends HTMLElement {
         tick.style.bottom = `${toBox(axis, at) * 100}%`;
         return tick;
       }),
+      html("i", { class: "par-brush", hidden: true }),
     );
-    node.addEventListener("pointerdown", (event) => this.#start(event, node, index));
-    node.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#narrow(index, 0.5, 1.5);
-      else if (event.key === "Escape" || event.key === "Backspace") this.#narrow(index, 0, 0);
-      else return;
-      event.preventDefault();
-    });
+    node.addEventListener("pointerdown", (event) => this.#drag(event, node, index));
+    node.addEventListener("keydown", (event) => this.#key(event, index));
     return node;
   }
 
   /** @param {number} index */
   #x(index) {
-    const inner = this.#width() - 48;
-    return 24 + (inner * index) / (this.#axes.length - 1);
+    return 24 + ((this.#width() - 48) * index) / (this.#axes.length - 1);
   }
 
   #width() {
@@ -112,59 +173,49 @@ class Parallel extends HTMLElement {
    * @param {number} index
    */
   #y(line, index) {
-    const [axis, place] = [this.#axes[index], line[2][index]];
+    const [axis, place] = [this.#axes[index], line.places[index]];
     if (place === null) return null;
     // Lines of one value stand side by side, the better ones above.
     const at = toBox(axis, place) + ((this.#ranks.get(line) ?? 0.5) - 0.5) * fanOf(axis);
     return TOP + (this.clientHeight - TOP - BOTTOM) * (1 - at);
   }
 
-  #rank() {
-    const last = this.#axes.length - 1;
-    const sign = this.dataset.goal === "min" ? -1 : 1;
-    const sorted = [...this.#lines].sort((a, b) => sign * ((a[2][last] ?? 0) - (b[2][last] ?? 0)));
-    const most = Math.max(sorted.length - 1, 1);
-    this.#ranks = new Map(sorted.map((line, index) => [line, index / most]));
-    this.#best = sorted.filter((line) => line[3]).at(-1) ?? null;
-  }
-
   #layout() {
-    if (!this.#canvas.isConnected) return;
+    const axes = /** @type {HTMLElement | null} */ (this.querySelector(".par-axes"));
+    if (!axes) return;
     const scale = devicePixelRatio || 1;
     const [width, height] = [this.#width(), this.clientHeight];
     this.#canvas.width = width * scale;
     this.#canvas.height = height * scale;
-    this.#canvas.style.width = `${width}px`;
+    this.#canvas.style.width = axes.style.width = `${width}px`;
     this.#canvas.style.height = `${height}px`;
-    const axes = /** @type {HTMLElement} */ (this.querySelector(".par-axes"));
-    axes.style.width = `${width}px`;
-    for (const [index, node] of [...axes.children].entries()) {
-      /** @type {HTMLElement} */ (node).style.left = `${this.#x(index)}px`;
-    }
+    axes.style.setProperty("--w", `${this.#x(1) - this.#x(0) - 8}px`);
+    this.#nodes.forEach((node, index) => (node.style.left = `${this.#x(index)}px`));
     this.#draw();
   }
 
   #draw() {
     const pen = this.#canvas.getContext("2d");
-    if (!pen) return;
+    if (!pen || !this.#canvas.isConnected) return;
     const scale = devicePixelRatio || 1;
-    const style = getComputedStyle(this);
-    const ink = style.color;
+    const { color: ink, accentColor } = getComputedStyle(this);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, this.#width(), this.clientHeight);
     pen.lineJoin = "round";
-    const best = this.#best;
     const most = Math.min(0.75, 40 / Math.max(this.#lines.length, 1) + 0.12);
+    const least = this.#lines.length < 40 ? 0.4 : 0.12;
+    /** @type {Line | null} */
+    let best = null;
     for (const [line, rank] of this.#ranks) {
-      if (line === best || line === this.#under) continue;
+      const isIn = this.#isIn(line);
+      if (isIn) best = line;
       // The better a run, the darker its line: where good ones go through is seen at once.
-      pen.globalAlpha = most * (0.12 + 0.88 * rank ** 3) * (this.#isBrushed(line) ? 1 : 0.12);
+      pen.globalAlpha = most * (least + (1 - least) * rank ** 3) * (isIn ? 1 : least / 2);
       this.#stroke(pen, line, ink, 1);
     }
-    pen.globalAlpha = best && this.#isBrushed(best) ? 1 : 0.15;
-    if (best) this.#stroke(pen, best, ink, 2.5);
     pen.globalAlpha = 1;
-    if (this.#under) this.#stroke(pen, this.#under, style.accentColor, 2.5);
+    if (best) this.#stroke(pen, best, ink, 2.5);
+    if (this.#under) this.#stroke(pen, this.#under, accentColor, 2.5);
   }
 
   /**
@@ -178,25 +229,18 @@ class Parallel extends HTMLElement {
     pen.lineWidth = width;
     pen.beginPath();
     let isDown = false;
-    line[2].forEach((_, index) => {
-      const [x, y] = [this.#x(index), this.#y(line, index)];
-      if (y === null) {
-        isDown = false;
-        return;
-      }
-      if (isDown) pen.lineTo(x, y);
-      else pen.moveTo(x, y);
-      isDown = true;
+    line.places.forEach((_, index) => {
+      const y = this.#y(line, index);
+      if (y !== null) pen[isDown ? "lineTo" : "moveTo"](this.#x(index), y);
+      isDown = y !== null;
     });
     pen.stroke();
   }
 
   /** @param {Line} line */
-  #isBrushed(line) {
-    if (!this.#brush) return line[3];
-    const place = line[2][this.#brush.axis];
-    const [low, high] = [this.#brush.from, this.#brush.to].sort((a, b) => a - b);
-    return place !== null && place >= low && place <= high;
+  #isIn(line) {
+    if (!this.#isOfTable && !this.#isChanged) return line.matches;
+    return this.#brushes.every((brush, index) => !brush || holds(brush, line.places[index]));
   }
 
   /**
@@ -204,34 +248,25 @@ class Parallel extends HTMLElement {
    * @param {HTMLElement} node
    * @param {number} index
    */
-  #start(event, node, index) {
+  #drag(event, node, index) {
     if (event.button) return;
     event.preventDefault();
     node.focus({ preventScroll: true });
-    const mark = html("i", { class: "par-brush" });
-    const from = placeOf(this.#axes[index], node, event.clientY);
-    node.append(mark);
     node.setPointerCapture(event.pointerId);
-    /** @param {PointerEvent} moved */
-    const move = (moved) => {
+    const before = this.#brushes[index];
+    const from = placeOf(this.#axes[index], node, event.clientY);
+    /** @param {PointerEvent} moved @returns {Brush | null} */
+    const brush = (moved) => {
       const to = placeOf(this.#axes[index], node, moved.clientY);
-      this.#brush = { axis: index, from, to };
-      const [low, high] = [from, to]
-        .map((at) => toBox(this.#axes[index], at))
-        .sort((a, b) => a - b);
-      mark.style.bottom = `${low * 100}%`;
-      mark.style.height = `${(high - low) * 100}%`;
-      this.#draw();
+      return Math.abs(to - from) < 0.02 ? null : [Math.min(from, to), Math.max(from, to)];
     };
+    /** @param {PointerEvent} moved */
+    const move = (moved) => this.#set(index, brush(moved));
     /** @param {PointerEvent} ended */
     const stop = (ended) => {
       node.removeEventListener("pointermove", move);
-      const to = placeOf(this.#axes[index], node, ended.clientY);
-      if (ended.type === "pointercancel") {
-        this.#brush = null;
-        mark.remove();
-        this.#draw();
-      } else this.#narrow(index, Math.min(from, to), Math.max(from, to));
+      if (ended.type === "pointercancel") this.#set(index, before);
+      else this.#finish(index, brush(ended));
     };
     node.addEventListener("pointermove", move);
     node.addEventListener("pointerup", stop, { once: true });
@@ -239,42 +274,99 @@ class Parallel extends HTMLElement {
   }
 
   /**
-   * Ask for the runs between two places of an axis; for all of them where the places are one.
+   * Up and Down move the lower end of the brush, with Shift the upper one.
+   * @param {KeyboardEvent} event
    * @param {number} index
-   * @param {number} low
-   * @param {number} high
    */
-  #narrow(index, low, high) {
+  #key(event, index) {
+    const step = { ArrowUp: STEP, ArrowDown: -STEP }[event.key];
+    const brush = this.#brushes[index];
+    const [low, high] = brush ?? [0, 1];
+    if (step) {
+      const from = event.shiftKey ? low : Math.max(0, Math.min(low + step, high - STEP));
+      const to = event.shiftKey ? Math.min(1, Math.max(high + step, low + STEP)) : high;
+      this.#set(index, from <= 0 && to >= 1 ? null : [from, to]);
+      if (this.#isOfTable) this.#remember();
+    } else if (event.key === "Enter") {
+      this.#finish(index, this.#isChanged && brush ? brush : [0.5, 1.5]);
+    } else if (event.key === "Escape" || event.key === "Backspace") this.#finish(index, null);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /**
+   * @param {number} index
+   * @param {Brush | null} brush
+   */
+  #set(index, brush) {
+    this.#brushes[index] = brush;
+    this.#isChanged = true;
+    this.#apply();
+  }
+
+  /**
+   * Keep the brush: in the address, or by asking for the runs that it holds.
+   * @param {number} index
+   * @param {Brush | null} brush
+   */
+  #finish(index, brush) {
+    this.#set(index, brush);
+    if (this.#isOfTable) return this.#remember();
     const axis = this.#axes[index];
-    const terms = high - low < 0.015 ? [] : brushTerms(axis, low, high);
     const address = new URL(location.href);
-    const query = replaceField(address.searchParams.get("query") ?? "", axis.field, terms);
+    const held = address.searchParams.get("query") ?? "";
+    const query = replaceField(held, axis.field, brush ? brushTerms(axis, ...brush) : []);
     if (query) address.searchParams.set("query", query);
     else address.searchParams.delete("query");
     address.searchParams.delete("cursor");
-    if (address.href === location.href) {
-      this.#brush = null;
-      this.querySelector(".par-brush")?.remove();
-      this.#draw();
-    } else location.assign(address);
+    if (address.href !== location.href) location.assign(address);
+  }
+
+  #remember() {
+    const held = this.#axes.flatMap(({ id }, index) => {
+      const ends = this.#brushes[index]?.map((place) => place.toFixed(3));
+      return ends ? [[encodeURIComponent(id), ...ends].join(":")] : [];
+    });
+    const url = new URL(location.href);
+    if (held.length) url.searchParams.set("brush", held.join(","));
+    else url.searchParams.delete("brush");
+    history.replaceState(history.state, "", url);
+  }
+
+  /** Show where the brushes are, and only the rows that all of them hold. */
+  #apply() {
+    this.#nodes.forEach((node, index) => {
+      const [axis, brush] = [this.#axes[index], this.#brushes[index]];
+      const mark = /** @type {HTMLElement} */ (node.querySelector(".par-brush"));
+      const ends = (brush ?? [0, 0]).map((place) => Math.min(1, Math.max(0, toBox(axis, place))));
+      mark.hidden = !brush;
+      mark.style.bottom = `${ends[0] * 100}%`;
+      mark.style.height = `${(ends[1] - ends[0]) * 100}%`;
+      const said = brush?.map((place) => reading(axis, place)).join(" to ");
+      node.setAttribute("aria-valuetext", said ?? "all");
+    });
+    this.#draw();
+    if (!this.#isOfTable) return;
+    const held = this.#lines.filter((line) => this.#isIn(line));
+    for (const line of this.#lines) if (line.row) line.row.hidden = !held.includes(line);
+    this.#note.textContent = this.#brushes.some(Boolean)
+      ? `${held.length} of ${this.#lines.length} rows; Escape on an axis shows all of it again`
+      : `${held.length} rows; drag along an axis to keep only those that cross there`;
   }
 
   /** @param {PointerEvent} event */
   #hover(event) {
-    if (this.#brush || !this.#axes.length) return;
+    if (event.buttons || !this.#axes.length) return;
     const box = this.getBoundingClientRect();
-    const x = event.clientX - box.left + this.scrollLeft;
-    const y = event.clientY - box.top;
-    /** @type {Line | null} */
-    let found = null;
-    let least = NEAR;
+    const [x, y] = [event.clientX - box.left + this.scrollLeft, event.clientY - box.top];
+    let [found, least] = [/** @type {Line | null} */ (null), NEAR];
     const right = this.#axes.findIndex((_, index) => this.#x(index) >= x);
     if (right > 0) {
       const share = (x - this.#x(right - 1)) / (this.#x(right) - this.#x(right - 1));
       for (const line of this.#lines) {
-        if (!line[3]) continue;
         const [a, b] = [this.#y(line, right - 1), this.#y(line, right)];
-        if (a === null || b === null) continue;
+        if (a === null || b === null || !this.#isIn(line)) continue;
         const away = Math.abs(a + (b - a) * share - y);
         if (away < least) [found, least] = [line, away];
       }
@@ -284,19 +376,22 @@ class Parallel extends HTMLElement {
 
   /**
    * @param {Line | null} line
-   * @param {number} x
+   * @param {number} [x]
    * @param {number} y
    */
-  #highlight(line, x = 0, y = 0) {
+  #highlight(line, x, y = 0) {
     if (line !== this.#under) {
       this.#under = line;
       this.style.cursor = line ? "pointer" : "";
       this.#draw();
     }
-    this.#tip.hidden = !line;
-    if (!line) return;
-    this.#tip.textContent = `#${line[1] ?? line[0].slice(0, 8)}`;
-    this.#tip.style.left = `${Math.min(x + 12, this.#width() - 60)}px`;
+    this.#tip.hidden = !line || x === undefined;
+    if (!line || x === undefined) return;
+    const axis = this.#axes[this.#goal.axis];
+    const place = line.places[this.#goal.axis];
+    const came = place === null ? "" : ` ${axis.label} ${reading(axis, place)}`;
+    this.#tip.textContent = line.name + came;
+    this.#tip.style.left = `${Math.min(x + 12, this.#width() - this.#tip.offsetWidth - 4)}px`;
     this.#tip.style.top = `${Math.max(0, y - 28)}px`;
   }
 }
