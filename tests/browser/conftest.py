@@ -66,7 +66,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def slow_line() -> Iterator[SlowLine | None]:
+    """Return the slow line between browser and servers, if one was asked for."""
+    if not _SLOW:
+        yield None
+        return
+    line = SlowLine()
+    line.start()
+    yield line
+    line.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(slow_line: SlowLine | None) -> Iterator[Browser]:
     """Return one Chromium for all tests."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=_CHROMIUM, args=ARGUMENTS)
@@ -75,20 +87,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+def context(
+    browser: Browser, slow_line: SlowLine | None, request: pytest.FixtureRequest
+) -> Iterator[BrowserContext]:
     """Return a fresh profile, light, 1440 wide."""
-    line = SlowLine(f"{_SLOW} {request.node.nodeid}") if _SLOW else None
+    if slow_line:
+        slow_line.draw(f"{_SLOW} {request.node.nodeid}")
     fresh = browser.new_context(
         color_scheme="light",
         viewport={"width": 1440, "height": 900},
         reduced_motion="reduce",
-        proxy={"server": line.start()} if line else None,
+        proxy={"server": slow_line.address} if slow_line else None,
     )
     fresh.set_default_timeout(30_000)
     yield fresh
     fresh.close()
-    if line:
-        line.stop()
 
 
 def _once_listening(page: Page, act: Callable[..., Any]) -> Callable[..., Any]:

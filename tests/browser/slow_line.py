@@ -25,18 +25,23 @@ _CHUNK = 1 << 16
 class SlowLine:
     """An HTTP proxy on loopback that takes its time."""
 
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
-        self._address: Future[str] = Future()
+    def __init__(self) -> None:
+        self._random = random.Random()
+        self.address = ""
+        self._started: Future[str] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
-    def start(self) -> str:
-        """Start, and return the proxy's address."""
+    def start(self) -> None:
+        """Begin to take requests at `address`."""
         self._thread.start()
-        return self._address.result(30)
+        self.address = self._started.result(30)
+
+    def draw(self, seed: str) -> None:
+        """Begin with other times."""
+        self._random.seed(seed)
 
     def stop(self) -> None:
-        """Cut every connection and end the thread."""
+        """End the thread; its browser has ended."""
         self._loop.call_soon_threadsafe(self._done.set)
         self._thread.join(30)
 
@@ -45,10 +50,10 @@ class SlowLine:
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         server = await asyncio.start_server(self._take, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
-        self._address.set_result(f"http://{host}:{port}")
+        self._started.set_result(f"http://{host}:{port}")
         await self._done.wait()
         server.close()
-        await asyncio.sleep(0)  # those that were just accepted
+        await asyncio.sleep(0.1)  # those that were just accepted
         left = dict(self._open)
         for task, writer in left.items():
             task.cancel()

@@ -105,7 +105,7 @@ class Collector:
                 found += decode(headers, body)
         return [span for span in found if span.pending == pending]
 
-    def wait(self, count: int, *, pending: bool = False, timeout_s: float = 10) -> list[Received]:
+    def wait(self, count: int, *, pending: bool = False, timeout_s: float = 60) -> list[Received]:
         """Wait until so many spans have come."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

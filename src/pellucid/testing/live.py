@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-START_TIMEOUT_S = 30.0
+# A machine may be slow, which no test is about.
+START_TIMEOUT_S = 120.0
 _READY = "Pellucid is at "
 
 
@@ -80,7 +81,7 @@ class LiveServer:
         self.kill()
         raise AssertionError(f"The server did not start: {self.lines}\n{self.log}")
 
-    def wait_for_line(self, text: str, timeout_s: float = 10.0) -> str:
+    def wait_for_line(self, text: str, timeout_s: float = 60.0) -> str:
         """Return the first line of stdout that holds a text."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -90,7 +91,7 @@ class LiveServer:
             time.sleep(0.02)
         raise AssertionError(f"No line with {text!r} in {self.lines}\n{self.log}")
 
-    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 40.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 90.0) -> int:
         """Send a signal, wait for the end and return the exit code; harmless when it has ended."""
         process = self.process
         if process is None:
@@ -109,7 +110,7 @@ class LiveServer:
 
     def client(self, **headers: str) -> httpx.Client:
         """Return a client whose paths are relative to the server."""
-        return httpx.Client(base_url=self.url, timeout=30.0, trust_env=False, headers=headers)
+        return httpx.Client(base_url=self.url, timeout=90.0, trust_env=False, headers=headers)
 
     def _pump(self, lines: "queue.Queue[str]") -> None:
         process = self.process
