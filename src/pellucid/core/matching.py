@@ -22,7 +22,7 @@ from pellucid.core.query.tree import (
     Value,
     fold,
 )
-from pellucid.core.query.words import words_of
+from pellucid.core.query.words import is_id, words_of
 from pellucid.core.score import Score
 from pellucid.core.span import Span, StoredSpan
 from pellucid.core.texts import texts_of
@@ -64,7 +64,12 @@ def holds(node: Node, stored: StoredSpan, scores: Sequence[Score], now: int) -> 
 
 
 def has_text(node: Text, span: Span) -> bool:
-    """Tell whether a piece of the span's text has the words; a text of no words is everywhere."""
+    """Tell whether a piece of the span's text has the words; a text of no words is everywhere.
+
+    The whole id of a span or of its trace is a word of the span, too.
+    """
+    if is_id(node.text) and node.text.lower() in (span.trace_id, span.span_id):
+        return True
     sought = words_of(node.text)
     if not sought:
         return True
@@ -158,6 +163,7 @@ _VALUES: Final[dict[str, Callable[[Span], Any]]] = {
     "status": lambda span: span.status.value,
     "name": lambda span: span.name,
     "trace": lambda span: span.trace_id,
+    "span": lambda span: span.span_id,
     "kind": lambda span: span.kind.value,
     "duration": lambda span: span.duration_ns,
     "tokens": lambda span: span.tokens.input + span.tokens.output,

@@ -6,14 +6,20 @@ Source: spans recorded from LiteLLM.
 from typing import Any
 
 from pellucid.semconv.rules import Dialect, Draft, Flat, table
-from pellucid.semconv.values import UNREAD, read_reported_cost, read_text, read_value
+from pellucid.semconv.usage import claim_usage
+from pellucid.semconv.values import UNREAD, read_literal, read_reported_cost, read_text, read_value
 
 RANK = 1800
 
 _METADATA = "metadata."
+_USAGE = "metadata.usage_object"
+"""A Python dict's text, with the details that no attribute has."""
 
 
 def _refine(draft: Draft) -> None:
+    usage = read_literal(draft.decoded.attributes.get(_USAGE))
+    if type(usage) is dict:
+        claim_usage(draft, usage, RANK)
     flats: list[Flat] = []
     for name in [name for name in draft.rest if name.startswith(_METADATA)]:
         value = draft.rest[name]

@@ -24,6 +24,8 @@ from pellucid.core.query import (
 from pellucid.core.query.fields import read_duration, read_number, read_time
 
 _WORDS = ["search", "blu-ray", "Refund", "x", "東京", "get_weather", "or", "a.b", "ß"]
+_IDS = [f"{1:032x}", f"{2:016x}"]
+"""Of a trace and a span, as `testing.spans` names them."""
 _TEXTS = [*_WORDS, "a b", "AND", "-x", "*", 'say "hi"', "back\\slash", "(x)", "http://x", "1.0"]
 _NUMBERS = ["0", "1", "-2", "3.5", "$0.10", "5k", "2M", "1e-3", "1200"]
 _DURATIONS = ["2s", "150ms", "1.5h", "7d", "10us", "1ns", "3m"]
@@ -77,14 +79,14 @@ def _value(draw: st.DrawFn, kind: FieldType, op: Op, choices: tuple[str, ...]) -
         text = draw(st.sampled_from(_TEXTS))
         number = read_number(text) if kind is FieldType.DYNAMIC else None
         return Value(text, quoted=True, number=number)
-    text = draw(st.sampled_from(_WORDS + (_NUMBERS if kind is FieldType.DYNAMIC else [])))
+    text = draw(st.sampled_from(_WORDS + _IDS + (_NUMBERS if kind is FieldType.DYNAMIC else [])))
     prefix = draw(st.booleans())
     number = read_number(text) if kind is FieldType.DYNAMIC and not prefix else None
     return Value(text, prefix=prefix, number=number)
 
 
 def _leaves(schema: Schema) -> st.SearchStrategy[Node]:
-    words = st.sampled_from(_WORDS)
+    words = st.sampled_from([*_WORDS, *_IDS])
     phrases = st.sampled_from([text for text in _TEXTS if words_of(text)])
     texts = st.one_of(
         words.map(Text),

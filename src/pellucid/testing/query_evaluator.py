@@ -86,7 +86,8 @@ def _holds(node: Node, trace: Candidate | None, subject: _Subject | None, now_ns
 def _finds(node: Text, trace: Candidate | None, subject: _Subject | None) -> bool:
     sought = words_of(node.text)
     spans = [subject.span] if subject is not None else trace.spans if trace is not None else []
-    return any(
+    ids = {one for stored in spans for one in (stored.span.trace_id, stored.span.span_id)}
+    return node.text.lower() in ids or any(
         find_words(words_of(piece), sought, prefix=node.prefix)
         for stored in spans
         for piece in texts_of(stored.span)
@@ -175,6 +176,7 @@ _OF_SPAN: dict[str, Callable[[StoredSpan], Any]] = {
     "status": lambda stored: stored.span.status.value,
     "name": lambda stored: stored.span.name,
     "trace": lambda stored: stored.span.trace_id,
+    "span": lambda stored: stored.span.span_id,
     "duration": lambda stored: stored.span.duration_ns,
     "tokens": lambda stored: stored.span.tokens.input + stored.span.tokens.output,
     "tokens_in": lambda stored: stored.span.tokens.input,

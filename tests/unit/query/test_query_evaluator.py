@@ -110,6 +110,12 @@ TRUE = """
     spans:(1, 3)
     experiment:BLU-ray
     run:r1
+    span:BBBBBBBBBBBBBBBB
+    span:bb*
+    span(span:cc* kind:TOOL)
+    id:cccccccccccccccc
+    cccccccccccccccc
+    11111111111111111111111111111111
     session:chat-7
     has:session
     -has:user

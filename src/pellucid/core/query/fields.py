@@ -60,6 +60,7 @@ _OF_RUN = _rows(
 _ONLY_SPAN = _rows(
     Scope.SPAN,
     ("kind", FieldType.TEXT, "what a span did: LLM, TOOL, RETRIEVER …"),
+    ("span", FieldType.TEXT, "a span's id"),
     ("model", FieldType.TEXT, "the model that was called"),
     ("provider", FieldType.TEXT, "who serves the model"),
     ("tool", FieldType.TEXT, "the tool that was called"),

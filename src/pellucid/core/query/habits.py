@@ -22,6 +22,8 @@ SYNONYMS = {
     "thread_id": "session",
     "trace_id": "trace",
     "traceid": "trace",
+    "span_id": "span",
+    "spanid": "span",
     "run_id": "run",
     "runid": "run",
     "trace_name": "name",
@@ -56,6 +58,7 @@ DOTTED_SYNONYMS = {
     "conversation.id": "session",
     "thread.id": "session",
     "trace.id": "trace",
+    "span.id": "span",
     "tool.name": "tool",
     "model.name": "model",
     "prompt.name": "prompt",
@@ -80,6 +83,8 @@ FAMILY_SYNONYMS = {
     "metrics": "metric",
 }
 """Heads of dotted names that are read as a family where no attribute is called so."""
+IDS = ("trace", "span")
+"""What `id:` asks for: the trace or a span of this id."""
 
 _OTHER_WORDS = {
     "time": "since",
@@ -93,7 +98,6 @@ _OTHER_WORDS = {
     "span_name": "name",
     "release": "attr",
     "version": "attr",
-    "id": "trace",
 }
 _SEARCHED = frozenset("input inputs output outputs text content message messages body".split())
 _STATUSES = {
@@ -125,7 +129,7 @@ _OF_RESOURCES = {"service": "service.name", "app": "service.name", "host": "host
 _SINCE = frozenset("timestamp time date start start_time starttime started created".split())
 _AFTER = frozenset("after from created_at createdat updated_at @timestamp".split())
 _UNTIL = frozenset("before to end end_time endtime ended".split())
-_SPAN_IDS = frozenset(("span_id", "spanid", "parent_id", "parentid", "parent_span_id"))
+_PARENT_IDS = frozenset(("parent_id", "parentid", "parent_span_id"))
 _NOT_FILTERS = frozenset("sort sort_by order order_by orderby limit offset group_by page".split())
 _WITH_UNIT = re.compile(r"(duration|latency|ttft)_?(ns|us|ms|s|seconds|sec)", re.IGNORECASE)
 _UNIT = {"seconds": "s", "sec": "s"}
@@ -177,8 +181,8 @@ def no_such_field(schema: Schema, foreign: Foreign, written: str) -> Advice:
     begin = f"There is no field {shorten(head)!r}."
     if lower in _SCHEMES and foreign.value.startswith("//"):
         return Advice(begin + quoted, quote(written) if written else None)
-    if lower in _SPAN_IDS:
-        return Advice(f"{begin} A span is found through its trace: write trace:ID.{quoted}")
+    if lower in _PARENT_IDS:
+        return Advice(f"{begin} A span is found by its own id: write span:ID.{quoted}")
     if lower in _NOT_FILTERS:
         return Advice(
             f"{begin} A query only filters: the newest come first, and how many, and sums, are "

@@ -253,6 +253,8 @@ class _Parser:
 
     def _term(self, name: Name, operator: str) -> Node:
         cursor = self._cursor
+        if name.dotted.lower() == "id" and all(one in self._schema.fields for one in habits.IDS):
+            return self._ids(name, operator)
         operator_at = cursor.at - len(operator)
         field = self._field(name, operator)
         negated = operator == "!="
@@ -261,6 +263,15 @@ class _Parser:
         term = Term(field, op, name.position, operator_at, self._choices(field.name))
         compared = Compare(field, op, read_values(cursor, term, values))
         return Not(compared) if negated else compared
+
+    def _ids(self, name: Name, operator: str) -> Node:
+        """Read `id:ID` as the trace or the span of this id."""
+        after = self._cursor.at
+        found: list[Node] = []
+        for head in habits.IDS:
+            self._cursor.at = after
+            found.append(self._term(name._replace(head=head), operator))
+        return all_of(found) if operator == "!=" else any_of(found)
 
     def _choices(self, name: str) -> tuple[str, ...]:
         return self._schema.fields[name].values if name in self._schema.fields else ()

@@ -25,6 +25,15 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text is the id of a trace or a span, whole: 32 or 16 hex digits."""
+    return len(text) in _ID_LENGTHS and _HEX.issuperset(text)
+
+
+_ID_LENGTHS = frozenset({16, 32})
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
 def find_words(words: Sequence[str], sought: Sequence[str], *, prefix: bool = False) -> bool:
     """Tell whether `sought` stand in `words` one after the other; slow, obvious, the reference.
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from pellucid.core.ids import is_trace_id
 from pellucid.core.ports import SpanStore
 from pellucid.core.query import (
     TRACES,
@@ -59,8 +58,6 @@ def _leaves(node: Node, *, in_span: bool) -> Iterator[tuple[Compare | Has | Text
 
 
 def _of_text(leaf: Text) -> str | None:
-    if is_trace_id(leaf.text.lower()):
-        return f"To find a trace by its id, write trace:{leaf.text}"
     if leaf.text.lower() in ("and", "or", "not") and not leaf.phrase:
         word = leaf.text.upper()
         return f"{leaf.text} is looked for as a word; between words, write {word} in upper case."

@@ -222,6 +222,34 @@ class QueryContract:
         ):
             assert len(all_traces(store, query)) == count, query
 
+    @pytest.mark.parametrize("settled", [False, True])
+    def test_a_span_is_found_by_its_id(
+        self, store: SpanStore, settle: Settle, settled: bool
+    ) -> None:
+        spans = [(1, 0xAB1), (1, 0xAB2), (2, 0xAB1), (3, 0x1AB)]
+        store.write([make_arrival(trace, span) for trace, span in spans])
+        if settled:
+            settle(store)
+        for query, count in (
+            (f"span:{span_id(0xAB1)}", 2),
+            (f"id:{span_id(0x1AB)}", 1),
+            (f"id:{trace_id(3)}", 1),
+            (f"spanId:{span_id(0xAB1).upper()} trace:{trace_id(2)}", 1),
+            ("span:0000000000000ab*", 2),
+            ("span:(xyz, 7)", 0),
+            ("has:span", 3),
+            (f"span(span:{span_id(0xAB2)} name:span-{0xAB2})", 1),
+            (f"span(span:{span_id(0xAB2)} name:span-{0xAB1})", 0),
+            (f"-span:{span_id(0xAB1)}", 1),
+            (span_id(0xAB2).upper(), 1),
+            (f"-{span_id(0xAB2)}", 2),
+            (f"{span_id(0xAB2)} OR {trace_id(3)}", 2),
+            (f"span({span_id(0xAB2)} name:span-{0xAB2})", 1),
+            (trace_id(2), 1),
+            (span_id(0xAB2)[:-1], 0),
+        ):
+            assert len(all_traces(store, query)) == count, query
+
     def test_dotted_names_are_fields_where_no_attribute_is_called_so(
         self, store: SpanStore, settle: Settle
     ) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from pellucid.core.matching import compare
-from pellucid.core.query.tree import Compare, FieldType, Op, Value, fold
+from pellucid.core.query.tree import Compare, Field, FieldType, Op, Scope, Text, Value, fold
+from pellucid.core.query.words import is_id, words_of
 from pellucid.core.span import Status
 from pellucid.storage.spans.sqlite.codes import KINDS
 from pellucid.storage.spans.sqlite.predicate import FALSE, Sql, any_of
@@ -42,7 +43,12 @@ SPAN_NUMBERS: Final = {
     ),
     "ttft": "s.ttft_ns",
 }
-SPAN_TEXTS: Final = {"name": "s.name", "model": "s.model", "provider": "s.provider"}
+SPAN_TEXTS: Final = {
+    "name": "s.name",
+    "span": "lower(hex(s.span_id))",
+    "model": "s.model",
+    "provider": "s.provider",
+}
 
 
 def tag_of(key: str) -> Sql:
@@ -92,20 +98,39 @@ def folded_value(value: Value) -> Value:
     return replace(value, text=fold(value.text))
 
 
-def trace_drivers(node: Compare) -> list[Sql]:
-    """Return a look-up of trace ids, and of what they begin with."""
+def id_drivers(node: Compare) -> list[Sql]:
+    """Return a look-up of the ids of traces or spans, and of what they begin with.
+
+    No index begins with a span's id; the narrowest that holds it is walked.
+    """
+    column = "t.trace_id" if node.field.name == "trace" else "s.span_id"
     parts = []
     for value in node.values:
         try:
             low = bytes.fromhex(value.text[: len(value.text) // 2 * 2])
         except ValueError:
-            continue  # no trace id begins so
+            continue  # no id begins so
         if not value.prefix:
-            parts.append(Sql("t.trace_id = ?", (low,)))
+            parts.append(Sql(f"{column} = ?", (low,)))
         else:
-            parts.append(Sql("t.trace_id >= ? AND t.trace_id <= ?", (low, low + b"\xff" * 16)))
+            parts.append(Sql(f"{column} >= ? AND {column} <= ?", (low, low + b"\xff" * 16)))
     where = any_of(parts)
+    if column == "s.span_id":
+        text = f"SELECT s.trace FROM spans s INDEXED BY spans_by_trace WHERE {where.text}"
+        return [Sql(text, where.values)]
     return [Sql(f"SELECT t.key FROM traces t WHERE {where.text}", where.values)]
+
+
+def id_of(node: Text) -> Compare | None:
+    """Return what a word that is a whole id asks for beside the text."""
+    if not is_id(node.text):
+        return None
+    name, scope = ("trace", Scope.TRACE) if len(node.text) == _TRACE_ID else ("span", Scope.SPAN)
+    field = Field(name, scope, FieldType.TEXT, None, 0)
+    return Compare(field, Op.FOLD, (Value(node.text),))
+
+
+_TRACE_ID = 32
 
 
 def keys_if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:
@@ -118,3 +143,14 @@ def keys_if_only(node: Compare, now: int, status: Status, where: str) -> list[Sq
     if wanted == [status]:
         return [Sql(f"SELECT t.key FROM traces t WHERE {where}")]
     return []
+
+
+def some_span(columns: Sql) -> Sql:
+    """Tell whether a condition holds of the columns of some span `s` of the trace."""
+    text = f"EXISTS (SELECT 1 FROM spans s WHERE s.trace = t.key AND ({columns.text}))"
+    return Sql(text, columns.values)
+
+
+def are_words(texts: list[Text]) -> bool:
+    """Tell whether texts all have words, and none is an id, so that one look-up finds them."""
+    return all(words_of(text.text) and not is_id(text.text) for text in texts)

@@ -33,7 +33,7 @@ from pellucid.core.query.tree import (
     Text,
     Unresolved,
 )
-from pellucid.core.query.words import words_of
+from pellucid.core.query.words import is_id, words_of
 from pellucid.core.span import Status
 from pellucid.storage.spans.sqlite.codes import (
     ERROR,
@@ -48,15 +48,18 @@ from pellucid.storage.spans.sqlite.columns import (
     SPAN_TEXTS,
     TRACE_NUMBERS,
     TRACE_TEXTS,
+    are_words,
     folded_value,
     has_kind,
     has_model,
+    id_drivers,
+    id_of,
     is_floor,
     keys_if_only,
     kind_codes,
     kind_is,
+    some_span,
     tag_of,
-    trace_drivers,
 )
 from pellucid.storage.spans.sqlite.lookups import Ask, Lookup, fact_lookup, has_lookup, text_lookup
 from pellucid.storage.spans.sqlite.predicate import (
@@ -163,7 +166,7 @@ class Compiler:
             case InSpan(item):
                 return self._in_span(node, item)
             case Text():
-                return self._indexed(node, self._text_lookup(node))
+                return self._text(node)
             case Has(field):
                 return self._trace_has(node, resolved(field))
             case Compare(field):
@@ -177,6 +180,8 @@ class Compiler:
             return kind_is("t.root_kind", kind_codes(node, self._now))
         if name == "model":
             return has_model(text_is("m.value", op, values))
+        if name == "span":
+            return some_span(text_is(SPAN_TEXTS[name], op, values))
         if field.scope is Scope.SPAN:
             return self._indexed(node, fact_lookup(field, op, values))
         if name in TRACE_NUMBERS:
@@ -198,7 +203,7 @@ class Compiler:
         return self._score(node, field)
 
     def _trace_has(self, node: Has, field: Field) -> Sql:
-        if field.name == "kind":
+        if field.name in ("kind", "span"):
             return TRUE
         if field.name == "model":
             return has_model(Sql("m.value <> ''"))
@@ -329,10 +334,15 @@ class Compiler:
 
     def _any_text(self, texts: list[Text]) -> Sql:
         """Ask for any of several texts in one look-up."""
+        if len(texts) == 1 or not are_words(texts):
+            return any_of([self._text(text) for text in texts])
         sought = [(words_of(text.text), text.prefix) for text in texts]
-        if len(texts) == 1 or not all(words for words, _ in sought):
-            return any_of([self._indexed(text, self._text_lookup(text)) for text in texts])
         return self._indexed(Or(tuple(texts)), text_lookup(sought))
+
+    def _text(self, node: Text) -> Sql:
+        found = self._indexed(node, self._text_lookup(node))
+        named = id_of(node)
+        return found if named is None else any_of([self._trace(named), found])
 
     def _text_lookup(self, node: Text) -> Lookup | None:
         words = words_of(node.text)
@@ -348,8 +358,7 @@ class Compiler:
         columns = self._span(item)
         if columns is not None:
             self._reads_bodies = True  # not quite, but rows are many, too
-            text = f"EXISTS (SELECT 1 FROM spans s WHERE s.trace = t.key AND ({columns.text}))"
-            return Sql(text, columns.values)
+            return some_span(columns)
         needs = self._span_needs(item)
         if not needs:
             return self._indexed(node, None)
@@ -365,7 +374,7 @@ class Compiler:
             case InSpan(item):
                 return self._span_needs(item)
             case Text():
-                lookup = self._text_lookup(node)
+                lookup = None if is_id(node.text) else self._text_lookup(node)
             case Compare(field):
                 lookup = fact_lookup(resolved(field), node.op, node.values)
             case _:
@@ -415,7 +424,7 @@ class Compiler:
             case Or(items):
                 texts = [item for item in items if isinstance(item, Text)]
                 sought = [(words_of(text.text), text.prefix) for text in texts]
-                if len(texts) > 1 and all(words for words, _ in sought):
+                if len(texts) > 1 and are_words(texts):
                     items = tuple(item for item in items if not isinstance(item, Text))
                     choices = [[text_lookup(sought).keys]]
                 else:
@@ -429,12 +438,19 @@ class Compiler:
             case InSpan(item):
                 return self._drivers(item, in_span=True)
             case Text():
-                lookup = self._text_lookup(node)
-                return [lookup.keys] if lookup is not None else []
+                return self._text_drivers(node)
             case Compare(field):
                 return self._compare_drivers(node, resolved(field), in_span)
             case _:
                 return []
+
+    def _text_drivers(self, node: Text) -> list[Sql]:
+        lookup, named = self._text_lookup(node), id_of(node)
+        if lookup is None or named is None:
+            return [] if lookup is None else [lookup.keys]
+        [ids] = id_drivers(named)
+        text = f"{lookup.keys.text} UNION ALL {ids.text}"
+        return [Sql(text, lookup.keys.values + ids.values)]
 
     def _compare_drivers(self, node: Compare, field: Field, in_span: bool) -> list[Sql]:
         if field.name == "status":
@@ -443,8 +459,8 @@ class Compiler:
             return keys_if_only(node, self._now, Status.ERROR, f"t.status = {ERROR}")
         if field.name == "score":
             return self._score_drivers(node, field)
-        if field.name == "trace":
-            return trace_drivers(node)
+        if field.name in ("trace", "span"):
+            return id_drivers(node)
         if field.name in DRIVEN_NUMBERS and not in_span:
             if any(is_floor(node.op, value.number) for value in node.values):
                 return []
