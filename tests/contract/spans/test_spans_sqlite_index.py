@@ -72,3 +72,12 @@ def test_another_spelling_takes_the_place_of_the_one_before(store: SqliteSpanSto
     assert _found(store, "span(model=GPT-4o)") == {trace_id(2)}
     assert _found(store, "span(model=gpt-4o)") == {trace_id(1)}
     assert store.list_values("model") == ["gpt-4o"] or store.list_values("model") == ["GPT-4o"]
+
+
+def test_only_the_index_goes_without_an_fsync(store: SqliteSpanStore) -> None:
+    full = store._writer.connection.pragma("synchronous")
+    store.write([make_arrival(1, 1)])
+    with store._unsynced():
+        assert store._writer.connection.pragma("synchronous") < full
+    store.index()
+    assert store._writer.connection.pragma("synchronous") == full

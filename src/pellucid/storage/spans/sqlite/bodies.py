@@ -1,14 +1,15 @@
 """Bodies of spans: both readings of each, several spans of a trace in one compressed block.
 
 Spans of one trace repeat each other (resource, conversation so far), so a block of them is a
-fraction of its parts. A block is one byte for the dictionary that its compressor had, then a zstd
+fraction of its parts. Small traces that arrive together share a block. A block is one byte for the
+dictionary that its compressor had (with the bit `_SHARED` if it is of several traces), then a zstd
 frame of `msgpack([body, …])`. A body holds the span as decoded and as understood; what is equal in
-both is kept once.
+both is kept once. In the place of one that was taken out is nil.
 """
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -25,6 +26,12 @@ from pellucid.core.span import Attributes, DecodedSpan, Message, Scope, Span
 BLOCK_SPANS: Final = 32
 BLOCK_BYTES: Final = 192 * 1024
 
+SHARED_SPANS: Final = 8
+SHARED_BYTES: Final = 48 * 1024
+"""Of a block that traces share: to open one of them, all of it is unpacked."""
+
+_SHARED: Final = 0x80
+_NOTHING: Final = msgspec.Raw(b"\xc0")
 _LEVEL = 3
 _DICTIONARY = 1
 _MARKER = b"pellucid-attachment:"
@@ -66,16 +73,17 @@ def pack(decoded: DecodedSpan, span: Span) -> bytes:
     """
     shared = 0
     changes: dict[str, Any] = {}
-    if span.resource and _equal(span.resource, decoded.resource):
+    # Mostly they are the very objects.
+    if span.resource and (span.resource is decoded.resource or span.resource == decoded.resource):
         shared |= _RESOURCE
         changes["resource"] = {}
-    if _equal(span.scope, decoded.scope):
+    if span.scope is decoded.scope or span.scope == decoded.scope:
         shared |= _SCOPE
         changes["scope"] = _NO_SCOPE
-    if span.events and _equal(span.events, decoded.events):
+    if span.events and span.events == decoded.events:
         shared |= _EVENTS
         changes["events"] = []
-    if span.links and _equal(span.links, decoded.links):
+    if span.links and span.links == decoded.links:
         shared |= _LINKS
         changes["links"] = []
     if span.input is not None and span.input is _last_text(span.input_messages):
@@ -94,10 +102,6 @@ def pack(decoded: DecodedSpan, span: Span) -> bytes:
 def _last_text(messages: Sequence[Message]) -> str | None:
     parts = messages[-1].parts if messages else ()
     return parts[0].content if len(parts) == 1 else None
-
-
-def _equal(first: Any, second: Any) -> bool:
-    return first is second or bool(first == second)
 
 
 def _are_among(attributes: Attributes, raw: Attributes) -> bool:
@@ -134,12 +138,13 @@ def unpack(data: bytes | msgspec.Raw) -> Body:
     return Body(decoded, replace(packed.span, **changes))
 
 
-def attachment_digests(body: bytes, span: Span) -> set[bytes]:
-    """Return the digests of the attachments that a packed body names."""
+def attachment_digests(body: bytes | bytearray, span: Span) -> list[bytes]:
+    """Return the digests of the attachments that a packed body names, in order, each once."""
+    if not span.attachments and _MARKER not in body:
+        return []
     found = {bytes.fromhex(ref.digest) for ref in span.attachments if _DIGEST.fullmatch(ref.digest)}
-    if _MARKER in body:
-        found.update(bytes.fromhex(text.decode()) for text in _MARKED.findall(body))
-    return found
+    found.update(bytes.fromhex(text.decode()) for text in _MARKED.findall(body))
+    return sorted(found)
 
 
 @cache
@@ -161,19 +166,48 @@ class Packer:
             level=_LEVEL, dict_data=_dictionary(_DICTIONARY), write_content_size=True
         )
 
-    def block(self, bodies: Sequence[bytes]) -> bytes:
-        """Compress packed bodies into a block."""
+    def block(self, bodies: Sequence[bytes | msgspec.Raw], *, shared: bool = False) -> bytes:
+        """Compress packed bodies into a block; `shared` if they are of several traces."""
         content = _encoder.encode([msgspec.Raw(body) for body in bodies])
-        return bytes([_DICTIONARY]) + self._compressor.compress(content)
+        head = _DICTIONARY | (_SHARED if shared else 0)
+        return bytes([head]) + self._compressor.compress(content)
 
 
-_local = threading.local()  # a zstd decompressor serves one thread at a time
+_local = threading.local()  # (de)compressors serve one thread at a time
+
+
+def packer() -> Packer:
+    """Return the thread's packer."""
+    found: Packer | None = _local.__dict__.get("packer")
+    if found is None:
+        found = _local.packer = Packer()
+    return found
+
+
+def is_shared(content: bytes) -> bool:
+    """Tell whether a block holds bodies of several traces; its first byte is enough."""
+    return content[0] & _SHARED != 0
+
+
+def without(content: bytes, slots: Collection[int]) -> bytes | None:
+    """Return a shared block without some of its bodies; None if no body is left."""
+    opened = open_block(content)
+    left = [_NOTHING if slot in slots else body for slot, body in enumerate(opened)]
+    if all(body == _NOTHING for body in left):
+        return None
+    return packer().block(left, shared=True)
+
+
+def keep_only(content: bytes, slots: Collection[int]) -> bytes | None:
+    """Return a shared block with some of its bodies alone; None if these are none."""
+    others = set(range(len(open_block(content)))).difference(slots)
+    return without(content, others) if others else content
 
 
 def open_block(content: bytes) -> list[msgspec.Raw]:
     """Return a block's packed bodies, each to be read by `unpack`."""
     decompressors: dict[int, zstandard.ZstdDecompressor] = _local.__dict__.setdefault("by", {})
-    version = content[0]
+    version = content[0] & ~_SHARED
     decompressor = decompressors.get(version)
     if decompressor is None:
         dictionary = _dictionary(version)

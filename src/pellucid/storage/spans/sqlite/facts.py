@@ -1,7 +1,7 @@
 """Facts: what traces are found by, other than by words and by their own columns."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -34,7 +34,7 @@ def facts_of_all(spans: Iterable[tuple[Attributes, Span]]) -> set[Fact]:
     before: Attributes = {}
     resource: Attributes = {}
     for raw, span in spans:
-        found.update(_of_span(span))
+        _add_span(span, found)
         add_attributes(raw, before, found)
         before = raw
         if span.resource is not resource:
@@ -126,32 +126,31 @@ def shown_value(fact: Fact) -> str:
     return value if is_shown and value != fold(value) else ""
 
 
-def _of_span(span: Span) -> Iterator[Fact]:
-    yield "name", _short(span.name)
-    yield "kind", span.kind.value
-    if span.model is not None:
-        yield "model", _short(span.model)
-    if span.provider is not None:
-        yield "provider", _short(span.provider)
-    if span.tool_call is not None and span.tool_call.name is not None:
-        yield "tool", _short(span.tool_call.name)
-    if span.prompt is not None and span.prompt.name is not None:
-        yield "prompt", _short(span.prompt.name)
-    if span.finish_reason is not None:
-        yield "finish", _short(span.finish_reason)
-    if span.session_id is not None:
-        yield "session", _short(span.session_id)
-    if span.user_id is not None:
-        yield "user", _short(span.user_id)
-    if span.run_id is not None:
-        yield "run", _short(span.run_id)
+def _add_span(span: Span, found: set[Fact]) -> None:
+    """Add the facts of a span's own fields."""
+    add = found.add
+    add(("name", _short(span.name)))
+    add(("kind", span.kind.value))
+    call, prompt = span.tool_call, span.prompt
+    for field, text in (
+        ("model", span.model),
+        ("provider", span.provider),
+        ("tool", call.name if call is not None else None),
+        ("prompt", prompt.name if prompt is not None else None),
+        ("finish", span.finish_reason),
+        ("session", span.session_id),
+        ("user", span.user_id),
+        ("run", span.run_id),
+    ):
+        if text is not None:
+            add((field, text if len(text) <= WHOLE else LONG))
     if span.ttft_ns is not None:
-        yield "ttft", number_value(span.ttft_ns)
+        add(("ttft", number_value(span.ttft_ns)))
     for document in span.documents:
         if document.id is not None:
-            yield "document", _short(document.id)
+            add(("document", _short(document.id)))
     for name, text in span.tags.items():
-        yield f"tag.{name}", _short(text)
+        add((f"tag.{name}", _short(text)))
 
 
 def _short(text: str) -> str:

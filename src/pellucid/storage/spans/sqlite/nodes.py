@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from pellucid.core.span import Arrival, Span, Status
 from pellucid.storage.spans.sqlite.codes import (
@@ -34,7 +35,7 @@ class Labels(NamedTuple):
 
 
 class TokenCounts(NamedTuple):
-    """`core.span.Tokens` as a row has it."""
+    """`core.span.Tokens` as a row has it, in the same order."""
 
     input: int
     output: int
@@ -134,14 +135,10 @@ def _token_counts(span: Span) -> TokenCounts:
     tokens = span.tokens
     if not tokens.has_usage:
         return NO_TOKENS
-    return TokenCounts(
-        within(tokens.input, TOKENS_MAX),
-        within(tokens.output, TOKENS_MAX),
-        within(tokens.cache_read, TOKENS_MAX),
-        within(tokens.cache_write, TOKENS_MAX),
-        within(tokens.reasoning, TOKENS_MAX),
-        within(tokens.image, TOKENS_MAX),
-    )
+    figures = astuple(tokens)
+    if min(figures) < 0 or max(figures) > TOKENS_MAX:
+        figures = tuple(within(figure, TOKENS_MAX) for figure in figures)
+    return TokenCounts._make(figures)
 
 
 def _cost(value: float | None) -> float | None:

@@ -4,9 +4,8 @@ All that is costly about a span and depends on it alone is done here: packing, c
 columns of its row and what the index is to have of it. It may happen in any thread or process.
 """
 
-import threading
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +21,11 @@ Previews = tuple[str | None, str | None]
 """Of a span's input and output."""
 
 
+_FEW_SPANS: Final = 3
+_FEW_BYTES: Final = 16 * 1024
+"""Of a trace whose spans share a block with other traces'."""
+
+
 class Item(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     """One span of a parcel. Only `node` changes once the span is in a trace."""
 
@@ -33,9 +37,9 @@ class Item(msgspec.Struct, array_like=True, kw_only=True, eq=False):
     normaliser: int
     attachments: list[bytes]
     """Digests of those that it names."""
-    block: int
+    block: int = 0
     """The number of its body's block in the parcel, and its place there."""
-    slot: int
+    slot: int = 0
     previews: Previews | None = None
     """None for a span that is hardly its trace's root."""
 
@@ -53,7 +57,8 @@ class Parcel(msgspec.Struct, array_like=True, kw_only=True, eq=False):
         return len(self.items)
 
     def __reduce__(self) -> Any:
-        return decode_parcel, (_encode(self),)
+        # A block that parcels share is one object, and pickled once.
+        return _restored, (self.trace_id, _encode(self.items), self.blocks, self.contents)
 
     @property
     def span_ids(self) -> list[str]:
@@ -84,12 +89,12 @@ class Parcel(msgspec.Struct, array_like=True, kw_only=True, eq=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Parcel).decode
+_decode = msgspec.msgpack.Decoder(list[Item]).decode
 
 
-def decode_parcel(data: bytes) -> Parcel:
+def _restored(trace_id: bytes, items: bytes, blocks: list[bytes], contents: bytes) -> Parcel:
     """Return a parcel that was pickled."""
-    return _decode(data)
+    return Parcel(trace_id=trace_id, items=_decode(items), blocks=blocks, contents=contents)
 
 
 class _Version(NamedTuple):
@@ -113,7 +118,62 @@ def prepare(arrivals: Sequence[Arrival]) -> list[Parcel]:
         if span_id in versions:
             version = _better(versions[span_id], version)
         versions[span_id] = version
-    return [_parcel(trace_id, versions.values()) for trace_id, versions in by_trace.items()]
+    parcels: list[Parcel] = []
+    small: list[tuple[Parcel, list[_Packed]]] = []
+    for trace_id, found in by_trace.items():
+        packed = [_pack(version) for version in found.values()]
+        parcel = _parcel(trace_id, packed)
+        parcels.append(parcel)
+        if _may_share(packed):
+            small.append((parcel, packed))
+        else:
+            _put_into_blocks(parcel, [one.body for one in packed])
+    _share_blocks(small)
+    return parcels
+
+
+def _may_share(packed: Sequence[_Packed]) -> bool:
+    """Tell whether a trace's spans are few, small, and not soon replaced."""
+    return (
+        len(packed) <= _FEW_SPANS
+        and sum(len(one.body) for one in packed) <= _FEW_BYTES
+        and all(one.node.status != PENDING for one in packed)
+    )
+
+
+def _put_into_blocks(parcel: Parcel, packed: Sequence[bytes]) -> None:
+    """Give a parcel blocks of its own."""
+    parcel.blocks, places = _blocks_of(packed)
+    for item, (block, slot) in zip(parcel.items, places, strict=True):
+        item.block, item.slot = block, slot
+
+
+def _share_blocks(small: Sequence[tuple[Parcel, list[_Packed]]]) -> None:
+    """Give small parcels blocks that several of them share."""
+    start = 0
+    while start < len(small):
+        together: list[bytes] = []
+        size, end = 0, start
+        while end < len(small):
+            more = [one.body for one in small[end][1]]
+            size += sum(map(len, more))
+            if together and (
+                len(together) + len(more) > bodies.SHARED_SPANS or size > bodies.SHARED_BYTES
+            ):
+                break
+            together += more
+            end += 1
+        if end == start + 1:
+            _put_into_blocks(small[start][0], together)
+        else:
+            block = bodies.packer().block(together, shared=True)
+            slot = 0
+            for parcel, _ in small[start:end]:
+                parcel.blocks = [block]
+                for item in parcel.items:
+                    item.slot = slot
+                    slot += 1
+        start = end
 
 
 def _better(first: _Version, second: _Version) -> _Version:
@@ -124,21 +184,17 @@ def _better(first: _Version, second: _Version) -> _Version:
     return best._replace(arrival=replace(best.arrival, seen_ns=seen_ns))
 
 
-def _parcel(trace_id: str, versions: Collection[_Version]) -> Parcel:
-    packed = [_pack(version) for version in versions]
-    blocks, places = _blocks_of([one.body for one in packed])
+def _parcel(trace_id: str, packed: Sequence[_Packed]) -> Parcel:
+    """Return a trace's parcel; its blocks are still to be made."""
     # One of these is the trace's root, or it is not in this parcel.
     least = min(one.node.key for one in packed)
-    items = [
-        _item(one, block, slot, one.node.parent_id is None or one.node.key == least)
-        for one, (block, slot) in zip(packed, places, strict=True)
-    ]
+    items = [_item(one, one.node.parent_id is None or one.node.key == least) for one in packed]
     contents = b""
     if all(one.node.status != PENDING for one in packed):
         contents = encode_contents(
             contents_of([(one.arrival.decoded.attributes, one.arrival.span) for one in packed])
         )
-    return Parcel(trace_id=bytes.fromhex(trace_id), items=items, blocks=blocks, contents=contents)
+    return Parcel(trace_id=bytes.fromhex(trace_id), items=items, blocks=[], contents=contents)
 
 
 def _pack(version: _Version) -> _Packed:
@@ -154,7 +210,7 @@ def _pack(version: _Version) -> _Packed:
     return _Packed(arrival, body, node_of(arrival, rank, bytes.fromhex(arrival.span.span_id)))
 
 
-def _item(packed: _Packed, block: int, slot: int, may_be_root: bool) -> Item:
+def _item(packed: _Packed, may_be_root: bool) -> Item:
     span = packed.arrival.span
     return Item(
         node=packed.node,
@@ -163,9 +219,7 @@ def _item(packed: _Packed, block: int, slot: int, may_be_root: bool) -> Item:
         agent=span.agent,
         ttft_ns=None if span.ttft_ns is None else within(span.ttft_ns, INT64_MAX),
         normaliser=packed.arrival.normaliser,
-        attachments=sorted(bodies.attachment_digests(packed.body, span)),
-        block=block,
-        slot=slot,
+        attachments=bodies.attachment_digests(packed.body, span),
         previews=previews_of(span) if may_be_root else None,
     )
 
@@ -210,14 +264,9 @@ def row_of(item: Item, trace: int, labels: int) -> tuple[Any, ...]:
     )
 
 
-_local = threading.local()  # a packer serves one thread at a time
-
-
 def _blocks_of(packed: Sequence[bytes]) -> tuple[list[bytes], list[tuple[int, int]]]:
     """Return the blocks of bodies, and each one's place: its block's number, its own in that."""
-    packer: bodies.Packer | None = _local.__dict__.get("packer")
-    if packer is None:
-        packer = _local.packer = bodies.Packer()
+    packer = bodies.packer()
     blocks: list[bytes] = []
     places: list[tuple[int, int]] = []
     start = size = 0

@@ -68,6 +68,7 @@ _FIRST_CHUNK: Final = 64
 _LAST_CHUNK: Final = 4096
 _PIECE: Final = 1024
 _KEPT_SPANS: Final = 4000
+_KEPT_BLOCKS: Final = 4
 
 _INDEX = statements("index")
 _SQL = statements("search")
@@ -102,6 +103,7 @@ class Search:
         self._key_queries: dict[Sql, int] = {}
         self._key_sets: dict[int, set[int]] = {}
         self._kept: OrderedDict[int, list[tuple[StoredSpan, list[Score]]]] = OrderedDict()
+        self._opened: dict[int, list[msgspec.Raw]] = {}
         self._late: dict[int, set[int]] = {}
         """Spans that the index does not have, by trace; not kept where the tail is long."""
         self._tail_is_long = False
@@ -396,7 +398,9 @@ class Search:
         trace_id = self._db.execute(_SQL["trace_id"], (key,)).get
         for score in scores_of_trace(self._db, trace_id):
             scores.setdefault(score.span_id, []).append(score)
-        blocks: dict[int, list[msgspec.Raw]] = {}
+        if len(self._opened) > _KEPT_BLOCKS:
+            self._opened.clear()
+        blocks = self._opened  # small traces share them with their neighbours
         spans = []
         for row in found:
             if row.block not in blocks:

@@ -64,7 +64,7 @@ class SqliteSpanStore:
         self._readers = Readers(path)
         self._traces = TraceReader(self._readers, clock)
         self._indexer = Indexer(
-            self._readers, self._transaction, self._writer.index, self._writer.recent, clock
+            self._readers, self._unsynced, self._writer.index, self._writer.recent, clock
         )
         if index_in_background:
             self._indexer.start()
@@ -72,7 +72,12 @@ class SqliteSpanStore:
     @contextmanager
     def _transaction(self) -> Iterator[SpanWriter]:
         """Hold the write lock; commit at the end, or leave the store as it was."""
-        with self._lock, storage_errors(self._path):
+        with self._lock, self._locked_transaction() as writer:
+            yield writer
+
+    @contextmanager
+    def _locked_transaction(self) -> Iterator[SpanWriter]:
+        with storage_errors(self._path):
             db = self._db
             if db is None:
                 raise StorageUnavailable(f"The span store {self._path} is closed.")
@@ -86,6 +91,22 @@ class SqliteSpanStore:
                     db.execute("ROLLBACK")
                 self._writer.forget()
                 raise
+
+    @contextmanager
+    def _unsynced(self) -> Iterator[None]:
+        """Hold a transaction that a power cut may undo: for what can be done again from the rest.
+
+        Writes then need not wait for its fsync. The next synced one makes it durable, too.
+        """
+        with self._lock:
+            if self._db is not None:
+                self._db.pragma("synchronous", "NORMAL")
+            try:
+                with self._locked_transaction():
+                    yield
+            finally:
+                if self._db is not None:
+                    self._db.pragma("synchronous", "FULL")
 
     @property
     def prepare(self) -> Callable[[Sequence[Arrival]], Sequence[Parcel]]:

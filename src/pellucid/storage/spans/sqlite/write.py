@@ -10,7 +10,8 @@ import msgspec
 from pellucid.core.slug import slug_of
 from pellucid.core.span import Arrival, DecodedSpan, LogRecord, Span
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX
+from pellucid.storage.spans.sqlite.blocks import BlockWriter
+from pellucid.storage.spans.sqlite.codes import ERROR, INT64_MAX, PENDING
 from pellucid.storage.spans.sqlite.connection import insert_many, rows
 from pellucid.storage.spans.sqlite.index import SearchIndex
 from pellucid.storage.spans.sqlite.logs import decode_log, encode_log
@@ -29,7 +30,7 @@ Row = tuple[Any, ...]
 """The values of a statement, such as `insert_span`."""
 
 _SQL = statements("write")
-_GATHERED = ("insert_block", "insert_span", "insert_labels", "put_trace", "insert_attachment")
+_GATHERED = ("insert_span", "insert_labels", "put_trace", "insert_attachment")
 """Statements whose rows are gathered over a transaction, and inserted at its end."""
 _json = msgspec.json.Encoder()
 
@@ -51,6 +52,7 @@ class SpanWriter:
 
     def __init__(self, connection: apsw.Connection, normalise: Normalise) -> None:
         self._db = connection
+        self._blocks = BlockWriter(connection)
         self._normalise = normalise
         self._traces = OpenTraces(connection)
         self._experiments: dict[str, int] = {}
@@ -64,7 +66,6 @@ class SpanWriter:
 
     def _load_counters(self) -> None:
         self._last_span: int = self._db.execute(_SQL["load_counter"], ("span",)).get
-        self._last_block: int = self._db.execute(_SQL["last_block"]).get
         self._stored_counters = self._traces.last_key, self._last_span
 
     @property
@@ -79,6 +80,7 @@ class SpanWriter:
         for gathered in self._rows.values():
             gathered.clear()
         self._moves.clear()
+        self._blocks.forget()
         self.rollups.forget()
         self.index.forget()
         self.recent.clear()
@@ -144,6 +146,7 @@ class SpanWriter:
             self._db.executemany(_SQL[name], values)
 
     def _finish(self) -> None:
+        self._blocks.flush()
         for name in _GATHERED:
             self._insert(name)
         moves = [(*sums, number) for number, sums in self._moves.items() if any(sums)]
@@ -304,19 +307,20 @@ class SpanWriter:
             if node.id <= self.index.watermark:
                 self.index.replaced(trace.key, node.id, self._load_packed(node))
             trace.live[node.block] -= 1
-            if not trace.live[node.block]:
+            last = not trace.live[node.block]
+            if last:
                 del trace.live[node.block]
-                self._db.execute(_SQL["delete_block"], (node.block,))
+            if last or node.status != PENDING:  # these are in no shared block
+                self._blocks.take_out(node.block, (node.slot,), last=last)
 
     def _store_parcel(self, trace: OpenTrace, parcel: Parcel) -> None:
-        first, before = self._last_span + 1, self._last_block + 1
-        for content in parcel.blocks:
-            self._last_block += 1
-            self._rows["insert_block"].append((self._last_block, content))
+        first = self._last_span + 1
+        slots = [item.slot for item in parcel.items]  # a block that is shared is the only one
+        numbers = [self._blocks.add(content, slots) for content in parcel.blocks]
         for item in parcel.items:
             node = item.node
             self._last_span += 1
-            node.id, node.block, node.slot = self._last_span, before + item.block, item.slot
+            node.id, node.block, node.slot = self._last_span, numbers[item.block], item.slot
             trace.live[node.block] = trace.live.get(node.block, 0) + 1
             row = row_of(item, trace.key, self._labels(trace, node.labels))
             self._rows["insert_span"].append(row)
@@ -410,11 +414,18 @@ class SpanWriter:
             self.rollups.add(trace.experiment, node, node.counted, -1)
         self._move(trace, 0, 0)
         self.index.delete(trace.key, self._indexed_spans(trace))
-        self._db.executemany(_SQL["delete_block"], [(block,) for block in trace.live])
+        self._take_out_all(trace)
         for name in ("delete_spans", "delete_labels", "delete_attachments", "delete_trace"):
             self._db.execute(_SQL[name], (trace.key,))
         self._traces.drop(trace)
         return len(trace.state.nodes)
+
+    def _take_out_all(self, trace: OpenTrace) -> None:
+        slots: dict[int, list[int]] = {}
+        for node in trace.state.nodes.values():
+            slots.setdefault(node.block, []).append(node.slot)
+        for block, taken in slots.items():
+            self._blocks.take_out(block, taken, last=True)
 
     def _indexed_spans(self, trace: OpenTrace) -> Iterator[tuple[int, msgspec.Raw]]:
         by_block: dict[int, list[Node]] = {}
@@ -422,7 +433,7 @@ class SpanWriter:
             if node.id <= self.index.watermark:
                 by_block.setdefault(node.block, []).append(node)
         for block, nodes in by_block.items():
-            opened = bodies.open_block(self._db.execute(_SQL["load_block"], (block,)).get)
+            opened = self._blocks.open(block)
             for node in nodes:
                 yield node.id, opened[node.slot]
 
@@ -437,7 +448,7 @@ class SpanWriter:
         for node in trace.state.nodes.values():
             self.rollups.add(trace.experiment, node, node.counted, 1)
         for block in trace.live:
-            for packed in bodies.open_block(self._db.execute(_SQL["load_block"], (block,)).get):
+            for packed in self._blocks.open(block):
                 span = bodies.unpack(packed).span
                 for digest in bodies.attachment_digests(bytes(packed), span):
                     self._db.execute(_SQL["insert_attachment"], (trace.key, digest))
@@ -451,9 +462,7 @@ class SpanWriter:
         return bodies.unpack(self._load_packed(node))
 
     def _load_packed(self, node: Node) -> msgspec.Raw:
-        self._insert("insert_block")  # it may be one of these
-        content = self._db.execute(_SQL["load_block"], (node.block,)).get
-        return bodies.open_block(content)[node.slot]
+        return self._blocks.open(node.block)[node.slot]
 
 
 def _arrival(node: Node, decoded: DecodedSpan, span: Span, normaliser: int) -> Arrival:

@@ -42,6 +42,12 @@ UPDATE spans SET last_seen_ns = ? WHERE id = ?
 -- name: insert_block
 INSERT INTO blocks (id, content) VALUES (?, ?)
 
+-- name: set_block
+UPDATE blocks SET content = ? WHERE id = ?
+
+-- name: head_of_block
+SELECT substr(content, 1, 1) FROM blocks WHERE id = ?
+
 -- name: delete_block
 DELETE FROM blocks WHERE id = ?
 
