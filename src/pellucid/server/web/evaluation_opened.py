@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from pellucid.core.errors import InvalidInput, NotFound
 from pellucid.core.run import Run
 from pellucid.evals.compare import Comparison
@@ -34,6 +36,8 @@ class Opened:
     """The score that the page goes by."""
     said: Mapping[str, Said] = field(default_factory=dict)
     """What people said by that score, by example."""
+    repeat: int = 1
+    """Which of several repeats comes first in the report, from 1: the one that is reviewed."""
 
     @property
     def here(self) -> str:
@@ -70,17 +74,19 @@ async def open_evaluation(
     run_id: str,
     asked: Mapping[str, Any],
 ) -> Opened:
-    """Open an evaluation as the address asks: `baseline` (an id or `none`) and `score`.
+    """Open an evaluation as the address asks: `baseline` (an id or `none`), `score`, `repeat`.
 
     Raises NotFound, and InvalidInput for a baseline that cannot be read.
     """
     run, report = await evaluations.get(run_id)
+    repeat = _repeat(report, asked.get("repeat"))
+    report = _begun_with(report, repeat)
     score = pick_score(report, asked.get("score"))
     said: dict[str, Said] = {}
     if score is not None:
         trace_ids = [one.trace_id for one in report.examples if one.repeats and one.trace_id]
         said = find_said(report, score, await scores.list_annotated(trace_ids=trace_ids))
-    alone = Opened(run=run, report=report, score=score, said=said)
+    alone = Opened(run=run, report=report, score=score, said=said, repeat=repeat)
     other, why = await _baseline(evaluations, runs, run, asked.get("baseline"))
     if other is None or other.id == run.id:
         return _with(alone, why=why)
@@ -96,8 +102,30 @@ async def open_evaluation(
     )
 
 
+_ALONE = ("run", "report", "score", "said", "repeat")
+
+
+def _repeat(report: Report, asked: Any) -> int:
+    """Return the repeat that is asked for, from 1; the first where there is none such."""
+    number = int(asked) if str(asked or "").isdecimal() and len(str(asked)) < 6 else 1
+    return number if 1 <= number <= report.repeats else 1
+
+
+def _begun_with(report: Report, repeat: int) -> Report:
+    """Return a report with one repeat before the others, where an example has it."""
+    if repeat == 1:
+        return report
+    examples = [
+        msgspec.structs.replace(
+            one, repeats=sorted(one.repeats, key=lambda each: each.number != repeat - 1)
+        )
+        for one in report.examples
+    ]
+    return msgspec.structs.replace(report, examples=examples)
+
+
 def _with(opened: Opened, **changes: Any) -> Opened:
-    fields = {name: getattr(opened, name) for name in ("run", "report", "score", "said")}
+    fields = {name: getattr(opened, name) for name in _ALONE}
     return Opened(**fields, **changes)
 
 

@@ -38,9 +38,12 @@ COLUMNS = 4
 BASELINES = 20
 MOST_ROWS = 2000
 """Rows of one group where all are asked for."""
+MOST_REPEATS = 20
 UNREVIEWED = "-has:annotation"
 DISAGREEMENTS = "annotation:disagree"
-ARGUMENTS = ("baseline", "score", "by", "query", "show", "review")
+ARGUMENTS = ("baseline", "score", "by", "query", "show", "review", "repeat")
+KEPT = ("baseline", "score", "review", "repeat")
+"""Those that the fragments need."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,9 @@ class EvaluationPage(Page):
     review: ReviewView | None = doc("The review by a person, where one is going on")
     review_url: str = doc("Where a review begins, or ends")
     review_filters: list[Choice] = doc("All rows, those not reviewed, the disagreements")
+    repeat: str = doc("The repeat that was asked for, or empty")
+    repeats: list[Choice] = doc("Which of several repeats is reviewed")
+    answers_url: str = doc("Where the review's answers go")
     side_url: str = doc("Where both evaluations stand side by side, or empty")
     base: str = doc("The page's path")
     kept: str = doc("The address's arguments that the fragments need")
@@ -165,7 +171,7 @@ def build_page(
         **_reviewed(opened, reviewing, question.text, link),
         side_url=_side_url(opened),
         base=link.base,
-        kept=urlencode({k: asked[k] for k in ("baseline", "score", "review") if asked.get(k)}),
+        kept=urlencode({k: asked[k] for k in KEPT if asked.get(k)}),
         clear_url=link.to(query=""),
         all_url=link.to(show="all"),
         example=view_example(
@@ -244,8 +250,20 @@ def _reviewed(opened: Opened, reviewing: bool, query: str, link: _Links) -> dict
     review = None
     if reviewing and opened.score is not None:
         review = view_review(opened.report, opened.score, opened.said)
+    several = opened.report.repeats if reviewing else 1
+    part = f"/repeats/{opened.repeat}" if opened.repeat > 1 else ""
     return {
         "review": review,
+        "repeats": [
+            Choice(
+                label=f"{number}",
+                href=link.to(repeat="" if number == 1 else str(number), example=""),
+                is_on=number == opened.repeat,
+            )
+            for number in range(1, several + 1 if several > 1 else 1)
+        ][:MOST_REPEATS],
+        "repeat": str(opened.repeat) if opened.repeat > 1 else "",
+        "answers_url": f"{link.base}{part}/annotations",
         "review_url": link.to(review="" if reviewing else "1"),
         "review_filters": [
             Choice(label=label, href=link.to(query=term), is_on=query == term)

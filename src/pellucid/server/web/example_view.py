@@ -115,7 +115,7 @@ def view_example(
         documents=_documents(example),
         missing=_missing(example),
         metadata=[(key, json_line(value)[:200]) for key, value in example.metadata.items()],
-        repeats=[_repeat(one) for one in example.repeats] if len(example.repeats) > 1 else [],
+        repeats=_repeats(example),
         trace_id=example.trace_id,
     )
 
@@ -191,6 +191,12 @@ def _gold(example: ExampleResult) -> set[str]:
     if isinstance(given, dict):
         return {name for name, grade in given.items() if grade > 0}
     return set(given)
+
+
+def _repeats(example: ExampleResult) -> list[RepeatView]:
+    if len(example.repeats) < 2:
+        return []
+    return [_repeat(one) for one in sorted(example.repeats, key=lambda one: one.number)]
 
 
 def _repeat(repeat: Repeat) -> RepeatView:

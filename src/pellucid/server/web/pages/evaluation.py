@@ -173,16 +173,25 @@ async def complete(request: WebRequest, evaluations: EvaluationService, run_id: 
     )
 
 
-@post("/evaluations/{run_id:str}/annotations", status_code=200, include_in_schema=False)
+ANSWERS = [
+    "/evaluations/{run_id:str}/annotations",
+    "/evaluations/{run_id:str}/repeats/{repeat:int}/annotations",
+]
+"""Where answers about the first repeat go, and about another."""
+
+
+@post(ANSWERS, status_code=200, include_in_schema=False)
 async def annotate_example(
     data: Form,
     evaluations: EvaluationService,
     runs: RunService,
     scores: ScoreService,
     run_id: str,
+    repeat: int = 1,
 ) -> Given:
     """Store what a person says of one example by one score."""
-    opened = await open_evaluation(evaluations, runs, scores, run_id, {**data, "baseline": "none"})
+    asked = {**data, "baseline": "none", "repeat": repeat}
+    opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
     score, wanted = opened.score, str(data.get("example", ""))
     example = next((one for one in opened.report.examples if one.id == wanted), None)
     if score is None or example is None or not example.repeats or example.trace_id is None:
@@ -207,9 +216,7 @@ async def annotate_example(
     return await _given(evaluations, runs, scores, opened, wanted)
 
 
-@delete(
-    "/evaluations/{run_id:str}/annotations/{score_id:str}", status_code=200, include_in_schema=False
-)
+@delete([f"{path}/{{score_id:str}}" for path in ANSWERS], status_code=200, include_in_schema=False)
 async def retract_annotation(
     request: WebRequest,
     evaluations: EvaluationService,
@@ -217,9 +224,10 @@ async def retract_annotation(
     scores: ScoreService,
     run_id: str,
     score_id: str,
+    repeat: int = 1,
 ) -> Given:
     """Take back what a person said; what was said before it counts again."""
-    asked = {**request.query_params, "baseline": "none"}
+    asked = {**request.query_params, "baseline": "none", "repeat": repeat}
     opened = await open_evaluation(evaluations, runs, scores, run_id, asked)
     wanted = str(asked.get("example", ""))
     said = opened.said.get(wanted)
@@ -236,9 +244,8 @@ async def _given(
     opened: Opened,
     example_id: str,
 ) -> Given:
-    again = await open_evaluation(
-        evaluations, runs, scores, opened.run.id, {"score": opened.score, "baseline": "none"}
-    )
+    asked = {"score": opened.score, "baseline": "none", "repeat": opened.repeat}
+    again = await open_evaluation(evaluations, runs, scores, opened.run.id, asked)
     review = view_review(again.report, opened.score or "", again.said)
     said = again.said.get(example_id)
     return Given(
