@@ -98,7 +98,8 @@ def read_system(value: Any) -> Any:
 
 def read_parameter(value: Any) -> Any:
     """Read a request parameter; text stays text."""
-    return value if type(value) is str else json_safe(value)
+    kind = type(value)
+    return value if kind is str or kind is int or kind is bool else json_safe(value)
 
 
 def _match(name: str) -> Rule | None:

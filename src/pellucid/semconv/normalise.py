@@ -1,11 +1,12 @@
 """From a decoded span to the canonical one, whatever vocabulary it came in. Pure; never raises.
 
 Every attribute is looked up in one table of rules made from all dialects; the claims they make are
-assembled field by field (`assemble.py`). A name's rule is remembered, so that flattened names are
-parsed once in the life of a process and not once a span.
+assembled field by field (`assemble.py`). A name's rule is remembered, and so are the rules of all
+names of a span: names are looked at once in the life of a process and not once a span.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span
 from pellucid.semconv import (
@@ -59,6 +60,9 @@ DIALECTS: tuple[Dialect, ...] = (
 
 _MAX_REMEMBERED = 20_000
 _LONG_NAME = 200
+_MAX_PLANS = 500
+_LONG_PLAN = 100
+"""Attributes of a span; what has more hardly comes again with the same names."""
 
 
 def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
@@ -68,17 +72,14 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
     an instrumentation put there show as the span's. `normalise(to_otlp(span)) == span` for every
     span that this returns.
     """
+    attributes = decoded.attributes
+    plan = _plans.get(tuple(attributes)) or _learn(tuple(attributes))
     draft = Draft(decoded)
     claims, ranks, rest = draft.claims, draft.ranks, draft.rest
-    known = _known
-    for name, value in decoded.attributes.items():
-        rule = known.get(name)
-        if rule is None:
-            rule = _learn(name)
-        field, read, rank, path = rule
-        if rank < 0:
-            rest[name] = value
-            continue
+    for name in plan.unknown:
+        rest[name] = attributes[name]
+    for name, (field, read, rank, path) in plan.known:
+        value = attributes[name]
         got = read(value)
         if got is UNREAD:
             rest[name] = value
@@ -91,18 +92,43 @@ def normalise(decoded: DecodedSpan, logs: Sequence[LogRecord] = ()) -> Span:
         for group in _grouped.intersection(draft.flats):
             _assemblers[group](draft.flats[group], draft)
     if KIND not in decoded.attributes:
-        for refine in _refiners_of(decoded):
+        for refine in _refiners_of(decoded, plan):
             refine(draft)
         if claims.get("kind") in MODEL_CALLS:
             read_bodies(draft)
     return assemble(draft, logs)
 
 
-def _learn(name: str) -> Rule:
-    """Find the rule of a name for the first time."""
-    rule = _find_rule(name)
-    if len(_known) < _MAX_REMEMBERED and len(name) < _LONG_NAME:
-        _known[name] = rule
+class _Plan(NamedTuple):
+    """What is done with attributes of certain names: most spans of a program have the same."""
+
+    known: list[tuple[str, Rule]]
+    unknown: list[str]
+    marks: frozenset[str]
+    """Those that make a dialect look at the whole span."""
+
+
+def _learn(names: tuple[str, ...]) -> _Plan:
+    """Make the plan for attributes of some names."""
+    rules = [(name, _rule_of(name)) for name in names]
+    plan = _Plan(
+        [(name, rule) for name, rule in rules if rule.rank >= 0],
+        [name for name, rule in rules if rule.rank < 0],
+        _marks.intersection(names),
+    )
+    if len(names) <= _LONG_PLAN and all(len(name) < _LONG_NAME for name in names):
+        if len(_plans) >= _MAX_PLANS:
+            _plans.clear()
+        _plans[names] = plan
+    return plan
+
+
+def _rule_of(name: str) -> Rule:
+    rule = _known.get(name)
+    if rule is None:
+        rule = _find_rule(name)
+        if len(_known) < _MAX_REMEMBERED and len(name) < _LONG_NAME:
+            _known[name] = rule
     return rule
 
 
@@ -115,9 +141,9 @@ def _find_rule(name: str) -> Rule:
     return _NO_RULE
 
 
-def _refiners_of(decoded: DecodedSpan) -> list[Refiner]:
+def _refiners_of(decoded: DecodedSpan, plan: _Plan) -> list[Refiner]:
     """Return what looks at this span as a whole, in the order of the dialects."""
-    marks = _marks.intersection(decoded.attributes)
+    marks = plan.marks
     scope = decoded.scope.name
     ours = scope.startswith(_scopes)
     if not marks and not ours:
@@ -132,8 +158,7 @@ def _refiners_of(decoded: DecodedSpan) -> list[Refiner]:
 
 def is_known(name: str) -> bool:
     """Tell whether some dialect would read an attribute of this name."""
-    rule = _known.get(name) or _learn(name)
-    return rule.rank >= 0
+    return _rule_of(name).rank >= 0
 
 
 _NO_RULE = Rule("", lambda _: UNREAD, -1)
@@ -142,6 +167,7 @@ _rules: dict[str, Rule] = {}
 for _dialect in reversed(DIALECTS):
     _rules.update(_dialect.rules)
 _known: dict[str, Rule] = dict(_rules)
+_plans: dict[tuple[str, ...], _Plan] = {}
 _assemblers: dict[str, Assembler] = {
     group: assembler for dialect in DIALECTS for group, assembler in dialect.assemblers.items()
 }

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr
 
 from pellucid.core.span import DecodedSpan, LogRecord, Span, Status
 from pellucid.semconv.cost import PriceTable
@@ -29,7 +29,10 @@ class Normaliser:
         except Exception:
             _log.exception("Span %s/%s cannot be normalised", decoded.trace_id, decoded.span_id)
             return _plain(decoded)
-        return span if cost_usd is None else replace(span, estimated_cost_usd=cost_usd)
+        if cost_usd is not None:
+            # Nobody else has it yet, and a copy of so many fields costs as much as the estimate.
+            force_setattr(span, "estimated_cost_usd", cost_usd)
+        return span
 
 
 def _plain(decoded: DecodedSpan) -> Span:
