@@ -1,6 +1,8 @@
 """ag2 before 1.0: two-agent chats, tools, group chats, nested chats, code, async, failures."""
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -249,3 +251,56 @@ def test_a_chat_that_goes_on_is_one_session(config: Any, recording: Recording) -
     first, second, third = (span.session_id for span in roots)
     assert first
     assert first == second != third
+
+
+def test_a_model_of_the_programs_own_client_is_shown_and_left_again(recording: Recording) -> None:
+    class OwnClient:
+        def __init__(self, config: Any, **more: Any) -> None:
+            self.model = config["model"]
+
+        def create(self, params: Any) -> Any:
+            message = SimpleNamespace(content="Made here.", function_call=None)
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)], model=self.model)
+
+        def message_retrieval(self, response: Any) -> list[str]:
+            return [choice.message.content for choice in response.choices]
+
+        def cost(self, response: Any) -> float:
+            response.cost = 0.0
+            return 0.0
+
+        @staticmethod
+        def get_usage(response: Any) -> dict[str, Any]:
+            return {}
+
+    create = OwnClient.create
+    entry = {"model": "own", "model_client_cls": "OwnClient"}
+    helper = autogen.ConversableAgent(
+        "helper", llm_config={"config_list": [entry], "cache_seed": None}
+    )
+    helper.register_model_client(model_client_cls=OwnClient)
+    user = autogen.ConversableAgent("user", llm_config=False, human_input_mode="NEVER")
+    user.initiate_chat(helper, message="Hello?", max_turns=1)
+    (span,) = recording.of_kind(SpanKind.LLM)
+    assert span.model == "own"
+    assert span.output == "Made here."
+    recording.check_owner("helper")
+    autolog(disable=True)
+    assert OwnClient.create is create
+
+
+def test_chats_in_a_queue_that_was_imported_before_are_one_trace(recording: Recording) -> None:
+    autolog(disable=True)
+    module = ModuleType("a_program")
+    module.initiate_chats = autogen.initiate_chats  # type: ignore[attr-defined]
+    sys.modules["a_program"] = module
+    autolog()
+    try:
+        one = autogen.ConversableAgent("one", llm_config=False, human_input_mode="NEVER")
+        two = autogen.ConversableAgent("two", llm_config=False, human_input_mode="NEVER")
+        chat = {"sender": one, "recipient": two, "message": "Hello?", "max_turns": 1}
+        module.initiate_chats([chat, {**chat, "message": "Again?"}])
+    finally:
+        del sys.modules["a_program"]
+    assert recording.root.name == "initiate_chats"
+    recording.check_structure()

@@ -1,5 +1,7 @@
 """ag2 from 1.0: turns, tools, agents as tools, streams, failures."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,3 +138,34 @@ async def test_a_model_that_fails(recording: Recording) -> None:
     (failed,) = recording.of_kind(SpanKind.LLM)
     recording.check_failure(failed)
     assert recording.root.status is Status.ERROR
+
+
+async def test_a_turn_that_a_closing_hub_cuts_short_has_not_failed(recording: Recording) -> None:
+    import dataclasses
+
+    from ag2.config import OpenAIConfig
+    from ag2.knowledge import MemoryKnowledgeStore
+    from ag2.network import Hub, HubClient, LocalLink
+
+    asked = threading.Event()
+
+    def think(_: Any) -> str:
+        asked.set()
+        return "A thought that nobody waits for."
+
+    with ScriptedModelServer(script=think, latency_s=0.0, token_delay_s=0.5) as slow:
+        config = OpenAIConfig(model="gpt-4o", base_url=slow.base_url, api_key="k", max_retries=0)
+        config = dataclasses.replace(config, streaming=True)
+        async with await Hub.open(MemoryKnowledgeStore()) as hub:
+            async with HubClient(LocalLink(hub), hub=hub) as network:
+                planner = await network.register(ag2.Agent("planner", config=config))
+                await network.register(ag2.Agent("critic", config=config))
+                channel = await planner.open(type="conversation", target="critic")
+                await channel.send("A plan?")
+                while not asked.is_set():
+                    await asyncio.sleep(0.01)
+                await hub.close()
+    assert recording.root.name == "channel conversation"
+    assert recording.named("critic").status is Status.OK
+    recording.check_structure()
+    recording.check_no_failure()

@@ -851,3 +851,77 @@ def a_group_inside_an_agent(url: str) -> None:
         trigger=lambda sender: sender.name == "user",
     )
     print(person().initiate_chat(boss, message="Write a line.", max_turns=1).summary)
+
+
+@cases.add(
+    script=[{"activated": True, "justification": "It is secret."}, "I may not say."],
+    since="ag2>=0.10",
+    input="The secret?",
+    output="I may not say.",
+    agents=("keeper", "chat_manager"),
+    others=("helper",),
+    stages=(Below("GUARDRAIL", "secrets", "chat_manager"), Below("LLM", "", "secrets")),
+    session=True,
+)
+def a_guardrail_asks_a_model(url: str) -> None:
+    import autogen
+    from autogen.agentchat import initiate_group_chat
+    from autogen.agentchat.group import AgentTarget, TerminateTarget
+    from autogen.agentchat.group.guardrails import LLMGuardrail
+    from autogen.agentchat.group.patterns import DefaultPattern
+
+    helper, keeper = assistant(url), assistant(url, "keeper", "You keep.")
+    guardrail = LLMGuardrail(
+        name="secrets",
+        condition="Asks for a secret?",
+        target=AgentTarget(keeper),
+        llm_config=autogen.LLMConfig(*config(url)["config_list"], cache_seed=None),
+        activation_message="Stop.",
+    )
+    helper.register_input_guardrail(guardrail)
+    keeper.handoffs.set_after_work(TerminateTarget())
+    pattern = DefaultPattern(initial_agent=helper, agents=[helper, keeper])
+    result, _, _ = initiate_group_chat(pattern=pattern, messages="The secret?", max_rounds=4)
+    print(result.summary)
+
+
+@cases.add(
+    script=["From the model behind."],
+    input="Hello?",
+    output="From the model behind.",
+    agents=("helper",),
+    owners={"": "helper"},
+)
+def a_model_client_of_the_programs_own(url: str) -> None:
+    from types import SimpleNamespace
+
+    import openai
+
+    class OwnClient:
+        def __init__(self, config: Any, **more: Any) -> None:
+            self.model = config["model"]
+            self.client = openai.OpenAI(base_url=url, api_key="k")
+
+        def create(self, params: Any) -> Any:
+            said = self.client.chat.completions.create(
+                model=self.model, messages=params["messages"]
+            )
+            message = SimpleNamespace(content=said.choices[0].message.content, function_call=None)
+            return SimpleNamespace(
+                choices=[SimpleNamespace(message=message)], model=self.model, cost=0
+            )
+
+        def message_retrieval(self, response: Any) -> list[str]:
+            return [choice.message.content for choice in response.choices]
+
+        def cost(self, response: Any) -> float:
+            return 0.0
+
+        @staticmethod
+        def get_usage(response: Any) -> dict[str, Any]:
+            return {}
+
+    entry = {"model": "own-model", "model_client_cls": "OwnClient"}
+    helper = assistant(url, llm_config={"config_list": [entry], "cache_seed": None})
+    helper.register_model_client(model_client_cls=OwnClient)
+    print(person().initiate_chat(helper, message="Hello?", max_turns=1).summary)

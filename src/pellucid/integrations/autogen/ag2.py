@@ -5,7 +5,8 @@ turn; other providers' clients are traced here.
 """
 
 import functools
-import json
+import importlib
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,40 +18,39 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 
-from pellucid.client.encoding import simplify
 from pellucid.client.instrument import Integration, context_of, open_span
 from pellucid.client.patching import Patch, Undo, Wrap, patch_all, when_imported
 from pellucid.client.stages import Begin, Stage, captures, traced_async, traced_sync
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
+from pellucid.integrations.autogen import ag2_models
+from pellucid.integrations.autogen.ag2_reading import (
+    as_said,
+    content_of,
+    encoded,
+    members_of,
+    name_of,
+    parsed,
+    summary_text,
+    title_of,
+)
 from pellucid.semconv import attributes as names
-from pellucid.semconv.messages import encode_messages, messages_of
-from pellucid.semconv.openai_wire import find_endpoint, read_request, read_response
 
 SUPPORTED = "ag2>=0.9.7,<1"
 
 _AGENT = "autogen.agentchat.conversable_agent:ConversableAgent"
 _GROUP = "autogen.agentchat.groupchat:GroupChat"
-_OTHER_CLIENTS = {
-    "anthropic": "AnthropicClient",
-    "bedrock": "BedrockClient",
-    "cerebras": "CerebrasClient",
-    "cohere": "CohereClient",
-    "gemini": "GeminiClient",
-    "groq": "GroqClient",
-    "mistral": "MistralAIClient",
-    "ollama": "OllamaClient",
-    "together": "TogetherClient",
-}
 _EXECUTORS = (
     "autogen.coding.local_commandline_code_executor:LocalCommandLineCodeExecutor",
     "autogen.coding.docker_commandline_code_executor:DockerCommandLineCodeExecutor",
     "autogen.coding.jupyter.jupyter_code_executor:JupyterCodeExecutor",
 )
-_LONG_MESSAGE = 65_536
-_CHATS = ("autogen.agentchat.chat", "autogen.agentchat", "autogen")
-"""Where programs find `initiate_chats`, beside the agents' method."""
+_GUARDRAILS = (
+    "autogen.agentchat.group.guardrails:LLMGuardrail",
+    "autogen.agentchat.group.guardrails:RegexGuardrail",
+)
+_AGENTS = "autogen.agentchat.conversable_agent"
 _sessions: "WeakKeyDictionary[Any, dict[str, str]]" = WeakKeyDictionary()
 """Recipient → name of who talks to it → the id of their conversation."""
 _inside: ContextVar[bool] = ContextVar("pellucid-ag2-inside", default=False)
@@ -75,16 +75,27 @@ def install() -> Undo:
         Patch(f"{_GROUP}.select_speaker", _sync(_speaker)),
         Patch(f"{_GROUP}.a_select_speaker", _async(_speaker), required=False),
     )
-    for module in _CHATS:
-        undo.add(Patch(f"{module}:initiate_chats", _function(_sync(_chats))).apply())
-        undo.add(Patch(f"{module}:a_initiate_chats", _function(_async(_chats)), False).apply())
+    for target in _holders("initiate_chats"):
+        undo.add(Patch(target, _function(_sync(_chats))).apply())
+    for target in _holders("a_initiate_chats"):
+        undo.add(Patch(target, _function(_async(_chats)), False).apply())
     for target in _EXECUTORS:
         _later(undo, target.partition(":")[0], Patch(f"{target}.execute_code_blocks", _sync(_code)))
-    for provider, name in _OTHER_CLIENTS.items():
-        module = f"autogen.oai.{provider}"
-        call = functools.partial(_model, provider)
-        _later(undo, module, Patch(f"{module}:{name}.create", _sync(call), required=False))
+    for guardrail in _GUARDRAILS:
+        _later(undo, guardrail.partition(":")[0], Patch(f"{guardrail}.check", _sync(_guard), False))
+    undo.add(ag2_models.install(INTEGRATION))
     return undo
+
+
+def _holders(name: str) -> list[str]:
+    """Return where programs hold a function of ag2's, beside the agents' methods that call it."""
+    function = getattr(importlib.import_module("autogen.agentchat.chat"), name, None)
+    holders = [
+        module
+        for module, held in list(sys.modules.items())
+        if module != _AGENTS and getattr(held, "__dict__", {}).get(name) is function
+    ]
+    return [f"{module}:{name}" for module in holders] if function is not None else []
 
 
 def _sync(begin: Begin) -> Wrap:
@@ -193,11 +204,11 @@ def _queued_async(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _open_queue(queue: Any) -> Span:
     span = open_span("initiate_chats", SpanKind.CHAIN, attributes=_new_session())
-    recipients = [_title(chat.get("recipient")) for chat in queue]
+    recipients = [title_of(chat.get("recipient")) for chat in queue]
     span.set_attribute("ag2.recipients", recipients)
     first = queue[0].get("message") if queue else None
     if _captures() and first is not None and not callable(first):
-        span.set_input(_content(first))
+        span.set_input(content_of(first))
     return span
 
 
@@ -207,7 +218,7 @@ def _chats(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
     def show(span: Span, results: Any) -> None:
         chats = list(results.values()) if isinstance(results, dict) else list(results)
         if _captures() and chats:
-            span.set_output(_summary_text(chats[-1].summary))
+            span.set_output(summary_text(chats[-1].summary))
 
     return Stage(span, result=show)
 
@@ -217,7 +228,7 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
         return None
     recipient = args[0] if args else kwargs.get("recipient")
     group = getattr(recipient, "groupchat", None)
-    title = f"initiate_chat {_title(sender)} → {_title(recipient)}"
+    title = f"initiate_chat {title_of(sender)} → {title_of(recipient)}"
     clear = args[1] if len(args) > 1 else kwargs.get("clear_history", True)
     found = otel_context.get_value(_QUEUE)
     queue = found if isinstance(found, _Queue) else None
@@ -225,10 +236,10 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
     session_id = {} if parent is not None else _session(sender, recipient, clear)
     span = open_span(title, SpanKind.CHAIN, parent=parent, attributes=session_id)
     if group is not None:
-        span.set_attribute("ag2.group", _members(group))
+        span.set_attribute("ag2.group", members_of(group))
     message = args[7] if len(args) > 7 else kwargs.get("message")
     if _captures() and message is not None and not callable(message):
-        span.set_input(_content(message))
+        span.set_input(content_of(message))
 
     def show(span: Span, result: Any) -> None:
         # A group's own history holds what its members said to each other too.
@@ -240,10 +251,10 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
         if history:
             if message is None or callable(message):
                 span.set_input(history[0].get("content"))
-            said = [_as_said(message, _name(sender)) for message in history]
-            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages(said))
+            said = [as_said(message, name_of(sender)) for message in history]
+            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encoded(said))
         summary = getattr(result, "summary", None) if group is None else None
-        span.set_output(_summary_text(summary) or (history[-1].get("content") if history else None))
+        span.set_output(summary_text(summary) or (history[-1].get("content") if history else None))
         if getattr(result, "human_input", None):
             span.set_attribute("ag2.human_input", result.human_input)
 
@@ -252,16 +263,6 @@ def _chat(sender: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage |
     stage = Stage(span, result=show, context=context_of(span, parent))
     stage.finally_(lambda: queue.ended(span))
     return stage
-
-
-def _as_said(message: Any, asker: str) -> Any:
-    """Give a message the role that it has in the whole chat; each agent calls itself assistant."""
-    if not isinstance(message, dict) or message.get("role") not in {"user", "assistant"}:
-        return message
-    name = message.get("name")
-    if not name:
-        return message
-    return {**message, "role": "user" if name == asker else "assistant"}
 
 
 def _new_session() -> dict[str, str]:
@@ -281,9 +282,9 @@ def _session(sender: Any, recipient: Any, clear: Any) -> dict[str, str]:
         return {}
     with_recipient = _sessions.setdefault(recipient, {})
     if clear:
-        with_recipient.pop(_name(sender), None)
+        with_recipient.pop(name_of(sender), None)
     return {
-        names.CONVERSATION_ID: with_recipient.setdefault(_name(sender), uuid.uuid4().hex),
+        names.CONVERSATION_ID: with_recipient.setdefault(name_of(sender), uuid.uuid4().hex),
     }
 
 
@@ -293,7 +294,7 @@ def _summary(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage
     author = args[2] if len(args) > 2 else kwargs.get("llm_agent")
     if getattr(author, "client", None) is None:
         author = agent
-    name = _name(author)
+    name = name_of(author)
     span = open_span(name, SpanKind.AGENT, attributes={names.AGENT_NAME: name})
     span.set_attribute("ag2.step", "summary")
     if _captures():
@@ -301,13 +302,13 @@ def _summary(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage
 
     def show(span: Span, result: Any) -> None:
         if _captures():
-            span.set_output(_summary_text(result))
+            span.set_output(summary_text(result))
 
     return Stage(span, result=show)
 
 
 def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
-    name = _name(agent)
+    name = name_of(agent)
     if _inside.get() or name.startswith("_"):
         return None
     sender = args[1] if len(args) > 1 else kwargs.get("sender")
@@ -316,23 +317,28 @@ def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | 
         messages = agent.chat_messages.get(sender)
     span = open_span(name, SpanKind.AGENT, attributes={names.AGENT_NAME: name})
     if sender is not None:
-        span.set_attribute("ag2.sender", _name(sender))
+        span.set_attribute("ag2.sender", name_of(sender))
     description = getattr(agent, "description", None)
     if description:
         span.set_attribute("gen_ai.agent.description", description)
     if _captures() and messages:
-        span.otel_span.set_attribute(names.INPUT_MESSAGES, _messages(messages))
-        heard = _content(messages[-1])
+        span.otel_span.set_attribute(names.INPUT_MESSAGES, encoded(messages))
+        heard = content_of(messages[-1])
         if heard:
             span.set_input(heard)
 
     def show(span: Span, reply: Any) -> None:
-        if reply is None or not _captures():
+        if not _captures():
+            return
+        if reply is None:
+            group = getattr(agent, "groupchat", None)
+            if group is not None and group.messages:  # what its members ended with
+                span.set_output(content_of(group.messages[-1]))
             return
         said = reply if isinstance(reply, dict) else {"content": reply}
         said = {"role": "assistant", **said, "name": name}
-        span.otel_span.set_attribute(names.OUTPUT_MESSAGES, _messages([said]))
-        span.set_output(_content(said))
+        span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encoded([said]))
+        span.set_output(content_of(said) or "")
 
     return Stage(span, result=show)
 
@@ -344,7 +350,7 @@ def _tool(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | 
     name = str(call.get("name", ""))
     call_id = args[1] if len(args) > 1 else kwargs.get("call_id")
     span = open_span(name, SpanKind.TOOL)
-    arguments = _parsed(call.get("arguments"))
+    arguments = parsed(call.get("arguments"))
     shown = arguments if _captures() else None
     span.set_tool_call(name, shown, id=call_id)
     if shown is not None:
@@ -395,98 +401,36 @@ def _code(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | 
     return Stage(span, result=show)
 
 
+def _guard(guardrail: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
+    checked = args[0] if args else kwargs.get("context")
+    span = open_span(name_of(guardrail), SpanKind.GUARDRAIL)
+    if _captures():
+        last = checked[-1] if isinstance(checked, list) and checked else checked
+        span.set_input(content_of(last))
+
+    def show(span: Span, result: Any) -> None:
+        span.set_attribute("ag2.activated", bool(result.activated))
+        if _captures():
+            span.set_output(
+                {"activated": bool(result.activated), "justification": result.justification}
+            )
+
+    return Stage(span, result=show)
+
+
 def _speaker(group: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
     last = args[0] if args else kwargs.get("last_speaker")
     span = open_span("select speaker", SpanKind.CHAIN)
     method = group.speaker_selection_method
     span.set_attribute("ag2.selection_method", method if isinstance(method, str) else "function")
-    span.set_input({"last_speaker": _title(last), "candidates": _members(group)})
+    span.set_input({"last_speaker": title_of(last), "candidates": members_of(group)})
 
     def show(span: Span, chosen: Any) -> None:
-        span.set_output(_name(chosen) if hasattr(chosen, "name") else chosen)
+        span.set_output(title_of(chosen) if hasattr(chosen, "name") else chosen)
 
     return Stage(span, result=show, within=_among_helpers(), expected=_is_end_of_chat)
-
-
-def _model(
-    provider: str, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Stage | None:
-    params = args[0] if args else kwargs.get("params")
-    endpoint = find_endpoint("/chat/completions")
-    if not isinstance(params, dict) or endpoint is None:
-        return None
-    request = read_request(endpoint, simplify(params))
-    span = open_span(f"chat {request.model}", SpanKind.LLM)
-    span.set_model(request.model, provider, **request.parameters)
-    if _captures() and request.messages:
-        span.otel_span.set_attribute(names.INPUT_MESSAGES, encode_messages(request.messages))
-
-    def show(span: Span, result: Any) -> None:
-        dump = getattr(result, "model_dump", None)
-        if dump is None:
-            return
-        response = read_response(endpoint, dump(mode="json", exclude_unset=True, warnings=False))
-        span.set_usage(response.tokens.input, response.tokens.output)
-        if response.finish_reasons:
-            span.otel_span.set_attribute(names.FINISH_REASONS, response.finish_reasons)
-        if _captures() and response.messages:
-            span.otel_span.set_attribute(names.OUTPUT_MESSAGES, encode_messages(response.messages))
-
-    return Stage(span, result=show)
 
 
 def _is_end_of_chat(error: BaseException) -> bool:
     """Tell whether an error is how a group says that nobody speaks next."""
     return type(error).__name__ == "NoEligibleSpeakerError"
-
-
-def _members(group: Any) -> list[str]:
-    """Return who is in a group, without the helpers that ag2 adds."""
-    return [name for name in map(_name, group.agents) if not name.startswith("_")]
-
-
-def _title(agent: Any) -> str:
-    """Return an agent's name; those that ag2 makes for itself begin with `_`."""
-    return _name(agent).lstrip("_")
-
-
-def _summary_text(summary: Any) -> Any:
-    return summary.get("content") or summary if isinstance(summary, dict) else summary
-
-
-def _name(agent: Any) -> str:
-    return str(getattr(agent, "name", agent))
-
-
-def _content(message: Any) -> Any:
-    if not isinstance(message, dict):
-        return message
-    return message.get("content") or message.get("tool_calls") or message.get("tool_responses")
-
-
-def _messages(messages: list[Any]) -> str:
-    found = messages_of([_simple(message) for message in messages])
-    return encode_messages(found) if found else "[]"
-
-
-def _simple(message: Any) -> Any:
-    """Simplify a message, unless it holds texts alone, as nearly all of them do."""
-    if type(message) is dict:
-        size = 0
-        for value in message.values():
-            if type(value) is str:
-                size += len(value)
-            elif value is not None:
-                return simplify(message)
-        if size < _LONG_MESSAGE:
-            return message
-    return simplify(message)
-
-
-def _parsed(arguments: Any) -> Any:
-    if not isinstance(arguments, str):
-        return arguments
-    try:
-        return json.loads(arguments)
-    except ValueError:
-        return arguments

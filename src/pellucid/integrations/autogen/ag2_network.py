@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 
 from pellucid.client.instrument import Integration, current, open_span
 from pellucid.client.patching import Patch, Undo, patch_all
-from pellucid.client.stages import captures
+from pellucid.client.stages import Listener, captures
 from pellucid.client.tracing import context as ambient
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import Message, Part, SpanKind
@@ -41,7 +41,8 @@ class _Channel:
                 held[names.CONVERSATION_ID] = session
         self.span = open_span(f"channel {metadata.manifest.type}", SpanKind.CHAIN, attributes=held)
         self.span.set_attribute("ag2.participants", list(self._members.values()))
-        self.context = _context_in(self.span, session)
+        self._listener = Listener(_context_in(self.span, session))
+        self.context = self._listener.context
         self._creator = metadata.creator_id
         self._said: list[Message] = []
         self._last_ns = time.time_ns()
@@ -65,8 +66,13 @@ class _Channel:
         """Note that a turn in it has ended."""
         self._last_ns = time.time_ns()
 
+    def let_go(self) -> None:
+        """Note that its turns that go on are cancelled, not failing."""
+        self._listener.let_go()
+
     def end(self) -> None:
         """End the span with the last that happened."""
+        self.let_go()
         if self._said:
             said = encode_messages(self._said)
             self.span.otel_span.set_attribute(names.OUTPUT_MESSAGES, said)
@@ -124,6 +130,9 @@ class Channels:
     def _closing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def close(hub: Any, *args: Any, **kwargs: Any) -> Any:
+            for channel_id in self._hubs.get(hub) or ():
+                if channel_id in self._open:
+                    self._open[channel_id].let_go()
             try:
                 return await original(hub, *args, **kwargs)
             finally:
