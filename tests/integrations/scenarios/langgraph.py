@@ -445,3 +445,55 @@ def a_model_that_another_stands_in_for(url: str) -> None:
     made.add_node("think", lambda state: {"messages": [model.invoke(state["messages"])]})
     made.add_edge(START, "think")
     print(last(made.compile().invoke(STORY)))
+
+
+@cases.add(
+    script=[
+        Rule(Call("add", {"a": 2, "b": 3}), system="sums", offers="add", times=1),
+        Rule("5", system="sums"),
+        Rule("Five.", system="words"),
+    ],
+    input="2 and 3",
+    output="Five.",
+    agents=("adder", "writer"),
+    owners={"sums": "adder", "words": "writer"},
+    tools=(SUM,),
+    stages=(Below("AGENT", "^adder$", "LangGraph"), Below("AGENT", "^writer$", "LangGraph")),
+)
+def agents_that_nodes_call(url: str) -> None:
+    from langchain.agents import create_agent
+    from langgraph.graph import START, MessagesState, StateGraph
+
+    sums = create_agent(llm(url), [add], system_prompt="sums")  # named after its node
+    words = create_agent(llm(url), [], system_prompt="words", name="writer")
+
+    def adder(state: MessagesState) -> Any:
+        return {"messages": sums.invoke(state)["messages"][-1:]}
+
+    def writer(state: MessagesState) -> Any:
+        return {"messages": words.invoke({"messages": state["messages"]})["messages"][-1:]}
+
+    graph = StateGraph(MessagesState).add_node(adder).add_node(writer)
+    graph.add_edge(START, "adder").add_edge("adder", "writer")
+    print(graph.compile().invoke(ASKED)["messages"][-1].content)
+
+
+@cases.add(
+    script=["One.", "Two."],
+    input="2 and 3",
+    output="Two.",
+    agents=("twice",),
+    stages=(Below("AGENT", "^twice$", ""), Below("AGENT", "^twice$", "^twice$")),
+)
+def an_agent_that_a_node_calls_twice(url: str) -> None:
+    from langchain.agents import create_agent
+    from langgraph.graph import START, MessagesState, StateGraph
+
+    asked = create_agent(llm(url), [], name="twice")
+
+    def twice(state: MessagesState) -> Any:
+        first = asked.invoke(state)
+        return {"messages": asked.invoke(first)["messages"][-1:]}
+
+    graph = StateGraph(MessagesState).add_node(twice).add_edge(START, "twice")
+    print(graph.compile().invoke(ASKED)["messages"][-1].content)

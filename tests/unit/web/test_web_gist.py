@@ -37,6 +37,27 @@ def test_the_last_message_is_the_answer() -> None:
     assert answered_of(_span(output_messages=[said])) == "So it is"
 
 
+def test_what_a_person_said_is_no_answer() -> None:
+    called = {"role": "assistant", "content": "", "tool_calls": [{"name": "mail"}]}
+    state = {"messages": [{"role": "user", "content": "Mail Bob"}, called]}
+    person = Message(role="user", parts=[Part(type="text", content="Mail Bob")])
+    assert answered_of(_span(output=state, output_messages=[person])) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Approve?", "Asks: Approve?"),
+        ({"question": "Approve?", "draft": "…"}, "Asks: Approve?"),
+        ({"action_requests": [{"name": "mail", "description": "Mail?"}]}, "Asks: Mail?"),
+        (7, None),
+    ],
+)
+def test_what_waits_for_a_person_answers_with_what_it_asks(value: Any, text: str | None) -> None:
+    output = {"interrupts": [{"id": "1", "value": value}], "draft": {"a": 1}}
+    assert answered_of(_span(output=output)) == text
+
+
 @pytest.mark.parametrize(
     ("preview", "text"),
     [

@@ -141,11 +141,9 @@ class Tracer:
     ) -> None:
         kind = SpanKind.AGENT if is_agent(graph, called) else SpanKind.CHAIN
         above = parent.visible if parent is not None else None
-        same = above is not None and above.called == called and above.raw is inputs
-        if (
-            above is not None
-            and above is parent
-            and (is_node(graph, above.called, above.parent) or (same and kind is SpanKind.CHAIN))
+        if above is not None and (
+            (above is parent and _is_node_itself(graph, called, inputs, kind, above))
+            or (kind is SpanKind.AGENT and _is_named_after(above, called))
         ):
             # A subgraph that is a node: one span for both, by the node's name.
             run = self.runs.stand_in(run_id, above, kind)
@@ -437,6 +435,17 @@ class Tracer:
             run.cancelled = (error, time.time_ns())
             return
         self.runs.end(run, error)
+
+
+def _is_node_itself(graph: Any, called: str, inputs: Any, kind: SpanKind, node: Run) -> bool:
+    """Tell whether a graph is a node, or one that a node of its name hands its own input to."""
+    same = kind is SpanKind.CHAIN and node.called == called and node.raw is inputs
+    return same or is_node(graph, node.called, node.parent)
+
+
+def _is_named_after(node: Run, called: str) -> bool:
+    """Tell whether an agent is the first that a node calls: by its name, or without one."""
+    return node.is_node and not node.taken and called in {node.called, _DEFAULT_GRAPH}
 
 
 def _is_within(parent: Run | None) -> bool:

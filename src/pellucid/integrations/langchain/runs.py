@@ -49,6 +49,7 @@ class Run:
         "session",
         "span",
         "start_ns",
+        "taken",
         "visible",
     )
 
@@ -68,6 +69,8 @@ class Run:
         self.raw: Any = None
         """A node's input as it was given, to know the runnable that is the node's body."""
         self.is_node = False
+        self.taken = False
+        """Whether its span stands for a run below it too."""
         self.muted = False
         """Whether nothing below is shown either."""
         self.session = False
@@ -159,6 +162,7 @@ class Runs:
         """Start a run that its parent's span stands for."""
         run = self.hide(run_id, parent, parent.name, kind)
         run.raw = parent.raw
+        parent.taken = True
         return run
 
     def start(

@@ -13,6 +13,9 @@ from pellucid.core.span import Message, Span
 
 ASKED = ("question", "query", "input", "task", "prompt", "message", "content", "text", "goal")
 ANSWERED = ("answer", "output", "result", "response", "final_answer", "content", "text", "summary")
+_QUESTIONS = ("question", "description", "prompt", "message", "query", "text", "action_requests")
+_ASKING = frozenset({"user", "human", "system", "developer"})
+"""Whose messages are no answer, where a state holds the whole conversation."""
 MOST = 600
 _DEPTH = 6
 _PAIR = re.compile(r'"(\w+)"\s*:\s*"((?:[^"\\]|\\.)*)("?)')
@@ -24,8 +27,15 @@ def asked_of(span: Span) -> str | None:
 
 
 def answered_of(span: Span) -> str | None:
-    """Return what a span answered, from its output or the last of its output messages."""
-    return _cut(_from_value(span.output, ANSWERED)) or _cut(_from_messages(span.output_messages))
+    """Return what a span answered, from its output or the last of its output messages.
+
+    One that waits for a person answers with what it asks.
+    """
+    asks = _cut(_interrupt_of(span.output))
+    if asks is not None:
+        return f"Asks: {asks}"
+    said = [message for message in span.output_messages if message.role not in _ASKING]
+    return _cut(_from_value(span.output, ANSWERED)) or _cut(_from_messages(said))
 
 
 def gist_of_preview(preview: str | None, keys: Sequence[str] = ASKED) -> str | None:
@@ -50,6 +60,8 @@ def _from_value(value: Any, keys: Sequence[str], depth: int = 0) -> str | None:
     if depth > _DEPTH:
         return None
     if isinstance(value, dict):
+        if keys is ANSWERED and str(value.get("role")) in _ASKING:
+            return None
         for key in (*keys, "messages", "input_args", "kwargs", "args", "inputs"):
             if key in value and (found := _from_value(value[key], keys, depth + 1)):
                 return found
@@ -60,6 +72,12 @@ def _from_value(value: Any, keys: Sequence[str], depth: int = 0) -> str | None:
             if isinstance(item, dict | list) and (found := _from_value(item, keys, depth + 1)):
                 return found
     return None
+
+
+def _interrupt_of(output: Any) -> str | None:
+    held = output.get("interrupts") if isinstance(output, dict) else None
+    last = held[-1] if isinstance(held, list) and held else None
+    return _from_value(last.get("value"), _QUESTIONS) if isinstance(last, dict) else None
 
 
 def _from_messages(messages: Sequence[Message]) -> str | None:
