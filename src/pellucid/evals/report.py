@@ -107,6 +107,8 @@ class ExampleResult(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def mean(self, name: str) -> float | None:
         """Return the mean of one score over the repeats that have it; None if none has."""
+        if len(self.repeats) == 1:  # the usual case, asked for each metric of each example
+            return as_number(self.repeats[0].scores.get(name))
         values = [
             number
             for repeat in self.repeats

@@ -163,3 +163,13 @@ def test_yes_or_no_answers_are_found_with_the_power_that_was_planned(
 def test_mcnemar_takes_the_integers_of_numpy() -> None:
     few, many = numpy.array([30, 60])
     assert stats.mcnemar_test(few, many) == stats.mcnemar_test(30, 60) > 0
+
+
+@pytest.mark.parametrize("count", [65, 72, 1001])
+def test_signs_drawn_by_the_byte_are_signs_drawn_one_by_one(count: int) -> None:
+    data = numpy.random.default_rng(count).normal(0.1, 1, count)
+    drawn = numpy.random.default_rng(stats.SEED).bytes(199 * ((count + 7) // 8))
+    rows = numpy.frombuffer(drawn, dtype=numpy.uint8).reshape(199, -1)
+    signs = 1 - 2.0 * numpy.unpackbits(rows, axis=1, count=count)
+    wanted = (1 + (abs(signs @ data) >= abs(data.sum())).sum()) / 200
+    assert stats.permutation_test(data.tolist(), resamples=199) == pytest.approx(wanted)
