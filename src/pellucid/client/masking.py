@@ -16,11 +16,13 @@ _SECRET_PAIRS = frozenset(
     {
         ("api", "key"),
         ("access", "key"),
+        ("account", "key"),
         ("auth", "key"),
         ("encryption", "key"),
         ("pass", "word"),
         ("private", "key"),
         ("signing", "key"),
+        ("subscription", "key"),
         ("x", "key"),
     }
 )

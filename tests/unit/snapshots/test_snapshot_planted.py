@@ -54,6 +54,14 @@ def test_a_planted_secret_is_found(number: int) -> None:
         *(".env", ".env.local", "prod.env", ".envrc", "infra/terraform.tfvars", "x.tfstate"),
         *(".aws/credentials", ".docker/config.json", ".kube/config", "kubeconfig", "a/id_ed25519"),
         *("gcp-credentials.json", "client_secret_12.json", "service-account-prod.json"),
+        *("deploy/secrets/prod.yaml", "k8s/secret.yaml", "secrets.prod.toml", "gcp-key.json"),
+        *("apns.p8", ".my.cnf", "rclone.conf", ".config/gh/hosts.yml", "a/.ssh/work", "token.txt"),
+        *(
+            ".cache/huggingface/token",
+            ".composer/auth.json",
+            "ansible/.vault_pass",
+            "passwords.txt",
+        ),
         *("secrets.toml", ".streamlit/secrets.toml", "key.ppk", "ssl/server.key", "kaggle.json"),
     ],
 )
@@ -62,7 +70,16 @@ def test_a_file_of_secrets_is_left_out_whole(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".env.example", "credentials.py", "id_rsa.pub", "config.json", "docs/token.md"]
+    "path",
+    [
+        ".env.example",
+        "credentials.py",
+        "id_rsa.pub",
+        "config.json",
+        "docs/token.md",
+        "auth.json",
+        "secrets/find.py",
+    ],
 )
 def test_a_file_about_secrets_is_kept(path: str) -> None:
     assert not is_secret_file(path)
@@ -71,6 +88,25 @@ def test_a_file_about_secrets_is_kept(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "line"),
     [
+        ("a.py", 'login("user", "page")'),
+        ("a.py", 'auth = ("user", password)'),
+        ("a.py", 'button.connect("clicked", "on_click", "handler_one")'),
+        ("a.py", 'jwt.decode(token, key, algorithms=["HS256"])'),
+        ("a.py", "hmac.new(key, msg, hashlib.sha256)"),
+        ("a.py", "# a password is checked by Argon2 in verify()"),
+        ("a.py", "# the token endpoint_of_the_service_v2 answers"),
+        ("a.py", 'RANGE = "[a-zA-Z0-9_$]+"; NAME = "Python+UL4"; MAIL = "Bob1&Co@example.org"'),
+        ("a.py", 'FILE = "frame_V1-GH#42345.pkl"; URL = "since%3AX1!&a=b"'),
+        ("a.py", 'd = {"password": "string?", "pass": "required"}'),
+        ("a.py", 'LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"'),
+        ("a.csv", "token,label,password_policy\nunbelievable,NN,strong\n"),
+        (
+            "a.md",
+            "| name | password |\n|------|------|\n| ask | ${PASSWORD} |\n\nbob | plain words\n",
+        ),
+        ("a.ini", "[x]\npass = false\npw = secret\n"),
+        ("a.sql", "SELECT password FROM users WHERE name = 'bob'"),
+        ("a.sh", "mysql -u root -p < dump.sql; mysql -p$PASSWORD"),
         ("a.py", 'password = input("Password: ")'),
         ("a.py", "connect(user=name, password=password)"),
         ("a.py", "api_key=settings.openai_api_key2"),

@@ -16,9 +16,33 @@ _SECRET_FILES = (
     *("credentials", "credentials.*", "*-credentials.json", "*_credentials.json"),
     *("client_secret*.json", "service-account*.json", "service_account*.json"),
     *("secrets.toml", "secrets.yaml", "secrets.yml", "secrets.json", "secrets.ini"),
-    *("token.json", "token.pickle", "kubeconfig", "kubeconfig.*"),
+    *("token.json", "token.pickle", "kubeconfig", "kubeconfig.*", "*.p8", "*-key.json"),
+    *(
+        "secret.toml",
+        "secret.yaml",
+        "secret.yml",
+        "secret.json",
+        "secrets.*.toml",
+        "secrets.*.json",
+    ),
+    *(
+        "secrets.*.yaml",
+        "secrets.*.yml",
+        "*-adminsdk*.json",
+        "wallet.dat",
+        ".my.cnf",
+        ".mylogin.cnf",
+    ),
+    *("rclone.conf", ".rclone.conf", ".smbcredentials", "accesstokens.json", ".terraformrc"),
+    *(".sentryclirc", ".dockerconfigjson", "vault_pass*", ".vault_pass*", ".vault-pass*"),
+    *("password.txt", "passwords.txt", "passwd.txt", "api_key.txt", "apikey.txt", "api-key.txt"),
+    *("token.txt", "tokens.txt", "secret.txt", "secrets.txt", "pgpass.conf", ".pgpass.*"),
+    *(".passwd-s3fs",),
 )
-_SECRET_PATHS = ("*.docker/config.json", "*.kube/config", "*.aws/config")
+_SECRET_PATHS = (
+    *("*.docker/config.json", "*.kube/config", "*.aws/config", ".*/auth.json", "*/.*/auth.json"),
+    *("*huggingface/token", "*gh/hosts.yml", "*.ssh/*", "secrets/*", "*/secrets/*"),
+)
 _HARMLESS_FILES = ("*.example", "*.sample", "*.template", "*.dist", "*.pub", "*.py", "*.md")
 
 _KEYS = {
@@ -49,6 +73,19 @@ _KEYS = {
     "vault": rb"hv[sb]\.[A-Za-z0-9_-]{24,}",
     "age": rb"AGE-SECRET-KEY-1[0-9A-Z]{58}",
     "mailgun": rb"key-[0-9a-f]{32}",
+    "docker": rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}",
+    "figma": rb"figd_[A-Za-z0-9_-]{36,}",
+    "newrelic": rb"NRAK-[A-Z0-9]{27}",
+    "supabase": rb"sb(?:p_[0-9a-f]{40}|_secret_[A-Za-z0-9_-]{20,})",
+    "e2b": rb"e2b_[0-9a-f]{40}",
+    "firecrawl": rb"fc-[0-9a-f]{32}",
+    "langchain": rb"ls__[0-9a-f]{32}",
+    "pulumi": rb"pul-[0-9a-f]{40}",
+    "rubygems": rb"rubygems_[0-9a-f]{48}",
+    "atlassian": rb"ATATT3[A-Za-z0-9_=-]{60,}",
+    "airtable": rb"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+    "fireworks": rb"fw_[A-Za-z0-9]{22,24}(?![A-Za-z0-9])",
+    "onepassword": rb"ops_eyJ[A-Za-z0-9_-]{40,}",
     "azure": rb"[A-Za-z0-9_~.-]{3}7Q~[A-Za-z0-9_~.-]{31,34}",
 }
 _PREFIXES = (
@@ -58,7 +95,8 @@ _PREFIXES = (
     *(b"api_org_", b"gsk_", b"npm_", b"pypi-", b"SG.", b"eyJ", b"r8_", b"lsv2_", b"tvly-"),
     *(b"pcsk_", b"xai-", b"pplx-", b"dapi", b"doo_v1_", b"dop_v1_", b"dor_v1_", b"shpat_"),
     *(b"shpca_", b"shppa_", b"shpss_", b"lin_api_", b"ntn_", b"secret_", b"hvs.", b"hvb."),
-    *(b"AGE-SECRET-KEY-1", b"key-"),
+    *(b"AGE-SECRET-KEY-1", b"key-", b"dckr_", b"figd_", b"NRAK-", b"sbp_", b"sb_secret_", b"e2b_"),
+    *(b"fc-", b"ls__", b"pul-", b"rubygems_", b"ATATT3", b"pat", b"fw_", b"ops_eyJ"),
 )
 """What the kinds begin with: looking for these first is a hundred times as fast."""
 _KNOWN = re.compile(
@@ -70,11 +108,15 @@ _PRIVATE_KEY = re.compile(
     rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL
 )
 _IN_URL = re.compile(
-    rb"[a-z][a-z0-9+.-]{1,20}://[^\s:@/'\"{}<>$]{0,64}:([^\s'\"{}<>]{3,128})@(?=[\w\[%-])"
+    rb"[a-z][a-z0-9+.-]{1,20}://[^\s:@/'\"{}<>$]{0,64}:([^\s'\"{}<>]{3,128})@(?=[\w\[%{$-])"
 )
 _TOKEN_IN_URL = re.compile(rb"[a-z][a-z0-9+.-]{1,20}://([A-Za-z0-9_-]{20,200})@(?=[\w\[])")
 _PORT_AND_PATH = re.compile(rb"\d{1,5}/")
 _SLACK_HOOK = re.compile(rb"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]{20,})")
+_OTHER_HOOK = re.compile(
+    rb"(?:discord(?:app)?\.com/api/webhooks/\d{5,25}/|outlook\.office(?:365)?\.com/webhook/"
+    rb"|webhook\.office\.com/webhookb2/|api\.telegram\.org/bot)([A-Za-z0-9@:/_-]{20,300})"
+)
 _BEARER = re.compile(rb"(?i)\bbearer[ ]+([A-Za-z0-9._~+/-]{16,512}=*)")
 _BASIC = re.compile(rb"(?i)authorization[\"']?\s*[:=,]\s*[\"']?basic[ ]+([A-Za-z0-9+/]{8,512}=*)")
 _CURL_USER = re.compile(
@@ -155,6 +197,7 @@ def _in_urls(data: bytes) -> Iterator[Span]:
     for match in _SLACK_HOOK.finditer(data):
         if not is_placeholder(match[1]):
             yield Span(*match.span(1), "slack key")
+    yield from _matching(data, _OTHER_HOOK, "key of a webhook")
     yield from _matching(data, _SIGNATURE, "signature in a URL")
 
 

@@ -23,7 +23,9 @@ _CODE = frozenset(
     "vue svelte html css sql proto".split()
 )
 """Where a bare word is a variable and no value."""
-_MORE_NAMES = re.compile(r"(?i)(?:account|shared|shared_?access|client)[_-]?key(?:[_-]?data)?$")
+_MORE_NAMES = re.compile(
+    r"(?i)(?:account|shared|shared_?access|client|subscription|master)[_-]?key(?:[_-]?data)?$"
+)
 _PASSWORDS = frozenset({"password", "passwd", "pwd", "passphrase", "pass"})
 _ABOUT = frozenset(
     "file files path paths dir folder env name names var vars variable url uri field type length "
@@ -88,7 +90,7 @@ def find_named(data: bytes, path: str = "") -> Iterator[Span]:
             continue
         start, seen = _name_at(data, position)
         name = data[start:seen].decode("ascii", "replace").strip(".-")
-        if (form := _form(name)) is not None:
+        if (form := password_form(name)) is not None:
             span = _value_after(data, start, seen, is_code=is_code, is_password_name=form)
             if span is not None:
                 yield span
@@ -104,13 +106,13 @@ def _name_at(data: bytes, position: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4096)
-def _form(name: str) -> bool | None:
+def password_form(name: str) -> bool | None:
     """Return whether a name is a password's, or None if it is none of a secret."""
     last = name.rpartition(".")[2]
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", last)]
     if not words or words[-1] in _ABOUT:
         return None
-    if not (is_secret_name(last) or _MORE_NAMES.match(last)):
+    if not (is_secret_name(last) or _MORE_NAMES.search(last)):
         return None
     return words[-1] in _PASSWORDS
 

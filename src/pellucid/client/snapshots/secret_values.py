@@ -17,6 +17,13 @@ _LABELS = frozenset(
 )
 _TOKEN = re.compile(rb"[A-Za-z0-9+/=~]+")
 _PATH = re.compile(rb"(?:\.{0,2}|~)/|[A-Za-z]:[\\/]|[\w./-]+\.(?:pem|key|crt|json|txt|ya?ml|toml)$")
+_NAME_LIKE = re.compile(rb"[A-Za-z_][A-Za-z]*[0-9]{0,2}(?:[._:/-][A-Za-z0-9_]*)*[.,:]?")
+"""Names, versions and addresses: words with a number at their end."""
+_SIGNS = re.compile(rb"[!@#$&]")
+_NO_PASSWORD = re.compile(
+    rb"[a-zA-Z0]-[zZ9]|@[\w-]+\.|\.\w{1,4}$|%[0-9A-F]{2}|&{2}|\$[\w{]|&\w+[;=]"
+)
+_ALPHABET = re.compile(rb"(?i)abcdefghij|0123456789")
 _LEAST_ENTROPY = 2.8
 _LEAST_WORD_ENTROPY = 4.0
 _LEAST_FREE_ENTROPY = 4.3
@@ -37,7 +44,8 @@ def is_placeholder(value: bytes) -> bool:
 def is_password(value: bytes) -> bool:
     """Tell whether a literal under a password's name is one: words are passwords too."""
     lowered = value.strip().lower()
-    if len(lowered) < 4 or is_placeholder(value) or _PATH.match(value) or lowered in _LABELS:
+    is_label = lowered.rstrip(b"?:*") in _LABELS
+    if len(lowered) < 4 or is_placeholder(value) or _PATH.match(value) or is_label:
         return False
     # A sentence about passwords is a label.
     return not (b" " in lowered and any(w in lowered for w in (b"pass", b"enter ", b"please")))
@@ -61,6 +69,27 @@ def is_token(value: bytes) -> bool:
     return has_digits and has_letters and entropy(value) >= _LEAST_TOKEN_ENTROPY
 
 
+def is_strong(value: bytes) -> bool:
+    """Tell whether a word is made as passwords are: letters of both cases, and digits."""
+    kinds = (rb"[a-z]", rb"[A-Z]", rb"[0-9]")
+    return (
+        8 <= len(value) <= 64
+        and all(re.search(kind, value) for kind in kinds)
+        and _NAME_LIKE.fullmatch(value) is None
+        and is_password(value)
+    )
+
+
+def is_nameless_password(value: bytes) -> bool:
+    """Tell whether a literal can be nothing but a password: it has signs too, as no name has."""
+    return (
+        is_strong(value)
+        and _SIGNS.search(value) is not None
+        and value[:1].isalnum()
+        and _NO_PASSWORD.search(value) is None
+    )
+
+
 def is_free_secret(value: bytes) -> bool:
     """Tell whether a literal is a secret whatever its name is."""
     kinds = (rb"[a-z]", rb"[A-Z]", rb"[0-9]")
@@ -72,5 +101,6 @@ def is_free_secret(value: bytes) -> bool:
         and digits >= 3
         and value[:1] != b"/"
         and not is_placeholder(value)
+        and _ALPHABET.search(value) is None
         and entropy(value) >= _LEAST_FREE_ENTROPY
     )

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from pellucid.client.snapshots.secret_kinds import Span, find_kinds, is_secret_file
 from pellucid.client.snapshots.secret_names import find_named
+from pellucid.client.snapshots.secret_places import find_placed
+from pellucid.client.snapshots.secret_tables import find_in_tables
 
 __all__ = ["MASK", "VERSION", "Finding", "Masked", "find", "is_secret_file", "mask", "mask_text"]
 
-VERSION = 4
+VERSION = 5
 """Counts the rules; verdicts kept from older ones are made anew."""
 MASK = b"PELLUCID-SECRET-LEFT-OUT"
 
@@ -54,11 +56,12 @@ def mask_text(text: str) -> str:
 
 def find(data: bytes, path: str = "") -> list[Finding]:
     """Return the secrets in order, none overlapping."""
-    spans = [*find_kinds(data), *find_named(data, path)]
+    spans = [*find_kinds(data), *find_named(data, path), *find_placed(data)]
+    spans += find_in_tables(data, path)
     if b'\\"' in data or b"\\n" in data:
         # Text within text, as notebooks and JSON hold code: read it as it is meant, in place.
         inner = data.replace(b'\\"', b' "').replace(b"\\n", b" \n")
-        spans += [*find_kinds(inner), *find_named(inner, path)]
+        spans += [*find_kinds(inner), *find_named(inner, path), *find_placed(inner)]
     return _located(data, spans)
 
 
