@@ -158,7 +158,8 @@ class SnapshotTask:
 
     def _tell_left_out(self, captured: Captured) -> None:
         for item in captured.manifest.left_out:
-            if item.reason.endswith(("key", "name", "URL", "token", "text", "secrets")):
+            # A line is only named for a secret in it.
+            if item.line is not None or item.reason.endswith(("of secrets", "with a secret in it")):
                 place = f"{item.path}:{item.line}" if item.line else item.path
                 say_once(
                     f"secret {captured.root} {place}",
