@@ -68,9 +68,12 @@ def main() -> None:
         else:
             from pellucid.testing.live import LiveServer
 
-            (folder / "agent.py").write_text("# The agent.\n")
-            os.environ["PELLUCID_PROJECT_DIR"] = str(folder)
-            server = LiveServer(folder).start()
+            project, data = folder / "project", folder / "server"
+            project.mkdir()
+            data.mkdir()
+            (project / "agent.py").write_text("# The agent.\n")
+            os.environ["PELLUCID_PROJECT_DIR"] = str(project)
+            server = LiveServer(data).start()
             stack.callback(server.stop)
             pellucid.init(url=server.url, experiment="benchmark")
         measure()
