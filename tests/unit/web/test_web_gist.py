@@ -73,6 +73,18 @@ def test_a_preview_of_json_shows_its_telling_text(preview: str | None, text: str
     assert gist_of_preview(preview) == text
 
 
+@pytest.mark.parametrize(
+    ("begun", "text"),
+    [
+        ('{"id": "1", "value": "Approve?"}], "draft"', "Asks: Approve?"),
+        ('{"id": "1", "value": {"question": "Approve', "Asks: Approve …"),
+        ('{"id": "1", "value": {"action_requests": [{"name": "mail", "args', "Asks: mail"),
+    ],
+)
+def test_a_preview_of_what_waits_shows_what_it_asks(begun: str, text: str) -> None:
+    assert gist_of_preview(f'{{"interrupts": [{begun}', ANSWERED) == text
+
+
 def test_the_beginning_of_a_conversation_is_no_answer() -> None:
     preview = '{"messages": [{"content": "the question"'
     assert gist_of_preview(preview, ANSWERED) == preview

@@ -43,6 +43,9 @@ def gist_of_preview(preview: str | None, keys: Sequence[str] = ASKED) -> str | N
 
     Of a list of messages a beginning shows only the first, which is no answer: it stays as it is.
     """
+    asks = keys is ANSWERED and (preview or "").startswith('{"interrupts"')
+    if asks:
+        keys = (*_QUESTIONS, "value", "name")
     if not preview or preview[0] != "{" or (keys is ANSWERED and '"messages"' in preview):
         return preview
     found: dict[str, str] = {}
@@ -50,7 +53,7 @@ def gist_of_preview(preview: str | None, keys: Sequence[str] = ASKED) -> str | N
         found.setdefault(name, _unescape(text) + ("" if end else " …"))
     for key in keys:
         if found.get(key):
-            return found[key]
+            return f"Asks: {found[key]}" if asks else found[key]
     return preview
 
 
