@@ -90,6 +90,14 @@ def test_answers_are_read_as_the_score_has_them() -> None:
     assert read_choice(report(["kind", "rude"]), "right", "rude") == "rude"
 
 
+def test_what_failed_is_not_waited_for() -> None:
+    view = report([1.0, 0.0, 1.0])
+    for example in view.examples[1:]:
+        example.repeats[0].error = "it broke"
+    assert view_review(view, "right", {}).total == 1
+    assert view_review(view, "right", find_said(view, "right", [annotated(2, 1.0)])).total == 2
+
+
 def test_what_people_said_stands_beside_the_score() -> None:
     view = report([1.0, 0.5, 0.0, None], choices=CHOICES)
     said = find_said(

@@ -107,10 +107,15 @@ def view_review(report: Report, score: str, said: Mapping[str, Said]) -> ReviewV
         is_judge=info is not None and info.source == "MODEL",
         choices=list_choices(report.scores[score], info),
         reviewed=len(said),
-        total=sum(bool(one.repeats and one.trace_id) for one in report.examples),
+        total=sum(_can_be_judged(one) or one.id in said for one in report.examples),
         disagreed=sum(not one.agrees for one in known),
         summary=_summary(_agreement(report, score, said)),
     )
+
+
+def _can_be_judged(example: ExampleResult) -> bool:
+    """Whether there is an answer, and a trace for what is said of it to stand on."""
+    return bool(example.repeats and example.trace_id and example.repeats[0].error is None)
 
 
 def list_choices(summary: ScoreSummary, info: ScorerInfo | None) -> list[Choice]:
