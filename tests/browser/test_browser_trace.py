@@ -153,7 +153,7 @@ def test_the_graph_merges_steps_and_opens_spans(page: Page, site: Site) -> None:
     expect(node).to_be_visible()
     node.click()
     expect(page.locator("#span h2")).to_have_text("calculator")
-    expect(node).to_have_attribute("aria-selected", "true")
+    expect(node).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".gh")).not_to_have_count(0)
     assert "view=graph" in page.url
     page.keyboard.press("v")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.accessible import expect_accessible
 
 from pellucid.testing.live import LiveServer
 
@@ -287,6 +288,20 @@ def test_hostile_evaluations_stay_text(page: Page, seeded: Seeded) -> None:
     assert page.locator("main script, main img").count() == 0
     links = page.locator("main a").evaluate_all("all => all.map((one) => one.getAttribute('href'))")
     assert all(link.startswith(("/", "?")) for link in links)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_have_names_roles_and_contrast(page: Page, seeded: Seeded, theme: str) -> None:
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    page.goto(f"{seeded.url}/experiments/media-qa/evaluations")
+    expect_accessible(page)
+    page.goto(seeded.page())
+    expect_accessible(page)
+    page.goto(f"{seeded.url}/sweeps/{seeded.sweep}")
+    expect(page.locator(".par-axis").first).to_be_visible()
+    expect_accessible(page)
+    page.goto(f"{seeded.url}/evaluations/compare?runs={seeded.first},{seeded.second}")
+    expect_accessible(page)
 
 
 @pytest.mark.parametrize("width", [768, 1024, 1440, 2560])

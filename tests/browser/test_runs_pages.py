@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.accessible import expect_accessible
 
 from pellucid.core.clock import now_ns
 from pellucid.core.digest import digest_bytes
@@ -371,6 +372,21 @@ def test_a_brush_on_a_param_narrows_the_table(page: Page, runs_site: LiveServer)
     expect(query).to_have_value(re.compile(r'param\.model="'))
     page.locator("pl-parallel .par-axis", has_text="model").press("Escape")
     expect(query).to_have_value(re.compile(r"^param\.k>=\S+$"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_have_names_roles_and_contrast(page: Page, runs_site: LiveServer, theme: str) -> None:
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    first, best = _run_id(runs_site, 1), _run_id(runs_site, 12)
+    page.goto(f"{runs_site.url}{RUNS}?chart=params")
+    expect(page.locator(".par-axis").first).to_be_visible()
+    expect_accessible(page)
+    page.goto(f"{runs_site.url}/runs/{best}")
+    expect_accessible(page)
+    page.goto(f"{runs_site.url}/compare?runs={first},{best}")
+    expect_accessible(page)
+    page.goto(f"{runs_site.url}/experiments/bluray-agent/images")
+    expect_accessible(page)
 
 
 def test_a_run_is_deleted_after_its_bytes_were_told(page: Page, runs_site: LiveServer) -> None:

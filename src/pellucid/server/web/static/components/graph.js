@@ -101,7 +101,7 @@ class Graph extends HTMLElement {
   #mark() {
     const row = this.#tree?.rowOf.get(this.#selected);
     for (const [node, box] of this.#drawn) {
-      box.setAttribute("aria-selected", String(row !== undefined && node.rows.includes(row)));
+      box.setAttribute("aria-pressed", String(row !== undefined && node.rows.includes(row)));
     }
   }
 }

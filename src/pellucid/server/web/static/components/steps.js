@@ -34,14 +34,14 @@ class Steps extends HTMLElement {
 
 customElements.define("pl-steps", Steps);
 
-const chosen = document.querySelector("[data-image][aria-selected=true]");
+const chosen = document.querySelector("[data-image][aria-current=true]");
 chosen?.scrollIntoView({ block: "center" });
 
 onKey((event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   const images = [...document.querySelectorAll("a[data-image]")];
   if (!step || !images.length || event.target instanceof HTMLInputElement) return;
-  const current = document.querySelector("[data-image][aria-selected=true]");
+  const current = document.querySelector("[data-image][aria-current=true]");
   const next = images[current ? images.indexOf(current) + step : 0];
   if (next instanceof HTMLAnchorElement) location.assign(next.href);
 });

@@ -107,7 +107,7 @@ export class Row {
     const detail = describe(tree, row, state.folded);
     this.detail.textContent = detail;
     node.title = detail ? `${columns.names[row]} · ${detail}` : columns.names[row];
-    node.setAttribute("aria-label", this.#label(tree, row, look.label));
+    node.setAttribute("aria-label", this.#label(tree, row, look.label, detail));
     flag(this.twist, "hidden", !branch);
     this.#warn(status === "error");
     this.#drawGuides(tree, row);
@@ -126,11 +126,13 @@ export class Row {
    * @param {Tree} tree
    * @param {number} row
    * @param {string} kind
+   * @param {string} detail
    */
-  #label(tree, row, kind) {
+  #label(tree, row, kind, detail) {
     const { names, statuses, durations } = tree.columns;
     const status = statuses[row] === "ok" ? "" : `, ${statuses[row]}`;
-    return `${kind} ${names[row]}, ${formatDuration(durations[row])}${status}`;
+    const said = [kind, names[row], detail].filter(Boolean).join(" ");
+    return `${said}, ${formatDuration(durations[row])}${status}`;
   }
 
   /**
