@@ -9,7 +9,7 @@ from pellucid.core.query.words import words_of
 from pellucid.core.span import Attributes, Span
 from pellucid.core.texts import texts_of
 from pellucid.storage.spans.sqlite import bodies
-from pellucid.storage.spans.sqlite.facts import Fact, decode_fact, facts_of_all, indexed_facts
+from pellucid.storage.spans.sqlite.facts import Fact, decode_fact, facts_of_all
 
 
 class Contents(NamedTuple):
@@ -26,7 +26,7 @@ def contents_of(spans: Sequence[tuple[Attributes, Span]]) -> Contents:
     pieces: dict[str, None] = {}
     for _, span in spans:
         pieces.update(dict.fromkeys(texts_of(span)))
-    return Contents(list(map(indexed_text, pieces)), indexed_facts(facts_of_all(spans)))
+    return Contents(list(map(indexed_text, pieces)), list(facts_of_all(spans)))
 
 
 def contents_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> Contents:
@@ -39,7 +39,7 @@ def facts_of_bodies(packed: Iterable[bytes | msgspec.Raw]) -> set[Fact]:
     """Return the fields and values that the index may have of packed bodies of one trace."""
     opened = map(bodies.unpack, packed)
     found = facts_of_all((body.decoded.attributes, body.span) for body in opened)
-    return {(fact.field, fact.value) for fact in map(decode_fact, indexed_facts(found))}
+    return {(fact.field, fact.value) for fact in map(decode_fact, found)}
 
 
 def indexed_text(piece: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,71 +21,10 @@ SHOWN: Final = frozenset({"name", "model", "provider", "tool", "session", "user"
 
 
 Value = str | int | float | bytes
-
+_Key = TypeVar("_Key")
 
 Fact = tuple[str, Value]
-"""A field and a value, not folded yet; a text that is too long is `LONG`."""
-# A bare tuple, as there are dozens a span.
-
-
-def facts_of_all(spans: Iterable[tuple[Attributes, Span]]) -> set[Fact]:
-    """Return the facts of several spans, from their raw attributes and canonical forms."""
-    found: set[Fact] = set()
-    before: Attributes = {}
-    resource: Attributes = {}
-    for raw, span in spans:
-        _add_span(span, found)
-        add_attributes(raw, before, found)
-        before = raw
-        if span.resource is not resource:
-            add_attributes(span.resource, resource, found)
-            resource = span.resource
-    return found
-
-
-def add_attributes(raw: Attributes, before: Attributes, found: set[Fact]) -> None:
-    """Add the facts of attributes; those that `before` holds are known, and mostly the same."""
-    fields = _fields
-    known = before.get
-    for name, value in raw.items():
-        # The very same object and not only an equal one: True is no 1 here.
-        if known(name, before) is value:
-            continue
-        field = fields.get(name) or _field(name)
-        kind = type(value)
-        if kind is int and -(2**63) <= value < 2**63:
-            found.add((field, value))
-        elif kind is str:
-            # Folding never makes a text shorter.
-            found.add((field, value if len(value) <= WHOLE else LONG))
-        elif kind is float and math.isfinite(value):
-            found.add((field, value))
-        elif isinstance(value, list):
-            found.update((field, one) for item in value for one in _of_scalar(item))
-            if value:
-                found.add((field, OTHER))
-        else:
-            found.update((field, one) for one in _of_scalar(value))
-
-
-_MAX_REMEMBERED = 4096
-_fields: dict[str, str] = {}
-
-
-def _field(name: str) -> str:
-    """Return the field of an attribute: one text for all spans, whose hash is known."""
-    field = f"attr.{name}"
-    if len(_fields) < _MAX_REMEMBERED and len(name) < 200:
-        _fields[name] = field
-    return field
-
-
-def indexed_value(value: Value) -> Value:
-    """Return what the index has for a value: a text is folded, and `LONG` if it is too long."""
-    if not isinstance(value, str):
-        return value
-    folded = fold(value)
-    return folded if len(folded) <= WHOLE else LONG
+"""A field and a value as the index has it: a text is folded, and `LONG` if it is too long."""
 
 
 class IndexedFact(NamedTuple):
@@ -96,41 +35,83 @@ class IndexedFact(NamedTuple):
     shown: str
 
 
-def indexed_facts(facts: Iterable[Fact]) -> list[bytes]:
-    """Return facts as the index has them, each encoded (`decode_fact`)."""
-    remembered = _indexed
-    return [remembered.get(fact) or _index(fact) for fact in facts]
-
-
-_indexed: dict[Fact, bytes] = {}
 _encode = msgspec.msgpack.Encoder().encode
 decode_fact = msgspec.msgpack.Decoder(IndexedFact).decode
 
 
-def _index(fact: Fact) -> bytes:
-    """Return a fact as the index has it; what comes again and again is remembered."""
-    field, value = fact
-    encoded = _encode((field, indexed_value(value), shown_value(fact)))
-    if len(_indexed) >= _MAX_REMEMBERED:
-        _indexed.clear()
-    _indexed[fact] = encoded
-    return encoded
+def facts_of_all(spans: Iterable[tuple[Attributes, Span]]) -> set[bytes]:
+    """Return the facts of several spans, from their raw attributes and canonical forms.
+
+    Each is encoded as `decode_fact` reads it: most come again and again, and are remembered so.
+    """
+    found: set[bytes] = set()
+    before: Attributes = {}
+    resource: Attributes = {}
+    for raw, span in spans:
+        _add_span(span, found)
+        _add_attributes(raw, before, found)
+        before = raw
+        if span.resource is not resource:
+            _add_attributes(span.resource, resource, found)
+            resource = span.resource
+    return found
 
 
-def shown_value(fact: Fact) -> str:
-    """Return a text as it was, where lists show it and folding changed it; else ""."""
-    field, value = fact
-    if field.startswith("attr.") or not isinstance(value, str) or value == LONG:
-        return ""
-    is_shown = field in SHOWN or field.startswith("tag.")
-    return value if is_shown and value != fold(value) else ""
+def _add_attributes(raw: Attributes, before: Attributes, found: set[bytes]) -> None:
+    """Add the facts of attributes; those that `before` holds are known, and mostly the same."""
+    texts, numbers = _attribute_texts, _attribute_numbers
+    known, add = before.get, found.add
+    for name, value in raw.items():
+        # The very same object and not only an equal one: True is no 1 here.
+        if known(name, before) is value:
+            continue
+        kind = type(value)
+        if kind is str:
+            # Folding never makes a text shorter.
+            key = (name, value if len(value) <= WHOLE else LONG)
+            add(texts.get(key) or _remember(texts, key, _attribute(*key)))
+        elif kind is int and -(2**63) <= value < 2**63:
+            number = (name, value)
+            add(numbers.get(number) or _remember(numbers, number, _attribute(*number)))
+        elif isinstance(value, list):
+            found.update(_attribute(name, one) for item in value for one in _of_scalar(item))
+            if value:
+                add(_attribute(name, OTHER))
+        else:
+            found.update(_attribute(name, one) for one in _of_scalar(value))
 
 
-def _add_span(span: Span, found: set[Fact]) -> None:
+_MAX_REMEMBERED = 4096
+_attribute_texts: dict[tuple[str, str], bytes] = {}
+_attribute_numbers: dict[tuple[str, int], bytes] = {}
+"""Apart from floats, as 1 is no other key than 1.0."""
+_field_texts: dict[tuple[str, str], bytes] = {}
+
+
+def _remember(memory: dict[_Key, bytes], key: _Key, fact: bytes) -> bytes:
+    if len(memory) >= _MAX_REMEMBERED:
+        memory.clear()
+    memory[key] = fact
+    return fact
+
+
+def _attribute(name: str, value: Value) -> bytes:
+    return _encode((f"attr.{name}", indexed_value(value), ""))
+
+
+def indexed_value(value: Value) -> Value:
+    """Return what the index has for a value: a text is folded, and `LONG` if it is too long."""
+    if not isinstance(value, str):
+        return value
+    folded = fold(value)
+    return folded if len(folded) <= WHOLE else LONG
+
+
+def _add_span(span: Span, found: set[bytes]) -> None:
     """Add the facts of a span's own fields."""
     add = found.add
-    add(("name", _short(span.name)))
-    add(("kind", span.kind.value))
+    add(_field("name", span.name))
+    add(_field("kind", span.kind.value))
     call, prompt = span.tool_call, span.prompt
     for field, text in (
         ("model", span.model),
@@ -143,14 +124,25 @@ def _add_span(span: Span, found: set[Fact]) -> None:
         ("run", span.run_id),
     ):
         if text is not None:
-            add((field, text if len(text) <= WHOLE else LONG))
+            add(_field(field, text))
     if span.ttft_ns is not None:
-        add(("ttft", number_value(span.ttft_ns)))
+        add(_encode(("ttft", number_value(span.ttft_ns), "")))
     for document in span.documents:
         if document.id is not None:
-            add(("document", _short(document.id)))
+            add(_field("document", document.id))
     for name, text in span.tags.items():
-        add((f"tag.{name}", _short(text)))
+        add(_field(f"tag.{name}", text))
+
+
+def _field(field: str, text: str) -> bytes:
+    key = (field, text if len(text) <= WHOLE else LONG)
+    return _field_texts.get(key) or _remember(_field_texts, key, _encode_field(*key))
+
+
+def _encode_field(field: str, text: str) -> bytes:
+    is_shown = field in SHOWN or field.startswith("tag.")
+    shown = text if is_shown and text != LONG and text != fold(text) else ""
+    return _encode((field, indexed_value(text), shown))
 
 
 def _short(text: str) -> str:
