@@ -111,6 +111,8 @@ def clean(dry_run: bool, as_json: bool, data_dir: Any) -> None:
         return
     told = json.loads(body)
     click.echo(f"{'To free' if dry_run else 'Freed'}: {_footprint(told['footprint'])}.")
+    if told["returned_bytes"]:
+        click.echo(f"The database's file is {_size(told['returned_bytes'])} smaller.")
     if told["waiting_count"]:
         click.echo(f"{told['waiting_count']} more wait until nobody can be about to name them.")
 

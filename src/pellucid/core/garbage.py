@@ -34,6 +34,8 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     footprint: Footprint
     waiting_count: int = 0
     """Deleted files and snapshots that were sent or asked for a moment ago, and may be again."""
+    returned_bytes: int = 0
+    """By how much the metadata database's file became smaller."""
 
 
 class GarbageStore(Protocol):
@@ -86,4 +88,11 @@ class GarbageStore(Protocol):
 
     def free_objects(self, limit: int) -> Footprint | None:
         """Free up to `limit` condemned objects; None when there are none left."""
+        ...
+
+    def shrink(self, *, rebuild: bool) -> int:
+        """Give freed space back to the file system, and return the bytes.
+
+        Without `rebuild` only what takes no moment and no more space for the time being.
+        """
         ...

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +87,33 @@ async def test_a_deleted_run_frees_its_bytes(rig: Rig) -> None:
     assert (footprint.artifact_count, footprint.object_count > 0) == (1, True)
     assert rig.stores.snapshots.size_bytes() == 0
     assert [p for p in (rig.folder / "artifacts").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("made_by", ["this version", "an earlier one"])
+async def test_the_file_of_the_database_becomes_smaller(rig: Rig, made_by: str) -> None:
+    def size() -> int:
+        with sqlite3.connect(rig.folder / "meta.db") as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.close()
+        return int(pages) * 4096
+
+    if made_by == "an earlier one":
+        with sqlite3.connect(rig.folder / "meta.db", isolation_level=None) as connection:
+            connection.execute("PRAGMA auto_vacuum=NONE").close()
+            connection.execute("VACUUM").close()
+        connection.close()
+    run_id = rig.stores.log({f"{k}.txt": os.urandom(50_000).hex() for k in range(20)})
+    full = size()
+    rig.stores.runs.delete_run(run_id)
+    rig.settle()
+    freed = await rig.service.collect()
+    assert freed.footprint.object_bytes > 1_000_000
+    if made_by == "an earlier one":
+        assert (freed.returned_bytes, size()) == (0, full)
+        freed = await rig.service.collect(rebuild=True)
+    assert freed.returned_bytes > 900_000
+    assert size() == full - freed.returned_bytes
+    assert (await rig.service.collect(rebuild=True)).returned_bytes == 0
 
 
 async def test_an_upload_between_bytes_and_name_is_safe(rig: Rig) -> None:

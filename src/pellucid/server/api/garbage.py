@@ -26,7 +26,7 @@ async def weigh_garbage(garbage: GarbageService) -> Garbage:
 @post("/api/v1/garbage/collect", tags=TAG, operation_id="collect_garbage", status_code=200)
 async def collect_garbage(garbage: GarbageService) -> Garbage:
     """Free now what may go; the server also does it by itself. Returns what was freed."""
-    return await garbage.collect()
+    return await garbage.collect(rebuild=True)
 
 
 route_handlers: list[Any] = [weigh_run, weigh_garbage, collect_garbage]

@@ -56,8 +56,11 @@ class GarbageService:
         """Return what deleted runs left, and how much of it must still wait."""
         return await self._threads.run(self._weigh)
 
-    async def collect(self) -> Garbage:
-        """Free what may go now; return what was freed and how much waits."""
+    async def collect(self, *, rebuild: bool = False) -> Garbage:
+        """Free what may go now; return what was freed and how much waits.
+
+        With `rebuild`, a database file that cannot be made smaller in steps is written anew.
+        """
         files, waiting, after = Footprint(), 0, ""
         while digests := await self._threads.run(self._store.list_artifacts, BATCH, after=after):
             after = digests[-1]
@@ -69,7 +72,12 @@ class GarbageService:
         while (freed := await self._threads.run(self._store.free_objects, BATCH)) is not None:
             objects += freed
         left = await self._threads.run(self._store.weigh_snapshots)
-        return Garbage(footprint=files + objects, waiting_count=waiting + left.waiting_count)
+        returned = await self._threads.run(self._store.shrink, rebuild=rebuild)
+        return Garbage(
+            footprint=files + objects,
+            waiting_count=waiting + left.waiting_count,
+            returned_bytes=returned,
+        )
 
     async def note_orphans(self) -> int:
         """Note files that no write has named for a week, and return how many."""

@@ -16,6 +16,9 @@ from pellucid.core.errors import InvalidInput, StorageUnavailable
 LATEST_REVISION = "0003"
 _BUSY_TIMEOUT_MS = 10_000
 _MAX_VARIABLES = 500
+_INCREMENTAL = 2
+_SHRINK_PAGES = 2_000
+"""Of one step of giving pages back: a write waits for one of them at most."""
 _OWNER_KEY = 0x70656C6C75636964  # "pellucid"
 
 
@@ -126,6 +129,38 @@ class MetaDatabase:
             columns = [column[0] for column in cursor.description]
             return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
+    def shrink(self, *, rebuild: bool) -> int:
+        """Give what is free in SQLite's file back to the file system, and return the bytes.
+
+        In steps, between which others write. A file that an earlier version made cannot do that:
+        with `rebuild` it is written anew, once, which takes its size again for the time being.
+        PostgreSQL does all this by itself.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return 0
+        returned = 0
+        while size := self._shrink_once(rebuild=rebuild):
+            returned += size
+        return returned
+
+    def _shrink_once(self, *, rebuild: bool) -> int:
+        with self._writing, _engine_errors(), self._engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+
+            def number(name: str) -> int:
+                return int(driver.execute(f"PRAGMA {name}").fetchone()[0])
+
+            before = number("page_count")
+            if not number("freelist_count"):
+                return 0
+            if number("auto_vacuum") == _INCREMENTAL:
+                driver.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+            elif rebuild:
+                driver.execute("PRAGMA auto_vacuum=INCREMENTAL").close()
+                driver.execute("VACUUM").close()
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            return (before - number("page_count")) * number("page_size")
+
     def close(self) -> None:
         """Close all connections."""
         with self._writing:
@@ -229,6 +264,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        # Before anything is written, or it has no effect.
+        "auto_vacuum=INCREMENTAL",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -259,6 +296,8 @@ def _engine_errors() -> Iterator[None]:
         yield
     except sa.exc.OperationalError as error:
         raise StorageUnavailable(_told(str(error.orig))) from error
+    except sqlite3.OperationalError as error:
+        raise StorageUnavailable(_told(str(error))) from error
 
 
 def _told(fault: str) -> str:

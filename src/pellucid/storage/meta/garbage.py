@@ -156,6 +156,10 @@ class SqlGarbageStore:
             _forget(connection, OBJECT, digests)
         return footprint
 
+    def shrink(self, *, rebuild: bool) -> int:
+        """Give freed space back to the file system, and return the bytes."""
+        return self._database.shrink(rebuild=rebuild)
+
 
 def note(
     database: MetaDatabase,
