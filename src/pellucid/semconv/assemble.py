@@ -189,6 +189,8 @@ def _content(draft: Draft, name: str, field: str, kind: SpanKind, messages: list
         return explicit
     if not messages or (kind not in MODEL_CALLS and claims.get(field) is not None):
         return draft.body(field)
+    if kind is SpanKind.EMBEDDING and len(messages) > 1:  # a text each
+        return [text_of([message]) for message in messages]
     text = (text_of(messages, "user") if name == "input" else "") or text_of(messages)
     return text or tool_calls_of(messages) or draft.body(field)
 

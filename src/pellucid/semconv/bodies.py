@@ -81,7 +81,8 @@ def response_messages(body: Any) -> list[Message]:
     if type(body) is str:
         return [_said("assistant", body)] if body else []
     if type(body) is list:
-        return messages_of(body)
+        texts = body if all(type(item) is str for item in body) else []
+        return messages_of(body) or [_said("assistant", text) for text in texts]
     if type(body) is not dict:
         return []
     if body.get("role") == "assistant" and type(body.get("tool_calls")) is list:

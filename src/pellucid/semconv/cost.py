@@ -144,7 +144,10 @@ _ALIASES = {
 _RESELLERS = frozenset({"amazon", "google", "openrouter", "litellm"})
 """They serve others' models too, at the makers' prices."""
 _FRAMEWORKS = frozenset(
-    {"", "langchain", "langgraph", "ag2", "autogen", "crewai", "llamaindex", "openaiembedding"}
+    {
+        *("", "langchain", "langgraph", "ag2", "autogen", "crewai", "llamaindex", "agno"),
+        *("openaiembedding", "strands-agents", "gcp.vertex.agent", "microsoft.agent_framework"),
+    }
 )
 """What some instrumentations write for a provider: it says nothing of one."""
 
@@ -165,6 +168,7 @@ class _Table:
     def find(self, model: str, provider: str) -> Sequence[Price]:
         """Return a model's prices by date; none where it is not in the table."""
         provider = _ALIASES.get(provider.lower(), provider.lower())
+        model = model.replace("%3A", ":")  # as it stands in Bedrock's addresses
         for name in _names_of(model.lower()):
             found = _of_provider(self._exact.get(name, []), provider)
             if found:

@@ -134,7 +134,10 @@ def _message(attributes: Attributes, role: str) -> Message | None:
         item = _nested(attributes)
     inner = item.get("message")
     if type(inner) is str:
-        inner = read_structure(inner)
+        read = read_structure(inner)
+        if read is UNREAD:  # an agent's answer in Strands
+            item = {"content": inner, **item}
+        inner = read
     if type(inner) is dict:
         item = {**inner, "finish_reason": item.get("finish_reason")}
     elif type(inner) is list:  # Strands: the parts alone

@@ -91,6 +91,14 @@ def read_model(value: Any) -> Any:
     return value if type(value) is str and value and value != "unknown" else UNREAD
 
 
+def read_reason(value: Any) -> Any:
+    """Read why a model stopped; Semantic Kernel writes `FinishReason.STOP`."""
+    reason = read_first_text(value)
+    if type(reason) is str and reason.startswith("FinishReason."):
+        return reason.removeprefix("FinishReason.").lower()
+    return reason
+
+
 def read_system(value: Any) -> Any:
     """Read a provider's name from the vocabularies that write it in mixed case."""
     return value.lower() if type(value) is str and value else UNREAD
@@ -164,8 +172,8 @@ _RULES = table(
     ("gen_ai.usage.experimental.reasoning_tokens", "tokens.thoughts", read_count),
     ("gen_ai.usage.total_tokens", "tokens.total", read_count),
     ("gen_ai.usage.cost", "cost", read_reported_cost),
-    (names.FINISH_REASONS, "finish_reason", read_first_text),
-    ("gen_ai.response.finish_reason", "finish_reason", read_first_text),
+    (names.FINISH_REASONS, "finish_reason", read_reason),
+    ("gen_ai.response.finish_reason", "finish_reason", read_reason),
     ("gen_ai.response.time_to_first_chunk", "ttft", read_seconds),
     ("gen_ai.client.operation.time_to_first_chunk", "ttft", read_seconds),
     ("gen_ai.retrieval.documents", "documents", read_documents),

@@ -115,7 +115,9 @@ def _claim_usage(draft: Draft, usage: dict[str, Any]) -> None:
     total = _first(counts, "total", "total_tokens", "totalTokens")
     for name, field in (
         ("prompt_tokens_details", "cached_tokens"),
+        ("input_tokens_details", "cached_tokens"),
         ("completion_tokens_details", "reasoning_tokens"),
+        ("output_tokens_details", "reasoning_tokens"),
     ):
         details = usage.get(name)
         count: Any = read_count(details.get(field)) if type(details) is dict else UNREAD

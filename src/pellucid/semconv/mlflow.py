@@ -119,6 +119,9 @@ def _refine(draft: Draft) -> None:
         _take(draft, "tool_call_id", "tool.id")
     elif kind is SpanKind.AGENT:
         _take(draft, "agent_name", "agent")
+        named = read_json_text(draft.claims.get("agent"))  # as Logfire's name, in quotes
+        if type(named) is str:
+            draft.claims["agent"] = named
     if kind in (SpanKind.LLM, SpanKind.EMBEDDING):
         _read_answer(draft)
     claim_from_metadata(draft, RANK + 900)

@@ -19,6 +19,7 @@ from pellucid.semconv.rules import (
     is_index,
     table,
 )
+from pellucid.semconv.usage import include_caches
 from pellucid.semconv.values import (
     UNREAD,
     Reader,
@@ -173,7 +174,7 @@ def _functions(flats: list[Flat], draft: Draft) -> None:
 def _refine(draft: Draft) -> None:
     claims = draft.claims
     if draft.decoded.scope.name == _BEDROCK:
-        _include_caches(claims)
+        include_caches(claims)
     entity = claims.get("otl.entity")
     kind = claims.get("kind")
     if entity is not None and draft.decoded.scope.name.endswith(".llamaindex"):
@@ -196,14 +197,6 @@ def _refine(draft: Draft) -> None:
     output = claims.get("body_out")
     if kind is SpanKind.TOOL and type(output) is dict and "result" in output:
         draft.claim("tool.result", output["result"], RANK + _WEAK)
-
-
-def _include_caches(claims: dict[str, Any]) -> None:
-    """Add the caches to Bedrock's input, which leaves them out."""
-    caches = claims.get("tokens.cache_read", 0) + claims.get("tokens.cache_write", 0)
-    if caches and "tokens.input" in claims:
-        claims["tokens.input"] += caches
-        claims.pop("tokens.total", None)  # it knows no caches either
 
 
 def _kind_of_class(entity: str, kind: SpanKind | None) -> SpanKind | None:

@@ -298,6 +298,17 @@ def _bedrock_call(inner: dict[str, Any]) -> Part:
     )
 
 
+def _haystack_result(inner: dict[str, Any]) -> Part:
+    origin = inner.get("origin")
+    origin = origin if type(origin) is dict else {}
+    return Part(
+        type="tool_call_response",
+        id=text_or_none(origin.get("id")),
+        name=text_or_none(origin.get("tool_name")),
+        response=plain_answer(inner.get("result")),
+    )
+
+
 _PartReader = Callable[[dict[str, Any]], Part | None]
 
 _PARTS: dict[str, _PartReader] = {
@@ -342,4 +353,6 @@ _UNTYPED: dict[str, _PartReader] = {
     "functionResponse": _response_part,
     "toolUse": _bedrock_call,
     "toolResult": _bedrock_result,
+    "tool_call": _call_part,
+    "tool_call_result": _haystack_result,
 }

@@ -62,6 +62,14 @@ def claim_usage(draft: Draft, usage: dict[str, Any], rank: int) -> None:
             draft.claim(field, told, rank)
 
 
+def include_caches(claims: dict[str, Any]) -> None:
+    """Add the caches to an input that is passed on as Bedrock tells it, without them."""
+    caches = claims.get("tokens.cache_read", 0) + claims.get("tokens.cache_write", 0)
+    if caches and "tokens.input" in claims:
+        claims["tokens.input"] += caches
+        claims.pop("tokens.total", None)  # it may know no caches either
+
+
 def _first(usage: dict[str, Any], names: tuple[str, ...]) -> int | None:
     for name in names:
         count = read_count(usage.get(name))

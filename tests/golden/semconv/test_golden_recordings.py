@@ -55,6 +55,16 @@ TOTALS = {
     "openai-js.langsmith": (180, 48),
     "vercel-ai-v4": (460, 85),
     "vercel-ai-v5": (598, 144),
+    "agent-framework.native": (784, 104),
+    "bedrock.botocore": (186, 45),
+    "google-adk.oi": (124, 37),
+    "haystack.native": (215, 37),
+    "langfuse-4": (399, 96),
+    "litellm.native-2": (306, 88),
+    "pydanticai.native-3": (196, 37),
+    "semantic-kernel.native": (81, 22),
+    "strands.native": (479, 90),
+    "strands-0.2.native": (431, 90),
 }
 """Input and output tokens that were really used, as far as the recording can tell."""
 
@@ -68,6 +78,14 @@ DETAILS = {
     "openai-js.langsmith": (27, 0, 15),
     "vercel-ai-v4": (62, 13, 15),
     "vercel-ai-v5": (81, 13, 17),
+    "agent-framework.native": (52, 0, 28),
+    "bedrock.botocore": (35, 13, 0),
+    "google-adk.oi": (35, 0, 9),
+    "haystack.native": (20, 0, 11),
+    "langfuse-4": (54, 0, 30),
+    "litellm.native-2": (74, 13, 17),
+    "pydanticai.native-3": (20, 0, 11),
+    "strands.native": (87, 30, 0),
 }
 """Of these tokens, those read from a cache, written to it, and spent on reasoning."""
 
