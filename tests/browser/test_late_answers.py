@@ -68,6 +68,7 @@ def test_a_tab_of_one_span_is_not_drawn_over_the_next_span(page: Page, trace: Si
     page.click("#tab-attributes")
     with held.answered():
         page.locator(".wf-row", has_text="input_guardrail").click()
+        page.wait_for_timeout(500)  # time for the span's own answer, if it were asked for now
     expect(page.locator("#span h2")).to_have_text("input_guardrail")
     expect(page.locator("#span [role=tab][aria-selected=true]")).to_contain_text("Attributes")
     expect(page.locator("#span[aria-busy]")).to_have_count(0)
@@ -118,14 +119,13 @@ def test_a_picked_row_stays_picked_when_it_changes(page: Page, live_server: Live
     site.send(sample)
     page.goto(f"{live_server.url}/experiments/bluray-agent/traces")
     row = page.locator(f"#t-{sample.trace_id}")
-    before = row.inner_text()
+    expect(row).to_contain_text("1,263")
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.keyboard.press("l")
     sample.spans[:] = whole
     site.send(sample)
-    expect(row).not_to_have_text(before, use_inner_text=True)
-    expect(row).to_contain_text("$0.0")
+    expect(row).to_contain_text("13,520")
     expect(row).to_have_attribute("data-checked", "")
     expect(row).to_have_attribute("aria-selected", "true")
     expect_active(row)
