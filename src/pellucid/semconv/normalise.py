@@ -135,6 +135,8 @@ def _rule_of(name: str) -> Rule:
 
 
 def _find_rule(name: str) -> Rule:
+    if not name.startswith(_prefixes):
+        return _NO_RULE
     for dialect in DIALECTS:
         if dialect.match is not None and name.startswith(dialect.prefixes):
             rule = dialect.match(name)
@@ -174,6 +176,7 @@ _assemblers: dict[str, Assembler] = {
     group: assembler for dialect in DIALECTS for group, assembler in dialect.assemblers.items()
 }
 _grouped = frozenset(_assemblers)
+_prefixes = tuple(prefix for dialect in DIALECTS for prefix in dialect.prefixes)
 _refining = tuple(dialect for dialect in DIALECTS if dialect.refine is not None)
 _marks = frozenset(mark for dialect in _refining for mark in dialect.marks)
 _scopes = tuple(scope for dialect in _refining for scope in dialect.scopes)
