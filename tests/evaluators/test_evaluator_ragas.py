@@ -7,11 +7,14 @@ from openai import AsyncOpenAI
 from ragas.llms import llm_factory
 from ragas.llms.base import InstructorBaseRagasLLM
 from ragas.metrics import IDBasedContextRecall, numeric_metric
+from ragas.metrics import ToolCallF1 as OldToolCallF1
 from ragas.metrics.collections import (
     ContextPrecisionWithoutReference,
     ExactMatch,
     FactualCorrectness,
     Faithfulness,
+    ToolCallAccuracy,
+    ToolCallF1,
 )
 
 import pellucid
@@ -114,3 +117,23 @@ def test_our_judge_is_a_plain_callable_there() -> None:
         return float(judge(inputs={}, output=response, expected=reference))
 
     assert ours.score(response="a", reference="a").value == 1
+
+
+def test_metrics_of_conversations_see_the_tool_calls() -> None:
+    made = {"name": "search", "arguments": {"q": "layers"}, "result": ["d1"]}
+    data = [
+        {
+            "inputs": {"question": "How many layers?"},
+            "output": {"answer": "Two.", "tool_calls": calls},
+            "expected": {"tool_calls": [{"name": "search", "arguments": {"q": "layers"}}]},
+        }
+        for calls in ([made], [{**made, "name": "guess"}], [])
+    ]
+    metrics = [ToolCallAccuracy(), ToolCallF1(), OldToolCallF1()]
+    names = ["accuracy", "f1", "old"]
+    adapted = [
+        pellucid.adapters.ragas(metric, name=name)
+        for metric, name in zip(metrics, names, strict=True)
+    ]
+    report = pellucid.evaluate(None, data, adapted)
+    assert {name: values(report, name) for name in names} == {one: [1, 0, 0] for one in names}
