@@ -247,3 +247,22 @@ def test_a_value_comes_whole_and_as_plain_text(site: Site) -> None:
         assert "sandbox" in answer.headers["content-security-policy"]
         missing = client.get(f"/traces/{site.hostile.trace_id}/spans/{span}/values/secrets")
         assert missing.status_code == 404
+
+
+def test_on_a_phone_a_peek_takes_the_list_and_a_menu_stays_inside(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(site.server.url + LIST)
+    page.keyboard.press("j")
+    page.keyboard.press("Space")
+    expect(page.locator(".peek .failure, .peek .value").first).to_be_visible()
+    peek, pane = page.locator(".peek").bounding_box(), page.locator(".split").bounding_box()
+    assert peek is not None
+    assert pane is not None
+    assert peek["width"] == pane["width"]
+    page.goto(f"{site.server.url}/datasets")
+    page.get_by_role("button", name="New dataset").click()
+    expect(page.locator("#new-dataset input[name=name]")).to_be_focused()
+    box = page.locator("#new-dataset").bounding_box()
+    assert box is not None
+    assert box["x"] >= 8
+    assert box["x"] + box["width"] <= 390

@@ -16,7 +16,14 @@ document.addEventListener(
     menu.style.top = `${box.bottom + 4}px`;
     menu.style.right = `${Math.max(document.documentElement.clientWidth - box.right, 8)}px`;
     menu.style.left = "auto";
-    requestAnimationFrame(() => items(menu)[0]?.focus());
+    requestAnimationFrame(() => {
+      // Where its button is on the left, a menu that hangs to the left would leave the window.
+      if (menu.getBoundingClientRect().left < 8) {
+        menu.style.left = "8px";
+        menu.style.right = "auto";
+      }
+      items(menu)[0]?.focus();
+    });
   },
   true,
 );
