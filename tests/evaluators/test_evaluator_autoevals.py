@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from autoevals import Factuality, Levenshtein, init
+from autoevals import Factuality, JSONDiff, Levenshtein, NumericDiff, init
 from openai import OpenAI
 
 import pellucid
@@ -48,3 +48,14 @@ def test_our_judge_is_a_plain_callable_there() -> None:
         return Score(name=judge.name, score=float(score), metadata={"why": score.rationale})
 
     assert scorer("a", "b", "q").score == 0.75
+
+
+def test_scorers_of_values_get_values() -> None:
+    data = [{"inputs": {"q": "q"}, "output": 12, "expected": 10}]
+    report = pellucid.evaluate(None, data, [pellucid.adapters.autoevals(NumericDiff())])
+    score = report.examples[0].scores["numeric_diff"]
+    assert score.error is None
+    assert score.value == pytest.approx(1 - 2 / 22)
+    data = [{"inputs": {"q": "q"}, "output": {"a": 1, "b": 2}, "expected": {"a": 1, "b": 4}}]
+    report = pellucid.evaluate(None, data, [pellucid.adapters.autoevals(JSONDiff())])
+    assert 0 < report.examples[0].scores["json_diff"].value < 1

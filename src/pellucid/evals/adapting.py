@@ -40,6 +40,8 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     expected_tool_calls: list[Any]
     inputs: dict[str, Any]
     output: Any
+    wanted: Any
+    """`expected` as the example has it."""
     metadata: dict[str, Any]
 
     def named(self, names: Mapping[str, str]) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def material(
         expected_tool_calls=list(wanted or []),
         inputs=dict(inputs),
         output=output,
+        wanted=expected,
         metadata=dict(metadata or {}),
     )
 
