@@ -1,6 +1,7 @@
 """The search index in the file: documents of words, facts, and which of them are in doubt."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import apsw
@@ -15,6 +16,8 @@ BOUNDARY = " \ue000 "
 """Stands between pieces, so that no phrase reaches from one into the next: it is no word's."""
 
 _MERGED_PAGES = 500
+_MAX_FIELDS = 10_000
+"""Fields whose rows are remembered."""
 
 Row = tuple[Any, ...]
 
@@ -81,14 +84,32 @@ class SearchIndex:
         insert_many(self._db, _SQL["add_facts"], self._rows_of(facts))
 
     def _rows_of(self, facts: _Facts) -> list[Row]:
-        numbers = self._fields
-        rows: list[Row] = []
+        decoded = {fact: decode_fact(fact) for bits_of in facts.values() for fact in bits_of}
+        numbers = self._numbers_of({fact.field for fact in decoded.values()})
+        found: list[Row] = []
         for segment, bits_of in facts.items():
             for encoded, bits in bits_of.items():
-                field, value, shown = decode_fact(encoded)
-                number = numbers.get(field) or self.field(field)
-                rows.append((number, value, segment, shown, bits))
-        return rows
+                field, value, shown = decoded[encoded]
+                found.append((numbers[field], value, segment, shown, bits))
+        # Neighbours in the table share a page, which is then looked up once for all of them.
+        found.sort(key=itemgetter(0))
+        return found
+
+    def _numbers_of(self, names: set[str]) -> dict[str, int]:
+        """Return the rows of fields, made if need be; a span may bring hundreds of new ones."""
+        known = self._fields
+        unknown = sorted(name for name in names if name not in known)
+        if unknown:
+            if len(known) + len(unknown) > _MAX_FIELDS:
+                known = self._fields = {name: known[name] for name in names if name in known}
+            listed = msgspec.json.encode(unknown).decode()
+            known.update(rows(self._db, _SQL["find_fields"], (listed,)))
+            last: int = self._db.execute(_SQL["last_field"]).get
+            fresh = [name for name in unknown if name not in known]
+            made = {name: last + number for number, name in enumerate(fresh, 1)}
+            insert_many(self._db, _SQL["add_fields"], [(n, name) for name, n in made.items()])
+            known.update(made)
+        return known
 
     def replaced(self, trace: int, span: int, packed: bytes | msgspec.Raw) -> None:
         """Take note that an indexed span has another version; `packed` was its body."""
@@ -125,7 +146,9 @@ class SearchIndex:
         return int(self._db.execute(_SQL["count_documents"]).get)
 
     def _delete_facts(self, trace: int, indexed: Iterable[Fact]) -> None:
-        values = [(self.field(field), value, trace) for field, value in indexed]
+        taken = list(indexed)
+        numbers = self._numbers_of({field for field, _ in taken})
+        values = [(numbers[field], value, trace) for field, value in taken]
         self._db.executemany(_SQL["delete_fact"], values)
         self._db.executemany(_SQL["delete_empty_facts"], values)
 
@@ -133,16 +156,3 @@ class SearchIndex:
         documents = rows(self._db, _SQL["documents_of"], (trace,))
         self._db.executemany(_SQL["delete_text"], documents)
         self._db.execute(_SQL["delete_documents"], (trace,))
-
-    def field(self, name: str) -> int:
-        """Return the row of a field, made if need be."""
-        found = self._fields.get(name)
-        if found is None:
-            found = self._db.execute(_SQL["find_field"], (name,)).get
-            if found is None:
-                self._db.execute(_SQL["add_field"], (name,))
-                found = self._db.last_insert_rowid()
-            if len(self._fields) > 10_000:
-                self._fields.clear()
-            self._fields[name] = found
-        return int(found)

@@ -72,11 +72,15 @@ DELETE FROM texts WHERE rowid = ?
 -- name: delete_documents
 DELETE FROM documents WHERE trace = ?
 
--- name: find_field
-SELECT id FROM fields WHERE name = ?
+-- name: find_fields
+-- Uses UNIQUE (name).
+SELECT f.name, f.id FROM json_each(?) n CROSS JOIN fields f ON f.name = n.value
 
--- name: add_field
-INSERT INTO fields (name) VALUES (?)
+-- name: last_field
+SELECT coalesce(max(id), 0) FROM fields
+
+-- name: add_fields
+INSERT INTO fields (id, name) VALUES (?, ?)
 
 -- name: add_facts
 INSERT INTO facts (field, value, segment, shown, bits) VALUES (?, ?, ?, ?, ?)
