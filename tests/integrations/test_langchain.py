@@ -23,6 +23,7 @@ from pellucid.testing.conformance import Recording, shown
 pytest.importorskip("langchain_core", reason="LangChain is in both environments")
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
+from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import BaseChatModel, FakeListLLM
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
@@ -206,6 +207,57 @@ def test_stores_and_embeddings_of_ones_own(recording: Recording) -> None:
     recording.clear()
     Shelf().as_retriever().invoke("what?")
     assert not recording.spans
+
+
+class Ranking(BaseDocumentCompressor):  # type: ignore[misc, unused-ignore]
+    """Puts the last first, and asks a chain about it."""
+
+    def compress_documents(self, documents: Any, query: str, callbacks: Any = None) -> Any:
+        chain = RunnablePassthrough() | RunnableLambda(shout)
+        chain.invoke(query, config={"callbacks": callbacks})
+        last = documents[-1]
+        return [Document(last.page_content, metadata={"relevance_score": 0.9}), documents[0]]
+
+
+def shout(query: str) -> str:
+    return query.upper()
+
+
+class Ranked(BaseRetriever):  # type: ignore[misc, unused-ignore]
+    """Ranks what another one found."""
+
+    base: Any
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        callbacks = run_manager.get_child()
+        found = self.base.invoke(query, config={"callbacks": callbacks})
+        return list(Ranking().compress_documents(found, query, callbacks=callbacks))
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        callbacks = run_manager.get_child()
+        found = await self.base.ainvoke(query, config={"callbacks": callbacks})
+        return list(await Ranking().acompress_documents(found, query, callbacks=callbacks))
+
+
+@has_numpy
+@pytest.mark.parametrize("run_async", [False, True])
+async def test_a_reranker_shows_what_came_and_what_stayed(
+    run_async: bool, store: Any, recording: Recording
+) -> None:
+    recording.clear()
+    ranked = Ranked(base=store.as_retriever(search_kwargs={"k": 2}))
+    asked = "How many GB?"
+    found = await ranked.ainvoke(asked) if run_async else ranked.invoke(asked)
+    assert found[0].metadata["relevance_score"] == 0.9
+    recording.check_structure()
+    (ranking,) = recording.of_kind(SpanKind.RERANKER)
+    assert (ranking.name, ranking.input) == ("Ranking", asked)
+    searched = recording.children(recording.root)[0]
+    assert ranking.input_documents == searched.documents
+    scores = [document.score for document in ranking.documents]
+    assert scores == [0.9, searched.documents[0].score]
+    assert recording.root.documents == ranking.documents
+    assert [span.name for span in recording.children(ranking)] == ["shout"]
 
 
 class Failing(BaseRetriever):  # type: ignore[misc, unused-ignore]

@@ -194,3 +194,39 @@ def an_answer_from_the_cache(url: str) -> None:
 
     remembers = llm(url, cache=InMemoryCache())
     print([remembers.invoke("discs").content for _ in range(2)])
+
+
+@cases.add(
+    script=TELLS,
+    input="discs",
+    output="much could be told",
+    stages=(Below("LLM", "", "^of my own$"), Below("PARSER", "StrOutputParser", "^of my own$")),
+)
+def a_chain_within_a_span_of_the_programs(url: str) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    told = chain(url)
+
+    def tell(given: Any) -> Any:
+        with pellucid.span("of my own"):
+            return told.invoke(given)
+
+    print(RunnableLambda(tell).invoke(ASKED))
+
+
+@cases.add(
+    script=TELLS,
+    input="discs",
+    output="much could be told",
+    stages=(Below("LLM", "", "^of my own$"), Below("PARSER", "StrOutputParser", "^of my own$")),
+)
+async def a_stream_within_a_span_of_the_programs(url: str) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    told = chain(url)
+
+    async def tell(given: Any) -> Any:
+        with pellucid.span("of my own"):
+            return "".join([piece async for piece in told.astream(given)])
+
+    print(await RunnableLambda(tell).ainvoke(ASKED))

@@ -376,6 +376,8 @@ class Tracer:
         run = self.runs.find(run_id)
         if run is None:
             return
+        if run.parent is not None and run.parent.kind is SpanKind.RETRIEVER:
+            run.parent.scores.update(run.scores)
         if run.span is not None and self._captures():
             found = [document(one, run.score_of(one)) for one in documents]
             run.span.set_documents(found)

@@ -153,8 +153,7 @@ class Runs:
     def hide(self, run_id: UUID, parent: Run | None, name: str, kind: SpanKind) -> Run:
         """Start a run that has no span."""
         run = Run(run_id, parent, name, kind)
-        if parent is None:
-            run.context = otel_context.get_current()
+        run.context = self._base(parent)
         self._add(run)
         return run
 
@@ -258,4 +257,14 @@ class Runs:
         # The program's own spans, or another framework's, may stand between the two.
         if within is not None and within.visible is parent.visible:
             return here
+        # A compressor tells LangChain that what it runs is its retriever's.
+        if within is not None and within.kind is SpanKind.RERANKER and _is_below(within, parent):
+            return here
         return parent.context
+
+
+def _is_below(run: Run, other: Run) -> bool:
+    above = run.parent
+    while above is not None and above is not other:
+        above = above.parent
+    return above is other

@@ -1,7 +1,8 @@
-"""Vector stores and embeddings, which LangChain has no callbacks for.
+"""Vector stores, compressors and embeddings, which LangChain has no callbacks for.
 
 Their classes are patched where they define a method, those that exist and those to come: the scores
-of what a store finds, searches that no retriever makes, and embeddings that no SDK shows.
+of what a store finds, searches that no retriever makes, rerankers and other compressors of what was
+found, and embeddings that no SDK shows.
 """
 
 import functools
@@ -16,11 +17,13 @@ from opentelemetry import context as otel_context
 
 from pellucid.client.patching import Undo, Wrap, when_imported
 from pellucid.client.tracing.context import detach
+from pellucid.client.tracing.span import documents_attribute
 from pellucid.core.span import SpanKind
 from pellucid.integrations.langchain.handler import Tracer
 from pellucid.integrations.langchain.runs import Run, current_run
 from pellucid.integrations.langchain.values import document
 from pellucid.integrations.langchain.wiring import GetTracer
+from pellucid.semconv import attributes as names
 
 _SEARCHES = (
     "similarity_search",
@@ -32,6 +35,7 @@ _SEARCHES = (
 )
 _INNER = ("_similarity_search_with_score_by_vector", "_similarity_search_with_relevance_scores")
 _EMBEDDINGS = ("embed_query", "embed_documents")
+_COMPRESSOR = "langchain_core.documents.compressor"
 _SHOWN_ELSEWHERE = ("langchain_openai", "CacheBackedEmbeddings")
 """OpenAI's SDK shows its own calls; a cache asks others."""
 
@@ -43,6 +47,9 @@ def install(
     searches = {name: _searched(tracer, active, captures) for name in _with_async(_SEARCHES)}
     inner = {name: _scored(active) for name in (*_INNER, *(f"_a{n[1:]}" for n in _INNER))}
     _later(undo, "langchain_core.vectorstores.base", "VectorStore", {**searches, **inner})
+    compress = _compressed(tracer, active, captures)
+    compresses = {name: compress for name in _with_async(("compress_documents",))}
+    _later(undo, _COMPRESSOR, "BaseDocumentCompressor", compresses)
     embeds = {name: _embedded(tracer, active, captures) for name in _with_async(_EMBEDDINGS)}
     _later(undo, "langchain_core.embeddings.embeddings", "Embeddings", embeds)
 
@@ -197,6 +204,36 @@ def _note_scores(run: Run, result: Any) -> None:
     for one in result:
         if isinstance(one, tuple) and len(one) > 1 and hasattr(one[0], "page_content"):
             run.scores[id(one[0])] = (one[0], one[1])
+
+
+def _compressed(
+    tracer: GetTracer, active: Callable[[], bool], captures: Callable[[], bool]
+) -> Wrap:
+    @contextmanager
+    def begin(compressor: Any, args: Any, kwargs: Any) -> Iterator[Callable[[Any], None]]:
+        held, within = tracer(), current_run()
+        if held is None or not active() or (within is not None and within.raw is compressor):
+            yield _ignore  # the asynchronous way leads through the other
+            return
+        run = held.runs.start(uuid.uuid4(), within, type(compressor).__name__, SpanKind.RERANKER)
+        run.raw = compressor
+        span = run.span
+        if within is not None:
+            run.scores.update(within.scores)
+        if span is not None and captures():
+            before = args[0] if args else kwargs.get("documents") or ()
+            span.set_input(args[1] if len(args) > 1 else kwargs.get("query"))
+            shown = documents_attribute(document(one, run.score_of(one)) for one in before)
+            span.otel_span.set_attribute(names.INPUT_DOCUMENTS, shown)
+
+        def take(result: Any) -> None:
+            if span is not None and captures():
+                span.set_documents(document(one, run.score_of(one)) for one in result)
+
+        with _running(held, run):
+            yield take
+
+    return _around(begin)
 
 
 def _embedded(tracer: GetTracer, active: Callable[[], bool], captures: Callable[[], bool]) -> Wrap:

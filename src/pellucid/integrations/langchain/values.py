@@ -114,11 +114,16 @@ def text_of(said: list[Any]) -> str | None:
     return None
 
 
+_SCORES = ("relevance_score", "query_similarity_score", "score")
+"""Where rerankers and filters leave a document's score, in its metadata or state."""
+
+
 def document(value: Any, score: Any = None) -> dict[str, Any]:
     """Return a document as Pellucid shows it; the score as its metadata has it, if not given."""
     metadata = dict(value.metadata or {})
     if score is None:
-        score = next((metadata[k] for k in ("score", "relevance_score") if k in metadata), None)
+        held = {**metadata, **(getattr(value, "state", None) or {})}
+        score = next((held[name] for name in _SCORES if name in held), None)
     try:
         score = None if score is None else float(score)
     except (TypeError, ValueError):
