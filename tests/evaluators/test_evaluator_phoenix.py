@@ -4,6 +4,7 @@ import json
 
 import pytest
 from phoenix.evals import LLM, create_classifier, create_evaluator
+from phoenix.evals.metrics import PrecisionRecallFScore
 
 import pellucid
 from pellucid.demo.model_server import Call, ModelRequest, Rule, ScriptedModelServer
@@ -51,3 +52,22 @@ def test_our_judge_is_a_plain_callable_there() -> None:
     data = [{"inputs": {"q": "?"}, "output": "a", "expected": "a"}]
     report = pellucid.evaluate(None, data, [pellucid.adapters.phoenix(ours)])
     assert report.scores["ours"].mean == 1
+
+
+def test_phoenix_own_names_and_lists_of_labels_are_understood() -> None:
+    @create_evaluator(name="names", kind="code")
+    def names(text: str, document_text: str, conversation: str, tool_selection: str) -> float:
+        seen = [text, document_text, conversation, tool_selection]
+        return float(seen == ["right", "a text", "user: ?\nassistant: right", "[]"])
+
+    report = pellucid.evaluate(None, DATA[:1], [pellucid.adapters.phoenix(names)])
+    assert report.scores["names"].mean == 1
+    data = [{"inputs": {"q": "?"}, "output": ["a", "b"], "expected": ["a", "a"]}]
+    measure = pellucid.adapters.phoenix(PrecisionRecallFScore(positive_label="a"))
+    scores = pellucid.evaluate(None, data, [measure]).examples[0].scores
+    found = {name: result.value for name, result in scores.items()}
+    assert {key.partition(".")[2]: value for key, value in found.items()} == {
+        "precision": 1.0,
+        "recall": 0.5,
+        "f1": pytest.approx(2 / 3),
+    }

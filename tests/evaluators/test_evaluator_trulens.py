@@ -80,3 +80,28 @@ def test_our_judge_is_a_plain_callable_there() -> None:
         return float(judge(inputs={"question": prompt}, output=response))
 
     assert Metric(implementation=ours, name="ours").run(prompt="q", response="a").result == 1
+
+
+def test_directions_summaries_and_traces() -> None:
+    provider = Scripted()
+
+    def comprehensiveness_with_cot_reasons(source: str, summary: str) -> tuple[float, str]:
+        return float("noise" in source and summary == "Two layers."), "why"
+
+    def tool_quality(trace: str) -> float:
+        return float('"tool_calls"' in trace and "Two layers." in trace)
+
+    adapted = [
+        pellucid.adapters.trulens(provider.harmfulness_with_cot_reasons),
+        pellucid.adapters.trulens(comprehensiveness_with_cot_reasons),
+        pellucid.adapters.trulens(tool_quality, lower_is_better=True),
+    ]
+    report = pellucid.evaluate(None, DATA[:1], adapted)
+    scores = report.examples[0].scores
+    assert not [result.error for result in scores.values() if result.error]
+    assert {name: one.lower_is_better for name, one in report.scores.items()} == {
+        "harmfulness": True,
+        "comprehensiveness": False,
+        "tool_quality": True,
+    }
+    assert (scores["tool_quality"].value, scores["comprehensiveness"].value) == (1, 1)
