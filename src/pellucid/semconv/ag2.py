@@ -38,9 +38,13 @@ _USAGE = (
     names.CACHE_WRITE_TOKENS,
     "gen_ai.usage.cache_read_input_tokens",
     "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.thinking_tokens",
     "gen_ai.usage.cost",
 )
-_FIELDS = ("tokens.input", "tokens.output", "tokens.cache_read", "tokens.cache_write", "cost")
+_FIELDS = (
+    *("tokens.input", "tokens.output", "tokens.cache_read", "tokens.cache_write"),
+    *("tokens.reasoning", "cost"),
+)
 _RECORD = "record_usage"
 
 

@@ -1,7 +1,7 @@
 """The Vercel AI SDK up to version 6 (`ai.*`); version 7 writes OTel GenAI names.
 
-Source: spans recorded from version 6. The outer span of a call (`ai.generateText`) repeats the
-usage of the model calls below it (`ai.generateText.doGenerate`).
+Source: spans recorded from versions 4 to 7. The outer span of a call (`ai.generateText`) repeats
+the usage of the model calls below it (`ai.generateText.doGenerate`).
 """
 
 from typing import Any
@@ -36,6 +36,7 @@ _METADATA = "ai.telemetry.metadata."
 _SETTINGS = "ai.settings."
 _CONTEXT = "ai.settings.context."
 """What version 7 calls metadata."""
+_SCOPE_OF_7 = "gen_ai"
 _SESSIONS = ("sessionId", "threadId", "chatId", "conversationId", *SESSION_KEYS)
 _USERS = ("userId", *USER_KEYS)
 
@@ -80,6 +81,10 @@ def _match(name: str) -> Rule | None:
 
 def _refine(draft: Draft) -> None:
     claims = draft.claims
+    if draft.decoded.scope.name == _SCOPE_OF_7:
+        if "tool.result" in claims:  # always JSON there, texts too
+            claims["tool.result"] = read_json_text(claims["tool.result"])
+        return
     _claim_answer(draft)
     _claim_details(draft)
     prompt = claims.get("body_in")
@@ -259,5 +264,6 @@ DIALECT = Dialect(
     match=_match,
     prefixes=(_METADATA, _SETTINGS),
     refine=_refine,
+    scopes=(_SCOPE_OF_7,),
     marks=("ai.operationId", "ai.embedding", "ai.embeddings", "ai.documents", "ai.ranking"),
 )

@@ -65,6 +65,14 @@ TOTALS = {
     "semantic-kernel.native": (81, 22),
     "strands.native": (479, 90),
     "strands-0.2.native": (431, 90),
+    "ag2x.native": (203, 37),
+    "dspy.mlf": (466, 30),
+    "dspy.oi+litellm+openai": (207, 26),
+    "gemini.mlf": (192, 60),
+    "llamaindex.oi+openai": (208, 11),
+    "mastra": (422, 52),
+    "mastra-0.24": (422, 52),
+    "vercel-ai-v7": (598, 144),
 }
 """Input and output tokens that were really used, as far as the recording can tell."""
 
@@ -86,6 +94,12 @@ DETAILS = {
     "litellm.native-2": (74, 13, 17),
     "pydanticai.native-3": (20, 0, 11),
     "strands.native": (87, 30, 0),
+    "ag2x.native": (20, 0, 11),
+    "dspy.oi+litellm+openai": (7, 0, 4),
+    "gemini.mlf": (54, 0, 15),
+    "mastra": (26, 0, 14),
+    "mastra-0.24": (26, 0, 14),
+    "vercel-ai-v7": (108, 13, 0),
 }
 """Of these tokens, those read from a cache, written to it, and spent on reasoning."""
 
