@@ -3,7 +3,8 @@
 Each framework runs a small script of model and tool calls against a scripted model in a process of
 its own, in rounds that alternate. Both ways of tracing export their spans in the same way, to a
 collector on loopback. Prints CPU milliseconds a call (the lowest of the rounds)
-and what tracing adds. Frameworks and instrumentors that are not installed are left out.
+and what tracing adds. Frameworks and instrumentors that are not installed are left out: the one for
+ag2, `openinference-instrumentation-ag2`, is in none of the environments of requirements.
 
     python benchmarks/autolog.py [--calls 100] [--rounds 3] [--framework ag2 --framework openai …]
 """
@@ -27,7 +28,7 @@ from typing import Any
 SIDES = ("none", "pellucid", "openinference")
 INSTRUMENTORS = {
     "openai": [("openai", "OpenAIInstrumentor")],
-    "ag2": [("openai", "OpenAIInstrumentor")],
+    "ag2": [("ag2", "AG2Instrumentor"), ("openai", "OpenAIInstrumentor")],
     "ag2_next": [("openai", "OpenAIInstrumentor")],
     "agentchat": [
         ("autogen_agentchat", "AutogenAgentChatInstrumentor"),
@@ -37,7 +38,7 @@ INSTRUMENTORS = {
     "llama_index": [("llama_index", "LlamaIndexInstrumentor"), ("openai", "OpenAIInstrumentor")],
     "dspy": [("dspy", "DSPyInstrumentor")],
 }
-"""What OpenInference has for a framework; of ag2 it traces the model calls alone."""
+"""What OpenInference has for a framework; of ag2 1.x it traces the model calls alone."""
 
 
 class Sink(socketserver.StreamRequestHandler):
@@ -173,6 +174,8 @@ def trace_by(side: str, framework: str, sink: str) -> Callable[[], Any]:
         provider = TracerProvider(shutdown_on_exit=False)
         pellucid.init(experiment="bench", url=sink, provider=provider)
         for module, name in INSTRUMENTORS[framework]:
+            if importlib.util.find_spec(f"openinference.instrumentation.{module}") is None:
+                continue
             found = importlib.import_module(f"openinference.instrumentation.{module}")
             getattr(found, name)().instrument(tracer_provider=provider)
         return lambda: pellucid.flush(30)
