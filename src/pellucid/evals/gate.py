@@ -4,7 +4,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,14 @@ _BOUND = re.compile(
 _RELATIVE = re.compile(r"([\w.@*-]+)\s+(not worse|better|drop\s*<=?\s*(\S+))")
 _TOTALS = {"errors", "cost_usd", "calls", "wall_s", "examples"}
 DEFAULT_RULES = ("* not worse", "errors == 0")
+
+
+class Bound(NamedTuple):
+    """A metric and the bound that it must keep."""
+
+    name: str
+    compare: Callable[[float, float], bool]
+    limit: float
 
 
 class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,11 +114,17 @@ def gate(
 
 def holds(rule: str, metrics: Mapping[str, float]) -> bool:
     """Tell whether metrics keep a bound such as `latency_s <= 0.5`; a missing one breaks it."""
+    bound = read_bound(rule)
+    value = metrics.get(bound.name)
+    return value is not None and bound.compare(value, bound.limit)
+
+
+def read_bound(rule: str) -> Bound:
+    """Read a rule such as `latency_s <= 0.5`. Raises InvalidInput."""
     match = _BOUND.fullmatch(rule.strip())
     if match is None:
         raise InvalidInput(f"The rule {rule!r} cannot be read. Write such as 'latency_s <= 0.5'.")
-    value = metrics.get(match[1])
-    return value is not None and _OPERATORS[match[3]](value, _number(match[4], rule))
+    return Bound(match[1], _OPERATORS[match[3]], _number(match[4], rule))
 
 
 def _check(rule: str, report: Report, comparison: Comparison | None) -> list[RuleResult]:

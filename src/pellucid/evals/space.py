@@ -4,7 +4,7 @@ import importlib
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from pellucid.core.errors import InvalidInput
@@ -28,7 +28,7 @@ def make_sampler(
     sampler: str, space: Mapping[str, Any], *, count: int | None, seed: int
 ) -> Sampler:
     """Make a sampler by its name: `grid`, `random` or `tpe`. Raises InvalidInput."""
-    values = {name: list(options) for name, options in space.items()}
+    values = {name: _options(options) for name, options in space.items()}
     empty = [name for name, options in values.items() if not options]
     if not values or empty:
         raise InvalidInput(f"The space needs at least one value for each of {list(values)}.")
@@ -39,6 +39,13 @@ def make_sampler(
     if sampler == "tpe":
         return _Tpe(values, count or min(30, _size(values)), seed)
     raise InvalidInput(f"sampler={sampler!r}: say grid, random or tpe.")
+
+
+def _options(options: Any) -> list[Any]:
+    """Return a parameter's values; a text or a number alone is one value."""
+    if isinstance(options, str | bytes) or not isinstance(options, Iterable):
+        return [options]
+    return list(options)
 
 
 def _size(values: Mapping[str, list[Any]]) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from pellucid.core.errors import InvalidInput
 from pellucid.evals.blocking import run_blocking
 from pellucid.evals.data import prepare
 from pellucid.evals.evaluate import aevaluate
-from pellucid.evals.gate import holds
+from pellucid.evals.gate import holds, read_bound
 from pellucid.evals.report import Report, RunInfo, data_frame
 from pellucid.evals.run import open_run
 from pellucid.evals.run_files import SWEEP, SWEEP_FILE
@@ -55,7 +56,7 @@ class Sweep(msgspec.Struct, kw_only=True):
         for run in self.runs:
             if not run.broken and self.objective.lstrip("-") in run.metrics:
                 return run
-        raise InvalidInput("Every configuration of the sweep failed or breaks a constraint.")
+        raise InvalidInput(_why_none(self.runs))
 
     @property
     def front(self) -> list[SweepRun]:
@@ -143,6 +144,7 @@ async def asweep(
     if not known:
         raise InvalidInput("A sweep needs scorers, to tell configurations apart.")
     objective = objective or f"{'-' if known[0].lower_is_better else ''}{known[0].name}"
+    wanted = [objective.lstrip("-"), *(read_bound(rule).name for rule in constraints)]
     chooser = make_sampler(sampler, space, count=runs, seed=seed)
     before = figures()
     about = {"sampler": sampler, "objective": objective, "space": space}
@@ -160,6 +162,8 @@ async def asweep(
                 parent=run,
                 **options,
             )
+            if not tried:
+                _check_names(wanted, report)
             done = _summarised(config, report, constraints)
             tried.append(done)
             chooser.tell(config, None if done.broken else _goal(done, objective))
@@ -173,6 +177,27 @@ async def asweep(
     await asyncio.to_thread(run.delivered, DELIVERY_S)
     found.run = run.info
     return found
+
+
+def _check_names(wanted: Sequence[str], report: Report) -> None:
+    """Raises InvalidInput for a score that the first configuration shows not to be there.
+
+    Better then than when all have been paid for. Where every example failed nothing is known.
+    """
+    known = [*report.scores, LATENCY, COST]
+    unknown = [name for name in wanted if name not in known]
+    if unknown and len(report.errors) < len(report.examples):
+        raise InvalidInput(
+            f"The sweep has no score {unknown[0]!r}; it has {', '.join(dict.fromkeys(known))}."
+        )
+
+
+def _why_none(runs: Sequence[SweepRun]) -> str:
+    rules = Counter(rule for run in runs for rule in run.broken)
+    if not rules:
+        return "Every configuration of the sweep failed."
+    broken = ", ".join(f"{rule} by {count}" for rule, count in rules.most_common())
+    return f"No configuration keeps the constraints; of {len(runs)} are broken: {broken}."
 
 
 def _summarised(config: Config, report: Report, constraints: Sequence[str]) -> SweepRun:

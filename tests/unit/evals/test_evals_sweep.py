@@ -65,10 +65,10 @@ def test_constraints_and_the_front() -> None:
 
     sweep = pellucid.sweep(
         task,
-        {"pause": [0.0, 0.03], "right": [True, False]},
+        {"pause": [0.0, 1.0], "right": [True, False]},
         DATA,
         [scorers.exact_match()],
-        constraints=["latency_s <= 0.02"],
+        constraints=["latency_s <= 0.8"],
         objective="exact_match",
     )
     assert sweep.best.config == {"pause": 0.0, "right": True}
@@ -84,8 +84,37 @@ def test_constraints_and_the_front() -> None:
     )
     assert slow.objective == "-latency_s"
     assert slow.runs[0].config["pause"] == 0.01
-    with pytest.raises(InvalidInput, match="breaks a constraint"):
+    with pytest.raises(InvalidInput, match="latency_s <= 0 by "):
         _ = slow.best
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"objective": "exactmatch"}, "no score 'exactmatch'; it has exact_match, latency_s"),
+        ({"objective": "-cost"}, "no score 'cost'"),
+        ({"constraints": ["latency <= 1"]}, "no score 'latency'"),
+        ({"constraints": ["latency_s at most 1"]}, "cannot be read"),
+    ],
+)
+def test_a_mistyped_name_is_told_before_all_are_paid_for(
+    options: dict[str, Any], says: str
+) -> None:
+    asked: list[int] = []
+
+    def task(n: int, k: int) -> int:
+        asked.append(k)
+        return n
+
+    with pytest.raises(InvalidInput, match=says):
+        pellucid.sweep(task, {"k": [1, 2, 3]}, DATA, scorers.exact_match(), **options)
+    assert set(asked) <= {1}
+
+
+def test_a_value_alone_is_one_value() -> None:
+    space = {"retriever": "bm25", "k": 3}
+    sweep = pellucid.sweep(lambda n, **config: n, space, DATA, scorers.exact_match())
+    assert [one.config for one in sweep.runs] == [space]
 
 
 def test_a_failing_configuration_does_not_end_the_sweep() -> None:
