@@ -8,11 +8,17 @@ import pytest
 
 from pellucid.testing.live import LiveServer
 
-# `make test-quick` asks for it. The environments of frameworks and evaluators have no hypothesis.
+# The environments of frameworks and evaluators have no hypothesis.
 with suppress(ImportError):
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
-    settings.register_profile("quick", max_examples=25)
+    # A slow machine is no fault, and every run asks the same. `make test-quick` asks for fewer
+    # examples, and `--hypothesis-profile search` for ones that were never tried before.
+    patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("house", patient, derandomize=True)
+    settings.register_profile("quick", patient, max_examples=25)
+    settings.register_profile("search", patient, max_examples=1_000)
+    settings.load_profile("house")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_the_picture_gets_better_and_every_attempt_is_logged(tmp_path: Path) -> 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -71,7 +71,7 @@ def said_by(program: str, place: Path) -> str:
         [sys.executable, "-W", "ignore", "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={"PELLUCID_SPOOL_DIR": str(place), "HOME": str(place), "PATH": "/usr/bin:/bin"},
         check=False,
     )

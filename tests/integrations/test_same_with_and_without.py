@@ -254,7 +254,7 @@ def run(program: str, path: Path, before: str = "", after: str = "") -> tuple[st
             [sys.executable, "-W", "ignore", str(path)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             env=environment,
             check=False,
         )

@@ -63,7 +63,7 @@ def execute(folder: Path, environment: dict[str, str], *arguments: str) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

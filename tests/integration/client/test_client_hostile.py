@@ -19,7 +19,7 @@ from pellucid.testing.collector import Collector, Received
 
 
 def sent(collector: Collector) -> dict[str, Received]:
-    assert pellucid.flush(10)
+    assert pellucid.flush(60)
     return {span.name: span for span in collector.spans()}
 
 
@@ -110,7 +110,7 @@ def test_spans_that_end_within_spans_end_nobody(traced: Collector) -> None:
     thread.start()
     thread.join(30)
     assert not thread.is_alive(), "it waits for a lock that it holds itself"
-    assert pellucid.flush(20)
+    assert pellucid.flush(60)
     found = [span.name for span in traced.spans()]
     assert found.count("work") == 5
     assert found.count("interrupt") > 5
@@ -128,7 +128,7 @@ def test_what_a_redaction_hook_does_is_not_traced(
     for _ in range(3):
         with pellucid.span("work"):
             pass
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     assert [span.name for span in collector.spans()] == ["work"] * 3
 
 
@@ -148,7 +148,7 @@ def test_an_ended_event_loop_closes_a_traced_generator_once(
 
     left: list[AsyncIterator[int]] = []
     asyncio.run(leave())
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     assert caplog.messages == []
     (span,) = traced.spans()
     assert span.attributes["pellucid.output"] == "[1]"

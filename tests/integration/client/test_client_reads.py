@@ -2,7 +2,6 @@
 
 import gc
 import json
-import socket
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -15,6 +14,7 @@ from pellucid.client.spool import Spool
 from pellucid.core.errors import InvalidInput, NotFound, QuerySyntaxError, Unavailable
 from pellucid.testing.collector import Collector
 from pellucid.testing.live import LiveServer
+from pellucid.testing.ports import free_port
 
 
 def test_what_is_traced_and_scored_is_read_back(live_server: LiveServer) -> None:
@@ -78,7 +78,7 @@ def test_a_score_waits_for_its_server(tmp_path: Path) -> None:
 def test_a_score_needs_no_init(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PELLUCID_URL", collector.url)
     made = pellucid.score("x", "good", session_id="s", experiment="e", source="human", author="ada")
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     ((path, _, body),) = collector.requests
     assert path == "/api/v1/scores"
     assert json.loads(body) == [
@@ -103,7 +103,7 @@ def test_a_score_on_what_is_not_traced_goes_nowhere(
     pellucid.init(sample_rate=0)
     with pellucid.span("left out"):
         pellucid.score("unsampled", 1)
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     assert collector.requests == []
 
 
@@ -143,7 +143,7 @@ def test_texts_of_scores_are_made_sayable(collector: Collector) -> None:
     assert made.value == "a?"
     assert made.rationale is not None
     assert "Mute" in made.rationale
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
 
 
 def test_scores_of_subclasses_are_what_they_hold(collector: Collector) -> None:
@@ -156,17 +156,14 @@ def test_scores_of_subclasses_are_what_they_hold(collector: Collector) -> None:
     made = [pellucid.score("s", value, trace_id="1" * 32).value for value in given]
     assert made == [0.5, True, 2, 3, "ok"]
     assert [type(value) for value in made] == [float, bool, int, int, str]
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
 
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_again_and_again_has_every_span_in_the_end(
     start_server: Callable[..., LiveServer], tmp_path: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = start_server("--port", str(port))
+    server = start_server("--port", str(free_port()))
     pellucid.init(experiment="kills", url=server.url, spool_dir=tmp_path / "client-spool")
     count = 0
 
@@ -185,7 +182,7 @@ def test_a_server_that_is_killed_again_and_again_has_every_span_in_the_end(
         trace_for(0.3)
         server.start()
     trace_for(0.3)
-    assert pellucid.flush(20)
+    assert pellucid.flush(60)
     found = {trace.name for trace in pellucid.iter_traces(experiment="kills")}
     assert found == {f"s{number}" for number in range(count)}
 

@@ -13,11 +13,13 @@ def test_a_streamed_model_call_by_hand(traced: Collector) -> None:
         span.set_first_token()
         time.sleep(0.2)
         span.set_first_token().set_finish_reason("stop").set_finish_reason(None)
-    assert pellucid.flush(10)
-    found = {one.name: one for one in traced.spans()}["llm"].attributes
+    assert pellucid.flush(60)
+    llm = {one.name: one for one in traced.spans()}["llm"]
+    found = llm.attributes
     assert json.loads(str(found["gen_ai.tool.definitions"])) == [tool]
     assert found["gen_ai.response.finish_reasons"] == ["stop"]
-    assert 20_000_000 <= int(str(found["pellucid.ttft_ns"])) < 200_000_000
+    waited = int(str(found["pellucid.ttft_ns"]))
+    assert 20_000_000 <= waited <= llm.duration_ns - 200_000_000  # the first call told it
 
 
 def test_they_do_nothing_where_nothing_is_traced() -> None:

@@ -12,7 +12,7 @@ from pellucid.testing.collector import Collector, Received
 
 
 def sent(collector: Collector) -> dict[str, Received]:
-    assert pellucid.flush(10)
+    assert pellucid.flush(60)
     return {span.name: span for span in collector.spans()}
 
 

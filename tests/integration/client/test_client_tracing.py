@@ -17,7 +17,7 @@ from pellucid.testing.collector import Collector, Received
 
 
 def sent(collector: Collector) -> dict[str, Received]:
-    assert pellucid.flush(10)
+    assert pellucid.flush(60)
     return {span.name: span for span in collector.spans()}
 
 
@@ -32,7 +32,7 @@ def test_async_functions_and_tasks_keep_their_parent(traced: Collector) -> None:
         return list(await asyncio.gather(child(0), child(1), child(2)))
 
     assert asyncio.run(parent()) == [0, 1, 2]
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     spans = traced.spans()
     root = next(span for span in spans if span.name == "parent")
     assert root.attributes["pellucid.output"] == "[0,1,2]"
@@ -412,7 +412,7 @@ def test_a_share_of_traces_is_kept_whole(collector: Collector) -> None:
     for _ in range(300):
         with pellucid.span("root"), pellucid.span("child") as child:
             child.set_output("x")
-    assert pellucid.flush(5)
+    assert pellucid.flush(60)
     traces: dict[str, int] = {}
     for span in collector.spans():
         traces[span.trace_id] = traces.get(span.trace_id, 0) + 1

@@ -33,7 +33,7 @@ def shared() -> Iterator[Collector]:
 @settings(
     max_examples=40,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(tree=trees)
 def test_parents_are_right(shared: Collector, tree: Tree) -> None:
@@ -54,7 +54,7 @@ def test_parents_are_right(shared: Collector, tree: Tree) -> None:
         _run(way, name, below)
 
     visit(tree, "")
-    assert pellucid.flush(10)
+    assert pellucid.flush(60)
     spans = {span.span_id: span for span in shared.spans()}
     names = {
         span.name: spans[span.parent_id].name if span.parent_id else "" for span in spans.values()

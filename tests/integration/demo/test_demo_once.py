@@ -38,7 +38,7 @@ def test_once_checks_the_trace_and_exits(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 0, done.stderr

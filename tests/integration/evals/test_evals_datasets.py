@@ -224,7 +224,7 @@ def test_without_a_server_a_dataset_waits_in_the_spool(
         server.stop()
 
 
-def _until(ask: Callable[[], list[Any]], timeout_s: float = 10.0) -> list[Any]:
+def _until(ask: Callable[[], list[Any]], timeout_s: float = 90.0) -> list[Any]:
     """Return the first answer that is not empty."""
     deadline = time.monotonic() + timeout_s
     while not (found := ask()) and time.monotonic() < deadline:

@@ -76,7 +76,7 @@ def agent(n):
     if n == 12:
         Path("ready").touch()
         if len(sys.argv) > 1:
-            time.sleep(20)
+            time.sleep(600)
     return n
 
 data = [{"inputs": {"n": n}, "expected": n} for n in range(20)]
@@ -100,12 +100,12 @@ def test_an_interrupted_evaluation_resumes(tmp_path: Path, mode: str) -> None:
     env = {**os.environ, "PELLUCID_SPOOL_DIR": str(tmp_path / "spool")}
     command = [sys.executable, "program.py"]
     running = subprocess.Popen([*command, "die", mode], cwd=tmp_path, env=env)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     try:
-        assert running.wait(10) == 130
+        assert running.wait(90) == 130
     finally:
         running.kill()
         running.wait()

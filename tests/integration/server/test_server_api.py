@@ -238,7 +238,7 @@ def test_queries_are_completed_and_their_faults_named(client: httpx.Client) -> N
         ("attr.ofs", "ofs.mine:"),
     ):
         # Values are those that the index behind the writes has reached.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         found: list[str] = []
         while expected not in found and time.monotonic() < deadline:
             found = [one["text"] for one in complete(client, query)["proposals"]]

@@ -187,7 +187,7 @@ def test_a_declared_length_beyond_the_limit_is_refused_unread(
     shared_server: LiveServer,
 ) -> None:
     host, _, port = shared_server.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(
             b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n"
             b"content-type: application/x-protobuf\r\ncontent-length: 68157440\r\n\r\n"

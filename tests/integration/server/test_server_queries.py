@@ -50,7 +50,6 @@ HINTS = [
     ('user:""', "-has:user"),
     ("answer and model", "write AND in upper case"),
     ("metadata.tenant:42", "There is attr.tenant."),
-    ("0af7651916cd43dd8448eb211c80319c", "trace:0af7651916cd43dd8448eb211c80319c"),
 ]
 
 
@@ -66,7 +65,7 @@ def test_what_finds_nothing_says_why(asked: httpx.Client) -> None:
 
 def _ask_until(client: httpx.Client, query: str, says: str) -> Any:
     """Ask until the index behind the writes knows what it takes to say so."""
-    for _ in range(50):
+    for _ in range(1200):
         told = client.get("/api/v1/traces", params={"experiment": "asked", "query": query}).json()
         if says in " ".join(told.get("hints", [])):
             break

@@ -35,7 +35,7 @@ def run_up(server: LiveServer, *arguments: str) -> subprocess.CompletedProcess[s
         env=server.environ(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
 
@@ -121,7 +121,7 @@ def test_it_delivers_what_was_spooled_for_it(start_server: Callable[..., LiveSer
         assert client.get(f"/api/v1/traces/{TRACE}").json()["spans"][0]["name"] == "spooled"
     assert spool.files() == []
     spool.write(Delivery(path="/v1/traces", headers=JSON, body=BODY))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while spool.files() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert spool.files() == []
@@ -174,10 +174,10 @@ def test_a_missing_extra_names_its_install_line(tmp_path: Path) -> None:
 
 def test_it_starts_fast_and_small(start_server: Callable[..., LiveServer]) -> None:
     start_server().stop()  # compiles what is not compiled yet
-    began = time.monotonic()
     server = start_server()
-    # Generous, because the tests share the machine; the promise is 1 s and 120 MB.
-    assert time.monotonic() - began < 30
+    clock = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    # Its own time, and generous: the promise is 1 s and 120 MB.
+    assert (int(clock[11]) + int(clock[12])) / os.sysconf("SC_CLK_TCK") < 10
     with open(f"/proc/{server.pid}/status") as status:
         (resident,) = [line for line in status if line.startswith("VmRSS")]
     assert int(resident.split()[1]) < 120_000
@@ -189,9 +189,7 @@ def test_it_ends_while_a_client_stays_connected(start_server: Callable[..., Live
     server = start_server()
     with server.client() as client:
         assert client.get("/health").status_code == 200
-        began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 30
 
 
 def test_ctrl_c_ends_it_and_a_second_one_at_once(
@@ -203,14 +201,14 @@ def test_ctrl_c_ends_it_and_a_second_one_at_once(
         # A request that never ends holds a graceful stop up.
         hanging.sendall(
             b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n"
-            b"content-type: application/x-protobuf\r\n\r\n"
+            b"content-type: application/x-protobuf\r\nexpect: 100-continue\r\n\r\n"
         )
-        time.sleep(0.2)
+        assert hanging.recv(100).startswith(b"HTTP/1.1 100")  # now it waits for the body
         assert server.process is not None
         server.process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert server.process.poll() is None
-        assert server.stop(signal.SIGINT, timeout_s=10) == 0
+        assert server.stop(signal.SIGINT) == 0
     server.start()
     assert server.stop(signal.SIGINT) == 0
 

@@ -1,8 +1,8 @@
-import socket
 from pathlib import Path
 
 import pytest
 
+from pellucid.testing import ports
 from pellucid.testing.live import LiveServer
 from pellucid.testing.project import Project
 
@@ -14,7 +14,4 @@ def project(tmp_path: Path, live_server: LiveServer) -> Project:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_port()

@@ -20,7 +20,7 @@ def find_runs(server: LiveServer, **params: str) -> list[dict[str, Any]]:
         return runs
 
 
-def wait_for(condition: Callable[[], Any], timeout: float = 15.0) -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float = 90.0) -> Any:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := condition():
@@ -49,7 +49,7 @@ def test_a_server_that_was_away_for_the_whole_run_gets_all_of_it_later(
     )
     project.commit()
     run_id, seconds = project.run("train.py").split()
-    assert float(seconds) < 15
+    assert float(seconds) < 60
     assert "pellucid up" in project.stderr
 
     spool = project.environment["PELLUCID_SPOOL_DIR"]
@@ -77,7 +77,7 @@ def test_a_killed_process_keeps_what_it_logged_and_has_crashed(
         pellucid.start_run("doomed", experiment="e", params={"k": 5}, snapshot=False)
         for step in range(100):
             pellucid.log_metric("loss", step, step)
-        time.sleep(60)
+        time.sleep(600)
         """,
     )
     process = project.start("train.py")
@@ -138,7 +138,7 @@ def test_two_processes_log_to_one_run(project: Project, live_server: LiveServer)
     run_id = "0190" + "a" * 28
     workers = [project.start("worker.py", run_id, str(number)) for number in (1, 2)]
     for worker in workers:
-        _, err = worker.communicate(timeout=60)
+        _, err = worker.communicate(timeout=300)
         assert worker.returncode == 0, err
     (run,) = find_runs(live_server)
     assert run["metrics"] == {"both": 499, "loss.1": 499, "loss.2": 499}
@@ -175,6 +175,36 @@ def test_children_of_a_fork_log_to_the_parents_run(
     (run,) = wait_for(lambda: find_runs(live_server, query="has:metric.child2"))
     assert run["metrics"] == {"parent": 1, "after": 2, "child0": 0, "child1": 1, "child2": 2}
     assert run["status"] == "finished"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_pool_that_is_ended_at_once_lose_nothing(
+    project: Project, live_server: LiveServer, method: str
+) -> None:
+    project.write(
+        "pool.py",
+        """
+        import multiprocessing, sys, pellucid
+
+        def work(job):
+            run_id, number = job
+            if pellucid.current_run() is None:
+                pellucid.start_run(resume=run_id, snapshot=False)
+            pellucid.log_metric(f"m{number}", number)
+            return number
+
+        if __name__ == "__main__":
+            with pellucid.start_run(experiment="e", snapshot=False) as run:
+                with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+                    jobs = [(run.id, number) for number in range(8)]
+                    assert pool.map(work, jobs) == list(range(8))
+        """,
+    )
+    project.run("-W", "ignore", "pool.py", method)
+    wanted = {f"m{number}": number for number in range(8)}
+    # Both workers' spools are delivered by whoever comes next, if their time was up.
+    project.run("-c", "import pellucid; pellucid.init(); pellucid.flush(10)")
+    assert wait_for(lambda: [r for r in find_runs(live_server) if r["metrics"] == wanted])
 
 
 def test_traces_tasks_threads_and_decorators_know_their_run(

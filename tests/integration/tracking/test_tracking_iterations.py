@@ -58,12 +58,12 @@ def serving(project: Project, run: str, *arguments: str) -> Iterator[str]:
     assert stdout is not None
     threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
     try:
-        line = lines.get(timeout=30)
+        line = lines.get(timeout=120)
         assert " is at http://" in line
         yield line.rsplit(" ", 1)[1].strip().removesuffix("/invocations")
     finally:
         process.terminate()
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=90)
         stdout.close()
         assert process.stderr is not None
         said = process.stderr.read()

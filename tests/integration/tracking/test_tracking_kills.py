@@ -42,7 +42,7 @@ def test_kills_of_the_server_lose_and_double_nothing(
         server.kill()
         time.sleep(random.uniform(0.0, 0.3))
         server.start()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     run_id, steps = out.split()
     with server.client() as http:

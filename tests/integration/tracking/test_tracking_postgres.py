@@ -73,7 +73,7 @@ def test_a_url_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, url: str,
     server = LiveServer(tmp_path, environment={"PELLUCID_META_URL": url})
     command = server.command("up", "--port", "0", "--data-dir", str(server.data_dir))
     done = subprocess.run(
-        command, env=server.environ(), capture_output=True, text=True, timeout=60, check=False
+        command, env=server.environ(), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 1
     assert told in done.stderr

@@ -218,7 +218,9 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=3000), st.dictionaries(st.text(min_size=1), st.text(), max_size=3))
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_request_comes_out_as_it_went_in(
     tmp_path: Path, body: bytes, headers: dict[str, str]

@@ -3,7 +3,6 @@ import contextlib
 import dataclasses
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,21 +146,25 @@ async def test_a_key_is_asked_for() -> None:
 
 
 async def test_calls_beyond_the_limit_wait_and_then_are_refused() -> None:
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, may_end = 0, 0, threading.Lock(), threading.Event()
 
     def slow() -> str:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.1)
+        may_end.wait(60)
         with lock:
             running -= 1
         return "x"
 
     async with serving(slow, concurrency=2) as client:
         body: dict[str, Any] = {"inputs": {}}
-        answers = await asyncio.gather(*(client.post("/invocations", json=body) for _ in range(6)))
+        calls = [asyncio.create_task(client.post("/invocations", json=body)) for _ in range(6)]
+        while sum(call.done() for call in calls) < 2:
+            await asyncio.sleep(0.01)
+        may_end.set()
+        answers = await asyncio.gather(*calls)
     codes = sorted(answer.status_code for answer in answers)
     assert codes == [200, 200, 200, 200, 503, 503]
     assert most == 2

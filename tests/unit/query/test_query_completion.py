@@ -85,8 +85,8 @@ def test_completing_never_fails(text: str, at: int) -> None:
 
 
 def test_long_queries_are_completed_in_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ("a" * 19_000, "a." * 9_000, "(" * 19_000, "a:(" * 6_000, '"' * 19_000):
         complete(text, len(text), TRACES)
         complete(text * 10, len(text), TRACES)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20

@@ -88,6 +88,12 @@ class Harness:
         self.threads.close()
         self.store.close()
 
+    async def waiting(self, count: int) -> None:
+        """Wait until so many spans wait for their commit."""
+        async with asyncio.timeout(60):
+            while self.service._commits._waiting != count:
+                await asyncio.sleep(0.005)
+
     def stored(self) -> set[str]:
         return {stored.span.name for stored in self.store.iter_spans(TRACE)}
 
@@ -108,7 +114,7 @@ async def test_requests_that_wait_share_a_commit(store: Store, tmp_path: Path) -
     harness = Harness(store, tmp_path)
     store.may_write.clear()
     tasks = [asyncio.create_task(harness.send(name)) for name in "abcdef"]
-    await asyncio.sleep(0.2)
+    await harness.waiting(6)
     store.may_write.set()
     await asyncio.gather(*tasks)
     assert len(store.groups) <= 2
@@ -165,12 +171,12 @@ async def test_a_full_queue_refuses_before_reading_more(store: Store, tmp_path: 
     harness = Harness(store, tmp_path, max_waiting_spans=3, max_body_bytes=100)
     store.may_write.clear()
     tasks = [asyncio.create_task(harness.send(name)) for name in "abc"]
-    await asyncio.sleep(0.2)
+    await harness.waiting(3)
     with pytest.raises(Unavailable):
         harness.service.reserve(1)
     store.may_write.set()
     await asyncio.gather(*tasks)
-    await asyncio.sleep(0.05)
+    await harness.waiting(0)
     harness.service.reserve(90)
     with pytest.raises(Unavailable):
         harness.service.reserve(20)
@@ -183,7 +189,7 @@ async def test_closing_stores_what_was_queued(store: Store, tmp_path: Path) -> N
     harness = Harness(store, tmp_path)
     store.may_write.clear()
     tasks = [asyncio.create_task(harness.send(name)) for name in "abc"]
-    await asyncio.sleep(0.2)
+    await harness.waiting(3)
     closing = asyncio.create_task(asyncio.to_thread(harness.service.close))
     await asyncio.sleep(0.05)
     store.may_write.set()
@@ -233,7 +239,7 @@ async def test_an_attachment_stays_while_its_span_is_on_its_way(
     digest = digest_bytes(image)
     store.may_write.clear()
     sending = asyncio.create_task(harness.service.ingest(lambda: Batch(spans=spans)))
-    await asyncio.sleep(0.2)
+    await harness.waiting(1)
     harness.attachments.drop([digest])
     assert (await harness.attachments.get(digest)).data == image
     store.may_write.set()
