@@ -48,7 +48,7 @@ def client(shared_server: LiveServer) -> Iterator[httpx.Client]:
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_nothing_sent_is_a_fault_of_the_server(
     client: httpx.Client, path: str, body: bytes, media_type: str, encoding: str
