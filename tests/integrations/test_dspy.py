@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pellucid
 from pellucid.core.span import SpanKind, Status
 from pellucid.demo.model_server import Rule, ScriptedModelServer
 from pellucid.integrations import autolog
+from pellucid.integrations.dspy.callback import CALLBACK
 from pellucid.testing.conformance import Recording, shown
 
 dspy: Any = pytest.importorskip("dspy", reason="dspy is in environment a")
@@ -233,6 +235,29 @@ def test_a_stream_that_is_read_no_further_is_no_failure(recording: Recording) ->
     asyncio.run(abandon())
     recording.check_structure()
     recording.check_no_failure()
+
+
+def test_what_goes_on_when_the_program_ends_is_ended(recording: Recording) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    class Waits(dspy.Module):  # type: ignore[misc]
+        def forward(self, question: str) -> Any:
+            begun.set()
+            assert over.wait(60)
+            return dspy.Prediction(answer=question)
+
+    thread = threading.Thread(target=Waits(), kwargs={"question": "Capital?"})
+    thread.start()
+    try:
+        assert begun.wait(60)
+        CALLBACK.end_all()  # as at exit
+        recording.check_structure()
+        recording.check_no_failure()
+    finally:
+        over.set()
+        thread.join()
+    recording.check_structure()
+    assert [span.name for span in recording.spans] == ["Waits"]
 
 
 def test_an_embeddings_retriever_shows_documents_with_scores(recording: Recording) -> None:

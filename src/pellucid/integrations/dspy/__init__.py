@@ -1,5 +1,6 @@
 """Trace DSPy: modules, ReAct agents, model calls, tools, retrievers, optimisers, evaluations."""
 
+import atexit
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,8 @@ def autolog(*, disable: bool = False, capture_content: bool = True) -> None:
 
 def install() -> Undo:
     """Patch DSPy until the returned undo runs."""
+    atexit.unregister(CALLBACK.end_all)  # whenever it was registered before: once is enough
+    atexit.register(CALLBACK.end_all)
     execution = "dspy.clients.execution"
     embeddings = "dspy.retrievers.embeddings:Embeddings"
     search = traced_sync(INTEGRATION, searches.search)

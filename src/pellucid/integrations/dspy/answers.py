@@ -134,9 +134,9 @@ def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
     return chunk
 
 
-def show_partial(span: Span) -> None:
-    """Show what came of an answer that was not read to its end."""
-    progress = otel_context.get_value(_progress)
+def show_partial(span: Span, context: Context | None = None) -> None:
+    """Show what came of an answer that was not read to its end; `context` is its call's."""
+    progress = otel_context.get_value(_progress, context)
     held = getattr(span.otel_span, "attributes", None) or {}
     if isinstance(progress, Progress) and progress.texts and names.OUTPUT_MESSAGES not in held:
         if captures(INTEGRATION):

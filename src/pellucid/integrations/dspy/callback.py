@@ -33,7 +33,7 @@ class _Callback:
     """Answers to every `on_…_start` and `on_…_end` that DSPy may call."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Span, Token[Context]]] = {}
+        self._open: dict[str, tuple[Span, Token[Context], Context]] = {}
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         name = type(instance).__name__
@@ -161,8 +161,18 @@ class _Callback:
         raise AttributeError(name)
 
     def _begin(self, call_id: str, span: Span, context: Context | None = None) -> None:
-        token = otel_context.attach(context_of(span) if context is None else context)
-        self._open[call_id] = (span, token)
+        context = context_of(span) if context is None else context
+        self._open[call_id] = (span, otel_context.attach(context), context)
+
+    def end_all(self) -> None:
+        """End what goes on in threads that end with the program, as of streams that it left."""
+        while self._open:
+            try:
+                _, (span, _, context) = self._open.popitem()
+            except KeyError:  # another thread took the last
+                return
+            show_partial(span, context)
+            span.end()
 
     def _end(self, call_id: str) -> Span | None:
         held = self._open.pop(call_id, None)
