@@ -26,7 +26,7 @@ ROUND: Final = 500
 LARGE_ROUND: Final = 1000
 """The same while much is waiting: more of what it adds then shares a page."""
 _STALE_TRACES: Final = 20
-_LINGER_S: Final = 0.1
+_LINGER_S: Final = 0.25
 _FAR_BEHIND: Final = 5000
 
 _SQL = statements("index")
