@@ -466,7 +466,7 @@ async def test_what_a_timeout_cancels_is_marked(recording: Recording) -> None:
             return StopEvent()
 
     with pytest.raises(Exception, match="timed out"):
-        await Flow(timeout=0.05).run()
+        await Flow(timeout=2).run()
     recording.check_structure()
     assert recording.named("Flow").status is Status.ERROR
     assert "cancelled" in [event.name for event in recording.named("wait").events]
