@@ -39,6 +39,11 @@ def test_strong_words_of_a_preview_stay_strong() -> None:
     assert rich_preview("**8,568** `discs` & <b>") == "<b>8,568</b> discs &amp; &lt;b&gt;"
 
 
+def test_a_list_in_a_preview_has_dots_and_arithmetic_its_own_signs() -> None:
+    assert plain_preview("Discs: - 25 GB - Dual layer") == "Discs: · 25 GB · Dual layer"
+    assert plain_preview("What is (232 - 32) * 5 - 1?") == "What is (232 - 32) * 5 - 1?"
+
+
 def test_a_preview_that_was_cut_says_so() -> None:
     assert plain_preview("word " * 60 + "cu").endswith("word …")
 

@@ -317,7 +317,7 @@ def _turn(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | 
         messages = agent.chat_messages.get(sender)
     span = open_span(name, SpanKind.AGENT, attributes={names.AGENT_NAME: name})
     if sender is not None:
-        span.set_attribute("ag2.sender", name_of(sender))
+        span.set_attribute("ag2.sender", title_of(sender))
     description = getattr(agent, "description", None)
     if description:
         span.set_attribute("gen_ai.agent.description", description)

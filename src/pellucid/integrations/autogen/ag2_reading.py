@@ -33,7 +33,7 @@ def content_of(message: Any) -> Any:
     """Return what a message says: its text, else what it calls or was answered."""
     if not isinstance(message, dict):
         return message
-    content = message.get("content")
+    content = _plain(message).get("content")
     if isinstance(content, list):
         texts = [part["text"] for part in content if isinstance(part, dict) and part.get("text")]
         return "\n".join(map(str, texts)) or content
@@ -46,8 +46,20 @@ def content_of(message: Any) -> Any:
 
 def encoded(messages: list[Any]) -> str:
     """Return messages as an attribute's JSON."""
-    found = messages_of([_simple(message) for message in messages])
+    found = messages_of([_simple(_plain(message)) for message in messages])
     return encode_messages(found) if found else "[]"
+
+
+def _plain(message: Any) -> Any:
+    """Leave out what ag2 adds for itself: `_` before a name, "None" beside a call."""
+    if not isinstance(message, dict):
+        return message
+    name = message.get("name")
+    if type(name) is str and name[:1] == "_":
+        message = {**message, "name": title_of(name)}
+    if message.get("content") == "None" and message.get("tool_calls"):
+        message = {**message, "content": None}
+    return message
 
 
 def _simple(message: Any) -> Any:

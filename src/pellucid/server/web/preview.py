@@ -8,7 +8,8 @@ from pellucid.core.trace import PREVIEW_CHARACTERS
 
 _BOLD = re.compile(r"\*\*(\S(?:[^*]*\S)?)\*\*|__(\S(?:[^_]*\S)?)__")
 _MARKS = re.compile(r"\*\*|__|`+|^\s{0,3}#{1,6}\s+|(?<=\s)#{1,6}\s+")
-_BULLET = re.compile(r"(?<=\S)\s+[-*]\s+(?=[A-Z0-9])")
+_BULLET = re.compile(r"(?<=\S)\s+[-*]\s+(?=[A-Z])|(?<=[.:;!?])\s+[-*]\s+(?=[0-9])")
+"""Where a list began a line; between numbers it is arithmetic."""
 _LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]*)\)?")
 
 
