@@ -43,6 +43,7 @@ def test_each_repeat_is_reviewed_by_itself(server: LiveServer) -> None:
         review = web.get(f"{page}?review=1&repeat=2").text
         assert f'data-url="{page}/repeats/2/annotations"' in review
         assert "answer 2" in review
+        assert "answer 1" not in review
         assert f'data-url="{page}/annotations"' in web.get(f"{page}?review=1&repeat=9").text
         given = web.post(f"{page}/repeats/2/annotations", data=form).json()
         assert (given["agrees"], given["reviewed"]) == (False, 1)

@@ -37,7 +37,9 @@ class Opened:
     said: Mapping[str, Said] = field(default_factory=dict)
     """What people said by that score, by example."""
     repeat: int = 1
-    """Which of several repeats comes first in the report, from 1: the one that is reviewed."""
+    """Which of several repeats comes first in the report, from 1; in a review it is alone."""
+    repeats: int = 1
+    """How many the evaluation has."""
 
     @property
     def here(self) -> str:
@@ -80,13 +82,14 @@ async def open_evaluation(
     """
     run, report = await evaluations.get(run_id)
     repeat = _repeat(report, asked.get("repeat"))
-    report = _begun_with(report, repeat)
+    repeats = report.repeats
+    report = _begun_with(report, repeat, alone=bool(asked.get("review")))
     score = pick_score(report, asked.get("score"))
     said: dict[str, Said] = {}
     if score is not None:
         trace_ids = [one.trace_id for one in report.examples if one.repeats and one.trace_id]
         said = find_said(report, score, await scores.list_annotated(trace_ids=trace_ids))
-    alone = Opened(run=run, report=report, score=score, said=said, repeat=repeat)
+    alone = Opened(run=run, report=report, score=score, said=said, repeat=repeat, repeats=repeats)
     other, why = await _baseline(evaluations, runs, run, asked.get("baseline"))
     if other is None or other.id == run.id:
         return _with(alone, why=why)
@@ -102,7 +105,7 @@ async def open_evaluation(
     )
 
 
-_ALONE = ("run", "report", "score", "said", "repeat")
+_ALONE = ("run", "report", "score", "said", "repeat", "repeats")
 
 
 def _repeat(report: Report, asked: Any) -> int:
@@ -111,13 +114,16 @@ def _repeat(report: Report, asked: Any) -> int:
     return number if 1 <= number <= report.repeats else 1
 
 
-def _begun_with(report: Report, repeat: int) -> Report:
-    """Return a report with one repeat before the others, where an example has it."""
-    if repeat == 1:
+def _begun_with(report: Report, repeat: int, *, alone: bool) -> Report:
+    """Return a report with one repeat before the others, or alone, where an example has it."""
+    if report.repeats == 1 or (repeat == 1 and not alone):
         return report
     examples = [
         msgspec.structs.replace(
-            one, repeats=sorted(one.repeats, key=lambda each: each.number != repeat - 1)
+            one,
+            repeats=sorted(one.repeats, key=lambda each: each.number != repeat - 1)[
+                : 1 if alone else None
+            ],
         )
         for one in report.examples
     ]

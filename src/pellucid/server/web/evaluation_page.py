@@ -250,7 +250,7 @@ def _reviewed(opened: Opened, reviewing: bool, query: str, link: _Links) -> dict
     review = None
     if reviewing and opened.score is not None:
         review = view_review(opened.report, opened.score, opened.said)
-    several = opened.report.repeats if reviewing else 1
+    several = opened.repeats if reviewing else 1
     part = f"/repeats/{opened.repeat}" if opened.repeat > 1 else ""
     return {
         "review": review,

@@ -59,12 +59,14 @@ def _values(example: ExampleResult, moved: Moved, field: Field | Unresolved) -> 
 
 
 def _scores(example: ExampleResult, key: str | None) -> list[Any]:
-    return [
+    found: list[Any] = [
         result.value
         for repeat in example.repeats
         for name, result in repeat.scores.items()
         if key in (None, name) and result.value is not None
     ]
+    # The page writes yes and no; the language, true and false.
+    return found + ["yes" if value else "no" for value in found if isinstance(value, bool)]
 
 
 _OF_EXAMPLE: dict[str, Callable[[ExampleResult, Moved], list[Any]]] = {
