@@ -3,7 +3,7 @@
 import pytest
 
 from pellucid.core.errors import QuerySyntaxError
-from pellucid.core.query import TRACES, parse, print_query, resolve
+from pellucid.core.query import RUNS, TRACES, Schema, parse, print_query, resolve
 
 
 @pytest.mark.parametrize(
@@ -178,3 +178,15 @@ def test_long_and_odd_texts_are_refused_quickly() -> None:
         with pytest.raises(QuerySyntaxError) as caught:
             parse(typed, TRACES)
         assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("schema", "proposal"), [(RUNS, "metric.recall>0.9"), (TRACES, "score.recall>0.9")]
+)
+def test_what_is_ordered_is_a_metric_of_runs_and_a_score_of_traces(
+    schema: Schema, proposal: str
+) -> None:
+    with pytest.raises(QuerySyntaxError) as raised:
+        parse("recall>0.9", schema)
+    assert raised.value.proposal == proposal
+    assert "for a metric" in raised.value.message or schema is TRACES

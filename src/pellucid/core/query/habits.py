@@ -210,12 +210,14 @@ def no_such_field(schema: Schema, foreign: Foreign, written: str) -> Advice:
 
 def _of_a_family(schema: Schema, foreign: Foreign, begin: str, quoted: str) -> Advice:
     """Advise on a name that may be that of a tag, a score or an attribute."""
-    families = [name for name in _FAMILIES if name in schema.fields][:3]
+    families = [name for name in _FAMILIES if name in schema.fields]
     if not families:
         return Advice(f"{begin} Fields are {', '.join(_spell(schema))}.{quoted}")
-    if foreign.op in ("<", "<=", ">", ">=") and "score" in families:
-        # What is ordered and has no field of its own is most often a score.
-        families.sort(key=lambda name: name != "score")
+    if foreign.op in ("<", "<=", ">", ">="):
+        # What is ordered and has no field of its own is most often a score; of runs, a metric.
+        first = ("score",) if "attr" in families else ("metric", "score")
+        families.sort(key=lambda name: first.index(name) if name in first else len(first))
+    families = families[:3]
     comparison = f"{shorten(foreign.head)}{foreign.op}{shorten(foreign.value)}"
     listed = ", ".join(f"{name}.{comparison} for {_FAMILIES[name]}" for name in families)
     instead = f"{families[0]}.{foreign.head}{foreign.op}{foreign.value}"
