@@ -80,6 +80,21 @@ def test_live_rows_come_in_by_themselves(page: Page, live_server: LiveServer) ->
     expect(page.locator("tbody tr[data-trace]")).to_have_count(3)
 
 
+def test_a_server_that_is_gone_is_said_where_one_waits_for_it(page: Page, site: Site) -> None:
+    page.expected_complaints = ("ERR_FAILED", "htmx:")  # type: ignore[attr-defined]
+    page.goto(site.server.url + LIST)
+    live = page.locator("[data-live]")
+    gone = re.compile(r"/traces/(rows|[0-9a-f]{32}/peek)")
+    page.route(gone, lambda route: route.abort())
+    page.keyboard.press("l")
+    expect(live).to_contain_text("Reconnecting")
+    page.keyboard.press("j")
+    page.keyboard.press("Space")
+    expect(page.locator("#peek")).to_contain_text("This trace could not be loaded")
+    page.unroute(gone)
+    expect(live).to_contain_text("Live")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_system_theme_is_followed_and_a_choice_is_kept(
     page: Page, site: Site, theme: str

@@ -99,6 +99,8 @@ class ExperimentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Start of the newest trace."""
     run_count: int = 0
     """A span store knows of no runs; the service counts them."""
+    last_run_ns: int | None = None
+    """Start of the newest run, from the service too."""
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,12 +56,10 @@ class TraceService:
         traced = self._store.list_experiments()
         known = {one.name for one in traced}
         listed = [
-            replace(one, run_count=counts[one.name].run_count) if one.name in counts else one
-            for one in traced
+            _with_runs(one, counts[one.name]) if one.name in counts else one for one in traced
         ]
         listed += [_only_runs(one) for name, one in counts.items() if name not in known]
-        last_run = {name: one.last_ns for name, one in counts.items()}
-        return sorted(listed, key=lambda one: -max(one.last_ns or 0, last_run.get(one.name, 0)))
+        return sorted(listed, key=lambda one: -max(one.last_ns or 0, one.last_run_ns or 0))
 
     async def get_experiment(self, slug: str) -> ExperimentSummary:
         """Return the experiment that an address names. Raises NotFound."""
@@ -255,6 +253,10 @@ def _span_id(text: str) -> str:
     return span_id
 
 
+def _with_runs(one: ExperimentSummary, count: RunCount) -> ExperimentSummary:
+    return replace(one, run_count=count.run_count, last_run_ns=count.last_ns)
+
+
 def _only_runs(count: RunCount) -> ExperimentSummary:
     """Return an experiment that has runs and no trace yet."""
     return ExperimentSummary(
@@ -268,4 +270,5 @@ def _only_runs(count: RunCount) -> ExperimentSummary:
         first_ns=None,
         last_ns=None,
         run_count=count.run_count,
+        last_run_ns=count.last_ns,
     )

@@ -100,10 +100,11 @@ export function isTyping(event) {
  * @param {{ target: string, source?: string, swap?: string, select?: string }} context
  */
 export function fill(path, context) {
-  const { htmx } = /** @type {{ htmx?: { ajax(...asked: unknown[]): void } }} */ (
+  const { htmx } = /** @type {{ htmx?: { ajax(...asked: unknown[]): Promise<void> } }} */ (
     /** @type {unknown} */ (window)
   );
-  htmx?.ajax("GET", path, { swap: "innerHTML", ...context });
+  // A failure is told by htmx:sendError, and by the pane that waits.
+  htmx?.ajax("GET", path, { swap: "innerHTML", ...context }).catch(() => {});
 }
 
 /**

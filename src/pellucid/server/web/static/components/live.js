@@ -26,6 +26,7 @@ if (button instanceof HTMLElement && body instanceof HTMLTableSectionElement && 
  */
 function start(button, body, list) {
   const isLater = body.hasAttribute("data-later");
+  const word = /** @type {HTMLElement} */ (button.querySelector("[data-word]"));
   let on = read(SETTING) === "on" && !isLater;
   let timer = 0;
   let looks = 0;
@@ -36,7 +37,15 @@ function start(button, body, list) {
   const show = () => {
     button.setAttribute("aria-pressed", String(on));
     clearTimeout(timer);
+    if (!on) say("");
     if (on && !isLooking) timer = setTimeout(look, 0);
+  };
+
+  /** @param {string} fault empty while the server answers */
+  const say = (fault) => {
+    button.title = fault || "Show new traces as they arrive (L)";
+    button.toggleAttribute("data-lost", Boolean(fault));
+    word.textContent = fault ? "Reconnecting " : "Live ";
   };
 
   async function look() {
@@ -45,11 +54,9 @@ function start(button, body, list) {
       try {
         const response = await fetch(/** @type {string} */ (body.dataset.liveRows));
         if (response.ok) take(await response.text());
-        button.title = response.ok
-          ? "Show new traces as they arrive (L)"
-          : "The server cannot answer; trying again";
+        say(response.ok ? "" : "The server cannot answer; trying again");
       } catch {
-        button.title = "Reconnecting";
+        say("The server does not answer; trying again");
       }
     }
     isLooking = false;

@@ -2,6 +2,8 @@
 // A pane that htmx fills, and that is asked again before it has answered: only what is wanted now
 // is drawn, so that a late answer never takes the place of a newer one.
 
+import { html } from "./dom.js";
+
 /**
  * @param {HTMLElement} pane
  * @param {{ body: string, what: string, isWanted: (path: string) => boolean }} options
@@ -22,8 +24,8 @@ export function keepLast(pane, { body, what, isWanted }) {
       const { target, pathInfo } = told(event);
       if (target !== pane || !isWanted(pathInfo.requestPath)) return;
       pane.removeAttribute("aria-busy");
-      const place = pane.querySelector(body);
-      if (place) place.textContent = `${what} could not be loaded. Is the server still running?`;
+      const fault = `${what} could not be loaded. Is the server still running?`;
+      (pane.querySelector(body) ?? pane).replaceChildren(html("p", { class: "pad dim" }, fault));
     });
   }
 }

@@ -3,19 +3,27 @@
 
 import { debounce, fill } from "./dom.js";
 import { onKey } from "./keys.js";
+import { keepLast } from "./pane.js";
 import { selectedRow } from "./table.js";
 
 const pane = document.getElementById("peek");
+let wanted = "";
 
 const fetchSoon = debounce(() => {
   const trace = selectedRow()?.dataset.trace;
-  if (trace) fill(`/traces/${trace}/peek`, { target: "#peek" });
+  if (!trace) return;
+  wanted = `/traces/${trace}/peek`;
+  fill(wanted, { target: "#peek" });
 }, 60);
 
 function close() {
   if (!pane) return;
   pane.hidden = true;
   pane.replaceChildren();
+}
+
+if (pane) {
+  keepLast(pane, { body: ".body", what: "This trace", isWanted: (path) => path === wanted });
 }
 
 document.addEventListener("pl-row", () => {
