@@ -1,17 +1,23 @@
 """OpenLIT: OTel GenAI names, and figures that are not what they say.
 
-Source: spans recorded from OpenLIT 1.45. Outside model calls its usage is a guess from the length
-of texts, and the time to first token is the whole latency of a call that did not stream.
+Source: spans recorded from OpenLIT 1.34 and 1.45. Outside model calls its usage is a guess from the
+length of texts, and the time to first token is the whole latency of a call that did not stream.
+Anthropic's and Bedrock's input leaves the caches out, Gemini's output the thoughts.
 """
 
 from pellucid.core.span import SpanKind
 from pellucid.semconv import attributes as names
 from pellucid.semconv.messages import messages_of
 from pellucid.semconv.rules import Dialect, Draft, table
+from pellucid.semconv.usage import include_caches
 from pellucid.semconv.values import UNREAD, read_literal, read_seconds, read_value
 
 RANK = 1600
 
+_CACHES_BESIDE = frozenset({"openlit.instrumentation.anthropic", "openlit.instrumentation.bedrock"})
+_THOUGHTS_BESIDE = frozenset(
+    {"openlit.instrumentation.google_ai_studio", "openlit.instrumentation.vertexai"}
+)
 _MODEL_CALLS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING, SpanKind.IMAGE, SpanKind.RERANKER})
 _USAGE = (
     names.INPUT_TOKENS,
@@ -53,6 +59,10 @@ def _refine(draft: Draft) -> None:
     kind = claims.get("kind")
     if kind not in _MODEL_CALLS:
         draft.give_back(_USAGE, *_FIELDS)
+    elif decoded.scope.name in _CACHES_BESIDE:
+        include_caches(claims)
+    elif decoded.scope.name in _THOUGHTS_BESIDE and "tokens.output" in claims:
+        claims["tokens.output"] += claims.get("tokens.reasoning", 0)
     if kind is not SpanKind.TOOL:
         draft.give_back(_TOOL_NAMES, *_TOOL_FIELDS)
     first = claims.get("openlit.first_token")
