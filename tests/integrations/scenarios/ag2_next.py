@@ -350,7 +350,7 @@ async def the_model_of_an_agent_as_a_tool_fails(url: str) -> None:
 
 @cases.add(
     script=["A line."],
-    latency_s=1.0,
+    latency_s=3,
     unheard=1,
     input="Write.",
     agents=("helper",),
@@ -359,7 +359,7 @@ async def the_model_of_an_agent_as_a_tool_fails(url: str) -> None:
 async def a_turn_that_times_out(url: str) -> None:
     async with agent(url).run("Write.") as run:
         try:
-            await asyncio.wait_for(run.result(), 0.5)
+            await asyncio.wait_for(run.result(), 1.5)
         except TimeoutError:
             print("timed out")
 

@@ -358,13 +358,13 @@ def a_model_that_is_away(url: str) -> None:
     script=SAYS,
     input="capital",
     failed=(Failed("LLM", "", "*"),),
-    latency_s=0.5,
+    latency_s=3,
     left_streams=0,
     unheard=1,
 )
 async def a_call_that_takes_too_long(url: str) -> None:
     with model(url) as dspy:
         try:
-            await asyncio.wait_for(dspy.Predict(QA).acall(question=ASKED), 0.2)
+            await asyncio.wait_for(dspy.Predict(QA).acall(question=ASKED), 1.5)
         except TimeoutError:
             print("too long")
