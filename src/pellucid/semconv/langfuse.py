@@ -111,6 +111,7 @@ def _claim_usage(draft: Draft, usage: dict[str, Any]) -> None:
         "cached_tokens",
     )
     written = _first(counts, "input_cache_creation", "cache_creation_input_tokens")
+    written = written or _sum_of(counts, "input_ephemeral_", "")
     reasoning = _first(counts, "output_reasoning_tokens", "output_reasoning", "reasoning_tokens")
     total = _first(counts, "total", "total_tokens", "totalTokens")
     for name, field in (

@@ -96,8 +96,17 @@ def _claim_usage(draft: Draft, usage: dict[str, Any]) -> None:
         (sent, "reasoning", "tokens.reasoning"),
     ):
         count = read_count(holder.get(name))
+        if field == "tokens.cache_write" and not count:
+            count = _written_for_a_time(received)
         if count is not UNREAD:
             draft.claim(field, count, RANK)
+
+
+def _written_for_a_time(details: dict[str, Any]) -> Any:
+    """Return what was written to Anthropic's caches, where each duration is told alone."""
+    names = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+    counts = [count for name in names if (count := read_count(details.get(name))) is not UNREAD]
+    return sum(counts) if counts else UNREAD
 
 
 DIALECT = Dialect(
