@@ -58,4 +58,6 @@ def test_scorers_of_values_get_values() -> None:
     assert score.value == pytest.approx(1 - 2 / 22)
     data = [{"inputs": {"q": "q"}, "output": {"a": 1, "b": 2}, "expected": {"a": 1, "b": 4}}]
     report = pellucid.evaluate(None, data, [pellucid.adapters.autoevals(JSONDiff())])
-    assert 0 < report.examples[0].scores["json_diff"].value < 1
+    likeness = report.examples[0].scores["json_diff"].value
+    assert isinstance(likeness, float)
+    assert 0 < likeness < 1
