@@ -158,7 +158,7 @@ def test_code_that_a_model_wrote_is_a_tool(recording: Recording, own: bool) -> N
 def test_parallel_branches_keep_their_parent(
     server: ScriptedModelServer, recording: Recording
 ) -> None:
-    class Both(dspy.Module):  # type: ignore[misc]
+    class Both(dspy.Module):
         def __init__(self) -> None:
             super().__init__()
             self.predict = dspy.Predict("question -> answer")
@@ -240,7 +240,7 @@ def test_a_stream_that_is_read_no_further_is_no_failure(recording: Recording) ->
 def test_what_goes_on_when_the_program_ends_is_ended(recording: Recording) -> None:
     begun, over = threading.Event(), threading.Event()
 
-    class Waits(dspy.Module):  # type: ignore[misc]
+    class Waits(dspy.Module):
         def forward(self, question: str) -> Any:
             begun.set()
             assert over.wait(60)

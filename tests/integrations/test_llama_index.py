@@ -350,10 +350,10 @@ async def test_a_workflow_of_the_users(
 ) -> None:
     from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, step
 
-    class Drafted(Event):  # type: ignore[misc]
+    class Drafted(Event):
         text: str
 
-    class Flow(Workflow):  # type: ignore[misc]
+    class Flow(Workflow):
         @step
         async def draft(self, ev: StartEvent) -> Drafted:
             return Drafted(text=str(await llm.acomplete(ev.topic)))
@@ -372,7 +372,7 @@ async def test_a_workflow_of_the_users(
 async def test_a_step_that_fails_fails_the_workflow(recording: Recording) -> None:
     from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
 
-    class Flow(Workflow):  # type: ignore[misc]
+    class Flow(Workflow):
         @step
         async def fall(self, ev: StartEvent) -> StopEvent:
             raise ValueError("no step today")
