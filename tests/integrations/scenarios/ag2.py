@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -921,6 +922,8 @@ def a_model_client_of_the_programs_own(url: str) -> None:
         def get_usage(response: Any) -> dict[str, Any]:
             return {}
 
+    # It prints that it found one, with the time.
+    logging.getLogger("autogen.oai.client").setLevel(logging.WARNING)
     entry = {"model": "own-model", "model_client_cls": "OwnClient"}
     helper = assistant(url, llm_config={"config_list": [entry], "cache_seed": None})
     helper.register_model_client(model_client_cls=OwnClient)
