@@ -33,6 +33,8 @@ class BlockWriter:
         self._shared: dict[int, _Shared] = {}
         """By the identity of their contents, which the transaction's parcels keep alive."""
         self._by_number: dict[int, _Shared] = {}
+        self._taken: dict[int, set[int]] = {}
+        """By block of the file: the places to be emptied."""
         self._last = 0
         self.forget()
 
@@ -41,6 +43,7 @@ class BlockWriter:
         self._rows.clear()
         self._shared.clear()
         self._by_number.clear()
+        self._taken.clear()
         self._last = self._db.execute(_SQL["last_block"]).get
 
     def add(self, content: bytes, slots: Iterable[int]) -> int:
@@ -67,6 +70,7 @@ class BlockWriter:
         self._by_number.clear()
         insert_many(self._db, _SQL["insert_block"], self._rows)
         self._rows.clear()
+        self._flush_taken()
 
     def open(self, number: int) -> list[msgspec.Raw]:
         """Return a block's packed bodies."""
@@ -83,9 +87,15 @@ class BlockWriter:
             if last:
                 self._db.execute(_SQL["delete_block"], (number,))
             return
-        content: Any = self._db.execute(_SQL["load_block"], (number,)).get
-        left = bodies.without(content, set(slots))
-        if left is None:
-            self._db.execute(_SQL["delete_block"], (number,))
-        else:
-            self._db.execute(_SQL["set_block"], (left, number))
+        # Of the traces that go together many share a block, which is written once for all.
+        self._taken.setdefault(number, set()).update(slots)
+
+    def _flush_taken(self) -> None:
+        for number, slots in self._taken.items():
+            content: Any = self._db.execute(_SQL["load_block"], (number,)).get
+            left = bodies.without(content, slots)
+            if left is None:
+                self._db.execute(_SQL["delete_block"], (number,))
+            else:
+                self._db.execute(_SQL["set_block"], (left, number))
+        self._taken.clear()
