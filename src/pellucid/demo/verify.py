@@ -8,7 +8,7 @@ import httpx
 from pellucid.demo.agent import QUESTION, Answer
 from pellucid.demo.run import EXPERIMENT
 
-_DEADLINE_S = 15.0
+_DEADLINE_S = 60.0
 _PAUSE_S = 0.1
 
 

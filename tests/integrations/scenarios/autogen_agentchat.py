@@ -634,7 +634,7 @@ async def a_stream_left_half_way(url: str) -> None:
 
 @cases.add(
     script=[Rule("A line.")],
-    latency_s=1.0,
+    latency_s=7.0,
     unheard=1,
     input="Write.",
     agents=("helper",),
@@ -646,7 +646,7 @@ async def a_run_is_cancelled_by_its_token(url: str) -> None:
     async with client(url) as one:
         token = CancellationToken()
         task = asyncio.create_task(assistant(one).run(task="Write.", cancellation_token=token))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(5)
         token.cancel()
         try:
             await task
