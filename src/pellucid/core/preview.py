@@ -46,11 +46,18 @@ def output_preview(span: Span, limit: int = PREVIEW_CHARACTERS) -> str | None:
 
 
 def detail_of(span: Span) -> str:
-    """Return the words beside a span's name: a tool's arguments, else its input; may be empty."""
+    """Return the words beside a span's name, which may be none.
+
+    They are a tool's arguments, what was chosen where candidates are given, else the input.
+    """
     if span.kind is SpanKind.TOOL and span.tool_call is not None:
         arguments = preview(span.tool_call.arguments, DETAIL_CHARACTERS)
         if arguments:
             return arguments
+    if isinstance(span.input, dict) and "candidates" in span.input:
+        chosen = preview(span.output, DETAIL_CHARACTERS - 2)
+        if chosen:
+            return f"→ {chosen}"
     return input_preview(span, DETAIL_CHARACTERS) or ""
 
 

@@ -43,10 +43,10 @@ def test_its_cost_does_not_grow_with_the_value() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    began = time.perf_counter()
+    began = time.process_time()
     assert preview(huge)
     assert preview(deep)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_messages_stand_in_for_values() -> None:
@@ -64,3 +64,10 @@ def test_messages_stand_in_for_values() -> None:
     assert input_preview(make_span()) is None
     tool = make_span(kind=SpanKind.TOOL, tool_call=ToolCall(arguments="raw"), input="x")
     assert detail_of(tool) == "raw"
+
+
+def test_a_choice_among_candidates_shows_what_was_chosen() -> None:
+    asked = {"last_speaker": "planner", "candidates": ["planner", "writer"]}
+    assert detail_of(make_span(input=asked, output="writer")) == "→ writer"
+    assert detail_of(make_span(input=asked, output="x" * 500)) == "→ " + "x" * 118
+    assert detail_of(make_span(input=asked)).startswith('{"last_speaker": "planner"')
