@@ -24,9 +24,13 @@
  * @property {GraphNode} from
  * @property {GraphNode} to
  * @property {number[]} turns which hand-offs these were, from 1
+ * @property {number} lane which of the lines beside the agents it takes, from the inmost, 0
  */
 
 export const BOX = { width: 184, height: 40, gapX: 60, gapY: 10 };
+export const LANE = 24;
+export const PORT = 10;
+const MOST_LANES = 6;
 const MOST_CHILDREN = 24;
 const MOST_NODES = 160;
 
@@ -110,16 +114,20 @@ function restOf(parent, nodes, known) {
 /**
  * Give every node its place, and return the size of the drawing.
  * @param {GraphNode[]} nodes parents before children
+ * @param {number[]} lanes by depth: how many hand-offs need room left of the nodes there
  */
-export function place(nodes) {
+export function place(nodes, lanes = []) {
   let bottom = 0;
   let right = 0;
+  /** @param {number} depth @returns {number} */
+  const left = (depth) =>
+    depth ? left(depth - 1) + BOX.width + BOX.gapX + (lanes[depth] ?? 0) * LANE : 0;
   /**
    * @param {GraphNode} node
    * @param {number} depth
    */
   const put = (node, depth) => {
-    node.x = depth * (BOX.width + BOX.gapX);
+    node.x = left(depth);
     right = Math.max(right, node.x + BOX.width);
     if (!node.children.length) {
       node.y = bottom;
@@ -156,8 +164,53 @@ export function findHandoffs(tree, nodes) {
       turn++;
       const known = found.find((one) => one.from === from && one.to === to);
       if (known) known.turns.push(turn);
-      else found.push({ from, to, turns: [turn] });
+      else found.push({ from, to, turns: [turn], lane: 0 });
     }
   }
   return found;
+}
+
+/**
+ * Give each hand-off a line of its own where it would run beside another, short ones next to the
+ * agents, and return how many lines there are at each depth.
+ * @param {Handoff[]} handoffs between nodes that have their heights
+ */
+export function assignLanes(handoffs) {
+  /** @type {number[]} */
+  const lanes = [];
+  /** @type {Handoff[]} */
+  const placed = [];
+  const length = (/** @type {Handoff} */ one) => Math.abs(one.to.y - one.from.y);
+  for (const one of [...handoffs].sort((a, b) => length(a) - length(b))) {
+    const depth = depthOf(one.from);
+    const taken = placed.filter((other) => depthOf(other.from) === depth && meet(one, other));
+    while (one.lane < MOST_LANES - 1 && taken.some(({ lane }) => lane === one.lane)) one.lane++;
+    placed.push(one);
+    lanes[depth] = Math.max(lanes[depth] ?? 0, one.lane + 1);
+  }
+  return lanes;
+}
+
+/** @param {GraphNode} node @returns {number} */
+function depthOf(node) {
+  return node.parent ? depthOf(node.parent) + 1 : 0;
+}
+
+/**
+ * @param {Handoff} a
+ * @param {Handoff} b
+ */
+function meet(a, b) {
+  const [top, bottom] = extent(a);
+  const [first, last] = extent(b);
+  return top < last && first < bottom;
+}
+
+/**
+ * From where to where a hand-off's line runs: it leaves below an agent's middle, enters above it.
+ * @param {Handoff} handoff
+ */
+function extent({ from, to }) {
+  const [y0, y1] = [from.y + PORT, to.y - PORT];
+  return y0 < y1 ? [y0, y1] : [y1, y0];
 }

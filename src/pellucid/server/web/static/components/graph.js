@@ -5,7 +5,7 @@
 import { Tree, loadColumns } from "./columns.js";
 import { flag, html, svg } from "./dom.js";
 import { formatDuration, plural } from "./format.js";
-import { BOX, findHandoffs, mergeSteps, place } from "./graph-layout.js";
+import { BOX, LANE, PORT, assignLanes, findHandoffs, mergeSteps, place } from "./graph-layout.js";
 import { kindLook } from "./kinds.js";
 import { openSpan } from "./span-panel.js";
 
@@ -52,8 +52,9 @@ class Graph extends HTMLElement {
   /** @param {Tree} tree */
   #draw(tree) {
     const nodes = mergeSteps(tree);
-    const size = place(nodes);
     const handoffs = findHandoffs(tree, nodes);
+    place(nodes);
+    const size = place(nodes, assignLanes(handoffs));
     const width = size.width + 2 * PAD;
     const height = size.height + 2 * PAD;
     const drawing = svg(
@@ -138,22 +139,21 @@ function call(node) {
 }
 
 /**
- * The dashed line of a hand-off, left of the agents; back up it stays closer to them.
+ * The dashed line of a hand-off, left of the agents: out below the middle of one, along its lane,
+ * and in above the middle of the other.
  * @param {import("./graph-layout.js").Handoff} handoff
  */
-function hand({ from, to, turns }) {
-  const down = to.y > from.y;
-  const y0 = from.y + BOX.height / 2 + (down ? 8 : -8);
-  const y1 = to.y + BOX.height / 2 + (down ? -8 : 8);
-  const bulge = down ? 40 : 24;
-  const at = down ? 0.4 : 0.6;
-  const x = from.x - 3 * at * (1 - at) * bulge;
-  const y = y0 + (y1 - y0) * at * at * (3 - 2 * at);
+function hand({ from, to, turns, lane }) {
+  const y0 = from.y + BOX.height / 2 + PORT;
+  const y1 = to.y + BOX.height / 2 - PORT;
+  const x = from.x - (lane + 1) * LANE + 4;
+  const y = (y0 + y1) / 2;
+  const bend = y1 > y0 ? BEND : -BEND;
   const label = turns.length > 2 ? `×${turns.length}` : turns.join(",");
   return [
     svg("path", {
       class: "gh",
-      d: `M${from.x} ${y0}C${from.x - bulge} ${y0} ${to.x - bulge} ${y1} ${to.x - 1} ${y1}`,
+      d: `M${from.x} ${y0}H${x + BEND}Q${x} ${y0} ${x} ${y0 + bend}V${y1 - bend}Q${x} ${y1} ${x + BEND} ${y1}H${to.x - 1}`,
       "marker-end": "url(#arrow)",
     }),
     svg(
