@@ -112,6 +112,26 @@ def test_arrows_walk_and_fold_and_the_address_follows(page: Page, site: Site) ->
     _expect_selected(page, "bluray_agent")
 
 
+def test_the_focus_outlives_its_row_where_keys_are_faster_than_frames(
+    page: Page, site: Site
+) -> None:
+    _open(page, site.url(site.bluray))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    _expect_selected(page, "moderate")
+    expect_active(page.locator(_row(page, "moderate")))
+    page.evaluate(
+        """() => {
+          const pressed = { key: "ArrowLeft", bubbles: true, cancelable: true };
+          for (let time = 0; time < 2; time++)
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", pressed));
+        }"""
+    )
+    row = page.locator(_row(page, "input_guardrail"))
+    expect(row).to_have_attribute("aria-expanded", "false")
+    expect_active(row)
+
+
 def test_a_shared_address_opens_the_same_span_and_tab(page: Page, site: Site) -> None:
     span = site.span_id(site.bluray, "answer with figures")
     _open(page, site.url(site.bluray, f"?span={span}&tab=attributes"))

@@ -182,6 +182,8 @@ export class Waterfall extends HTMLElement {
     const first = Math.max(Math.floor(scroller.scrollTop / height) - OVERSCAN, 0);
     const visible = Math.ceil(scroller.clientHeight / height) + 2 * OVERSCAN;
     const window = this.#shown.slice(first, first + visible);
+    const active = document.activeElement;
+    const isActive = active === scroller || rows.contains(active); // a view that goes loses it
     const views = this.#assign(window, rows);
     window.forEach((row, index) => {
       const id = tree.columns.span_ids[row];
@@ -193,7 +195,7 @@ export class Waterfall extends HTMLElement {
       };
       views[index].fill(tree, row, state, this.axis);
     });
-    this.#keepFocus(rows, scroller);
+    this.#keepFocus(scroller, isActive);
   }
 
   /**
@@ -217,16 +219,13 @@ export class Waterfall extends HTMLElement {
 
   /**
    * One row can be tabbed to, the selected one; out of the window, the tree stands in for it.
-   * @param {HTMLElement} rows
    * @param {HTMLElement} scroller
+   * @param {boolean} isActive whether the focus was in the tree
    */
-  #keepFocus(rows, scroller) {
+  #keepFocus(scroller, isActive) {
     const current = this.#pool.find(({ node }) => node.getAttribute("aria-selected") === "true");
     scroller.tabIndex = current ? -1 : 0;
-    const active = document.activeElement;
-    if (active === scroller || rows.contains(active)) {
-      (current?.node ?? scroller).focus({ preventScroll: true });
-    }
+    if (isActive) (current?.node ?? scroller).focus({ preventScroll: true });
   }
 
   /** @param {number} row */
