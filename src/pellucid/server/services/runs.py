@@ -117,16 +117,16 @@ class RunService:
         heard = [time_ns for waiting in group for time_ns in waiting.heard_ns]
         try:
             receipts = self._store.write(writes, heard_ns=heard)
+            by_run = {receipt.run_id: receipt for receipt in receipts}
+            return [
+                [by_run[run_id] for run_id in dict.fromkeys(w.run_id for w in waiting.writes)]
+                for waiting in group
+            ]
         except Exception as error:
             if len(group) == 1 or isinstance(error, Unavailable):
                 return [error] * len(group)
             # One request must not fail for what stands in another.
             return [outcome for waiting in group for outcome in self._commit_group([waiting])]
-        by_run = {receipt.run_id: receipt for receipt in receipts}
-        return [
-            [by_run[run_id] for run_id in dict.fromkeys(write.run_id for write in waiting.writes)]
-            for waiting in group
-        ]
 
     async def get(self, run: str) -> Run:
         """Return one run. Raises NotFound, and InvalidInput for an ambiguous prefix."""
