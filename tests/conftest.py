@@ -1,5 +1,10 @@
 """Fixtures for all tests."""
 
+import faulthandler
+import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -50,3 +55,26 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
     server = LiveServer(tmp_path_factory.mktemp("shared")).start()
     yield server
     server.stop()
+
+
+_EXIT_CODE = pytest.StashKey[int]()
+_PATIENCE_S = 60.0
+"""How long threads may go on after the last test."""
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_EXIT_CODE] = int(exitstatus)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave in time: the thread of a framework that waits for ever would hold the whole run."""
+    code = config.stash.get(_EXIT_CODE, int(pytest.ExitCode.INTERNAL_ERROR))
+    threading.Thread(target=_leave, args=(code,), daemon=True).start()
+
+
+def _leave(code: int) -> None:
+    time.sleep(_PATIENCE_S)
+    faulthandler.dump_traceback(sys.stderr)
+    print("Threads still went on after the last test; they are left.", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(code)
