@@ -8,6 +8,7 @@ import click
 
 from pellucid.cli.connection import connect, data_dir_option
 from pellucid.cli.tables import plain, print_json, print_table
+from pellucid.core.leaves import flatten_params
 
 
 @click.group()
@@ -148,7 +149,8 @@ def _print_run(run: dict[str, Any], artifacts: list[dict[str, Any]]) -> None:
     if run["error"]:
         click.echo(f"  error      {plain(run['error'])}")
     for family in ("params", "metrics", "scores", "tags"):
-        for name, value in run[family].items():
+        held = flatten_params(run[family]) if family == "params" else run[family]
+        for name, value in held.items():
             click.echo(f"  {family.removesuffix('s'):9}  {plain(name)} = {plain(_value(value))}")
     for conflict in run["conflicts"]:
         others = ", ".join(_value(value) for value in conflict["others"])

@@ -48,6 +48,7 @@ from pellucid.testing.run_builders import (
     write_all,
 )
 from pellucid.testing.run_measures import MeasuresContract
+from pellucid.testing.run_params import NestedParamsContract
 
 FOUND_BY: dict[str, list[str]] = {
     "": [C, A, B],
@@ -106,7 +107,7 @@ def _write_three(runs: RunStore) -> None:
     runs.write_scores([score("s1", 0.9), score("s0", 0.1, at=-1)])
 
 
-class RunStoreContract(MeasuresContract):
+class RunStoreContract(MeasuresContract, NestedParamsContract):
     """Inherit, and give two fixtures: `clock`, a SetClock, and `runs`, an empty store over it."""
 
     def test_a_run_is_read_as_it_was_written(self, runs: RunStore) -> None:

@@ -32,7 +32,17 @@ from pellucid.testing.garbage import (
     snapshot_of,
 )
 from pellucid.testing.garbage import OLD as OLD_FILES
-from pellucid.testing.run_builders import A, B, C, SetClock, found, metrics, start, write_all
+from pellucid.testing.run_builders import (
+    A,
+    B,
+    C,
+    SetClock,
+    found,
+    metrics,
+    params,
+    start,
+    write_all,
+)
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
 
@@ -90,6 +100,30 @@ def test_a_database_of_an_earlier_version_opens(old: Path, tmp_path: Path) -> No
     assert store.get_run("0190d" + "0" * 27).number is not None
     with database.read() as connection:
         assert connection.execute(sa.select(garbage.c.kind)).scalars().all() == ["snapshot"]
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_params_that_an_earlier_version_stored_nested_are_found_by_their_leaves(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "meta.db"
+    store = SqlRunStore(MetaDatabase.at(path))
+    nested = {"k": 5, "a": {"b": "X", "c": [1]}}
+    write_all(store, start(A, params=params(r=nested, k=1)), start(B, params=params(k=2)))
+    before = store.list_columns("e").params
+    store.close()
+    with sqlite3.connect(path) as old:
+        old.execute("DELETE FROM params WHERE part_of IS NOT NULL")
+        old.execute("ALTER TABLE params DROP COLUMN part_of")
+        old.execute("UPDATE alembic_version SET version_num = '0003'")
+    old.close()
+    database = MetaDatabase.at(path)
+    store = SqlRunStore(database)
+    assert store.list_columns("e").params == before == {"k": 2, "r.a.b": 1, "r.a.c": 1, "r.k": 1}
+    assert found(store, "param.r.k>4 param.r.a.b:x") == [A]
+    assert store.get_run(A).params == {"k": 1, "r": nested}
+    with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
 

@@ -31,6 +31,7 @@ from pellucid.server.web.measures import (
     format_change,
     format_measure,
     goal_of,
+    read_value,
     verdict_of,
     write_order,
 )
@@ -121,6 +122,25 @@ def test_every_ordering_that_is_offered_can_be_read(name: str) -> None:
 def test_a_score_and_the_metric_of_its_mean_have_one_column() -> None:
     runs = [make_run(n, metrics={"right": n / 9}, scores={"right": n / 9}) for n in (1, 2)]
     assert pick_columns(runs) == ("score.right",)
+
+
+def test_a_nested_param_is_shown_by_its_leaves() -> None:
+    runs = [
+        make_run(n, params={"seed": 1, "r": {"k": n, "kind": "bm25", "deep": {"x.y": [n]}}})
+        for n in (1, 2)
+    ]
+    assert pick_columns(runs)[0] == "param.r.k"
+    assert "param.r" not in pick_columns(runs)
+    assert read_value(runs[1], "param.r.k") == 2
+    assert read_value(runs[1], "param.r.deep.x.y") == [2]
+    assert read_value(runs[1], "param.r.nothing") is read_value(runs[1], "param.r.deep") is None
+    shown = [(row.name, row.values) for row in setting_rows(runs)]
+    assert shown == [
+        ("r.deep.x.y", ["[1]", "[2]"]),
+        ("r.k", ["1", "2"]),
+        ("r.kind", ["bm25", "bm25"]),
+        ("seed", ["1", "1"]),
+    ]
 
 
 def test_columns_that_differ_come_first_and_constant_ones_last() -> None:

@@ -11,6 +11,7 @@ import msgspec
 from pellucid.client.tracking.connection import Server, api_client
 from pellucid.core.digest import digest_bytes
 from pellucid.core.errors import InvalidInput, NotFound, Unavailable
+from pellucid.core.leaves import flatten_params
 from pellucid.core.run import Artifact, MetricSeries, Run
 from pellucid.core.run_limits import check_path
 from pellucid.core.run_paths import ARTIFACTS_PATH
@@ -65,7 +66,10 @@ class LoggedRun(Run, frozen=True, kw_only=True):
         return list_series([self.id], names or None, limit=limit)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return one flat row: `params.k`, `metrics.accuracy`, `tags.idea`, `scores.x`."""
+        """Return one flat row: `params.k`, `metrics.accuracy`, `tags.idea`, `scores.x`.
+
+        A nested param is its leaves: `params.retriever.k`.
+        """
         row: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("id", "experiment", "number", "name", "status", "start_ns", "end_ns")
@@ -73,7 +77,9 @@ class LoggedRun(Run, frozen=True, kw_only=True):
         row["status"] = self.status.value
         row["snapshot_id"] = self.snapshot_id
         for family in ("params", "metrics", "tags", "scores"):
-            row.update({f"{family}.{k}": v for k, v in getattr(self, family).items()})
+            held = getattr(self, family)
+            named = flatten_params(held) if family == "params" else held
+            row.update({f"{family}.{name}": value for name, value in named.items()})
         return row
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pellucid.core.leaves import flatten_params
 from pellucid.core.run import Run
 from pellucid.server.web.format import plural
 from pellucid.server.web.measures import (
@@ -95,13 +96,14 @@ def _figure_row(family: str, name: str, values: list[Any], goals: Goals) -> Figu
 
 def setting_rows(runs: Sequence[Run]) -> list[SettingRow]:
     """Return the params of runs; what differs first."""
-    names = sorted({name for run in runs for name in run.params})
+    flat = [flatten_params(run.params) for run in runs]
+    names = sorted({name for params in flat for name in params})
     rows = [
         SettingRow(
             name=name,
-            values=[format_setting(run.params[name]) if name in run.params else "" for run in runs],
-            differs=len({repr(run.params.get(name)) for run in runs}) > 1
-            or len({name in run.params for run in runs}) > 1,
+            values=[format_setting(params[name]) if name in params else "" for params in flat],
+            differs=len({repr(params.get(name)) for params in flat}) > 1
+            or len({name in params for params in flat}) > 1,
         )
         for name in names
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pellucid.core.leaves import find_param
 from pellucid.core.run import Direction, Run
 
 _LESS = re.compile(
@@ -109,13 +110,14 @@ def is_number(value: Any) -> bool:
 def read_value(run: Run, column: str) -> Any:
     """Return what a run has in a column such as `metric.accuracy`; None if nothing."""
     family, _, name = column.partition(".")
-    held: dict[str, Any] = {
-        "param": run.params,
+    if family == "param":
+        return find_param(run.params, name)
+    held: dict[str, Mapping[str, Any]] = {
         "metric": run.metrics,
         "tag": run.tags,
         "score": run.scores,
-    }.get(family, {})
-    return held.get(name)
+    }
+    return held.get(family, {}).get(name)
 
 
 def write_order(column: str, *, descending: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pellucid.core.leaves import flatten_params
 from pellucid.core.run import Run
 from pellucid.server.web.facets import write_key
 from pellucid.server.web.measures import format_setting, is_number, read_value
@@ -52,7 +53,7 @@ def draw_parallel(
     The axes are those of all runs, so that they stay while a query narrows to `matching` ids.
     """
     lined = [run for run in runs if is_number(read_value(run, value))]
-    counts = Counter(name for run in lined for name in run.params)
+    counts = Counter(name for run in lined for name in flatten_params(run.params))
     axes = []
     for name, _ in counts.most_common():
         axis = _param_axis(lined, f"param.{name}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from pellucid.core.leaves import flatten_params
 from pellucid.core.run import Run
 from pellucid.server.web.measures import (
     GUESSED,
@@ -195,5 +196,10 @@ def cell_of(run: Run, column: Column, best: object) -> Cell:
 
 
 def _names(run: Run, family: str) -> list[str]:
-    held = {"param": run.params, "metric": run.metrics, "tag": run.tags, "score": run.scores}
+    held = {
+        "param": flatten_params(run.params),
+        "metric": run.metrics,
+        "tag": run.tags,
+        "score": run.scores,
+    }
     return list(held[family])

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pellucid.core.errors import InvalidInput, StorageUnavailable
 
-LATEST_REVISION = "0003"
+LATEST_REVISION = "0004"
 _BUSY_TIMEOUT_MS = 10_000
 _MAX_VARIABLES = 500
 _INCREMENTAL = 2
@@ -236,11 +236,13 @@ def _make_engine(url: str) -> sa.Engine:
     if backend == "postgresql":
         try:
             psycopg = parsed.set(drivername="postgresql+psycopg")
-            return sa.create_engine(psycopg, pool_pre_ping=True)
+            made = sa.create_engine(psycopg, pool_pre_ping=True)
         except ModuleNotFoundError:
             raise InvalidInput(
                 "PostgreSQL needs its driver: pip install 'pellucid[postgres]'"
             ) from None
+        sa.event.listen(made, "connect", _prepare_postgres)
+        return made
     engine = sa.create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 10})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -257,6 +259,18 @@ def _hold(engine: sa.Engine) -> sa.Connection:
     raise StorageUnavailable(
         "Another server has this metadata database open. Stop it, or give this one another."
     )
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    from psycopg.types.string import StrDumperUnknown
+
+    class Dumper(StrDumperUnknown):  # type: ignore[misc, unused-ignore]
+        """PostgreSQL's text holds no NUL: a program's odd note must not be refused for one."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+    connection.adapters.register_dumper(str, Dumper)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -21,6 +21,7 @@ from pellucid.core.run import (
 )
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import in_chunks
+from pellucid.storage.meta.param_leaves import own_params, shown_params
 from pellucid.storage.meta.run_scores import latest_scores
 from pellucid.storage.meta.values import decode
 
@@ -65,7 +66,7 @@ def _value_statements() -> dict[str, Any]:
     keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
     p, m, g, names = t.params.c, t.metrics.c, t.tags.c, t.metric_names.c
     return {
-        "params": sa.select(p.run_key, p.name, p.value).where(p.run_key.in_(keys)),
+        "params": sa.select(p.run_key, p.name, p.value).where(p.run_key.in_(keys), own_params),
         "metrics": sa.select(m.run_key, names.name, m.value)
         .join(t.metric_names, names.key == m.name_key)
         .where(m.run_key.in_(keys)),
@@ -233,7 +234,7 @@ def list_columns(connection: sa.Connection, experiment: str | None) -> RunColumn
         return {found: number for found, number in connection.execute(statement)}
 
     return RunColumns(
-        params=counted(p.name, p.run_key == runs.key),
+        params=counted(p.name, p.run_key == runs.key, shown_params),
         metrics=counted(names.name, m.run_key == runs.key, names.key == m.name_key),
         tags=counted(g.name, g.run_key == runs.key, g.value.is_not(None)),
         scores=counted(s.name, s.run_id == runs.id, s.latest),

@@ -21,6 +21,7 @@ from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import MetaDatabase, any_of, in_chunks
 from pellucid.storage.meta.measures import write_measures
 from pellucid.storage.meta.metric_writes import write_metrics
+from pellucid.storage.meta.param_leaves import is_nested_json, own_params, write_leaves
 from pellucid.storage.meta.values import comparable, decode, encode, fold, to_number
 
 Row = dict[str, Any]
@@ -152,7 +153,7 @@ class RunWriter:
             return
         self._disputed.clear()
         keys = sorted({item[0] for item in new})
-        held = self._values_of(t.params, keys)
+        held = self._values_of(t.params, keys, own_params)
         others = self._values_of(t.param_conflicts, keys)
         known: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
         for row in [*held, *others]:
@@ -163,14 +164,17 @@ class RunWriter:
             values[json] = min(time_ns, values.get(json, time_ns))
         changed = [slot for slot, values in known.items() if before.get(slot) != values]
         self._save_params({slot: known[slot] for slot in changed})
+        nested = {key for key, name in changed if any(map(is_nested_json, known[key, name]))}
+        if nested:
+            write_leaves(self._connection, sorted(nested))
 
-    def _values_of(self, table: sa.Table, keys: list[int]) -> list[Any]:
+    def _values_of(self, table: sa.Table, keys: list[int], *conditions: Any) -> list[Any]:
         return [
             row
             for chunk in in_chunks(keys)
             for row in self._connection.execute(
                 sa.select(table.c.run_key, table.c.name, table.c.value, table.c.time_ns).where(
-                    table.c.run_key.in_(chunk)
+                    table.c.run_key.in_(chunk), *conditions
                 )
             )
         ]
@@ -190,6 +194,7 @@ class RunWriter:
                     "folded": kept.folded,
                     "number": kept.number,
                     "time_ns": values[ordered[0]],
+                    "part_of": None,
                 }
             )
             other_rows.extend(

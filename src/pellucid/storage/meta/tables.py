@@ -60,6 +60,8 @@ params = sa.Table(
     sa.Column("folded", sa.Text, nullable=False),
     sa.Column("number", sa.Double),
     sa.Column("time_ns", sa.BigInteger, nullable=False),
+    # The nested param that this is a leaf of; None for a param itself.
+    sa.Column("part_of", sa.Text),
     sa.Index("params_by_text", "name", "folded"),
     sa.Index("params_by_number", "name", "number"),
     sqlite_with_rowid=False,

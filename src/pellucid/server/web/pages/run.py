@@ -8,6 +8,7 @@ from urllib.parse import quote
 from litestar import Response, get
 
 from pellucid.core.errors import NotFound
+from pellucid.core.leaves import flatten_params
 from pellucid.core.run import Artifact, LineagePoint, MetricSummary, Run
 from pellucid.core.run_views import SnapshotView
 from pellucid.core.score import Score
@@ -174,7 +175,9 @@ async def show_run(
         serve=serve_command(spec) if shown.entry else "",
         tabs=_tabs(run, held),
         tab=tab,
-        params=[(name, format_setting(value)) for name, value in run.params.items()],
+        params=[
+            (name, format_setting(value)) for name, value in flatten_params(run.params).items()
+        ],
         metrics=[_row(name, one) for name, one in held.summaries.items()],
         charts=shown.charts,
         more_charts=shown.more_charts,
