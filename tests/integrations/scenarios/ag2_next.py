@@ -6,6 +6,7 @@ from typing import Any
 
 import pellucid
 from pellucid.demo.model_server import Call, Fault, Reply, Rule
+from pellucid.testing.held import Held
 from pellucid.testing.scenarios import Below, Called, Cases, Failed
 
 cases = Cases("ag2_next", needs=("ag2",))
@@ -114,7 +115,7 @@ async def two_tools_at_once(url: str) -> None:
     input="2 and 3?",
     output="Sorry",
     agents=("helper",),
-    tools=(Called("add", {"a": 2, "b": 3}),),
+    tools=(Called("add", {"a": 2, "b": 3}, "no adding today"),),
     failed=(Failed("TOOL", "add"),),
 )
 async def a_tool_fails(url: str) -> None:
@@ -283,7 +284,7 @@ async def a_tool_that_a_person_denies(url: str) -> None:
     import ag2
     from ag2.middleware.builtin.tools.approval import approval_required
 
-    @ag2.tool(middleware=[approval_required(timeout=5)])
+    @ag2.tool(middleware=[approval_required(timeout=300)])
     async def order(disc: str) -> str:
         """Order a disc."""
         return "ordered"
@@ -348,9 +349,11 @@ async def the_model_of_an_agent_as_a_tool_fails(url: str) -> None:
     print((await boss.ask("A line?")).body)
 
 
+late = Held("A line.")
+
+
 @cases.add(
-    script=["A line."],
-    latency_s=3,
+    script=[Rule(late)],
     unheard=1,
     input="Write.",
     agents=("helper",),
@@ -358,10 +361,13 @@ async def the_model_of_an_agent_as_a_tool_fails(url: str) -> None:
 )
 async def a_turn_that_times_out(url: str) -> None:
     async with agent(url).run("Write.") as run:
+        result = asyncio.create_task(run.result())
+        await late.asked()
         try:
-            await asyncio.wait_for(run.result(), 1.5)
+            await asyncio.wait_for(result, 0.1)
         except TimeoutError:
             print("timed out")
+    late.let_go()
 
 
 @cases.add(
@@ -431,7 +437,7 @@ async def a_channel_of_two(url: str) -> None:
             await network.register(agent(url, "writer", "You write."))
             channel = await person.open(type="consulting", target="writer")
             await channel.send("Write a line.")
-            reply = await person.next_envelope(predicate=said, timeout=5)
+            reply = await person.next_envelope(predicate=said, timeout=300)
             print(reply.event_data)
 
 
@@ -516,9 +522,7 @@ async def a_workflow_of_two(url: str) -> None:
                 type="workflow", target=["writer", "critic"], knobs={"graph": graph.to_dict()}
             )
             await channel.send("Write a line.")
-            for _ in range(100):
+            while not (await network.get_channel(channel.channel_id)).is_terminal():
                 await asyncio.sleep(0.02)
-                if (await network.get_channel(channel.channel_id)).is_terminal():
-                    break
             wal = await network.read_wal(channel.channel_id)
             print([envelope.event_type for envelope in wal])

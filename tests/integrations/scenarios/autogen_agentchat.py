@@ -9,6 +9,7 @@ from typing import Any
 
 import pellucid
 from pellucid.demo.model_server import Call, Fault, Reply, Rule
+from pellucid.testing.held import Held
 from pellucid.testing.scenarios import Below, Called, Cases, Failed
 
 cases = Cases("autogen_agentchat", needs=("autogen_agentchat", "autogen_ext"))
@@ -129,7 +130,7 @@ async def tools_at_once_and_again(url: str) -> None:
     input="2 and 3?",
     output="Sorry",
     agents=("helper",),
-    tools=(Called("add", {"a": 2, "b": 3}),),
+    tools=(Called("add", {"a": 2, "b": 3}, "no adding today"),),
     failed=(Failed("TOOL", "add"),),
 )
 async def a_tool_fails(url: str) -> None:
@@ -632,9 +633,11 @@ async def a_stream_left_half_way(url: str) -> None:
         await stream.aclose()
 
 
+late = Held("A line.")
+
+
 @cases.add(
-    script=[Rule("A line.")],
-    latency_s=7.0,
+    script=[Rule(late)],
     unheard=1,
     input="Write.",
     agents=("helper",),
@@ -646,12 +649,13 @@ async def a_run_is_cancelled_by_its_token(url: str) -> None:
     async with client(url) as one:
         token = CancellationToken()
         task = asyncio.create_task(assistant(one).run(task="Write.", cancellation_token=token))
-        await asyncio.sleep(5)
+        await late.asked()
         token.cancel()
         try:
             await task
         except asyncio.CancelledError:
             print("cancelled")
+        late.let_go()
 
 
 @cases.add(

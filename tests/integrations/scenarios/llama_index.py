@@ -221,7 +221,7 @@ async def two_tools_at_once(url: str) -> None:
     script=ADDS,
     input="2 and 3",
     agents=("adder",),
-    tools=(Called("add", {"a": 2, "b": 3}),),
+    tools=(Called("add", {"a": 2, "b": 3}, "no adding today"),),
     failed=(Failed("TOOL", "add"),),
 )
 async def a_tool_that_fails(url: str) -> None:

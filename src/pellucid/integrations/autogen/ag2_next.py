@@ -159,7 +159,7 @@ class _Middleware:
                 # ag2 gives the model the traceback and lets it answer.
                 span.record_exception(error)
                 span.set_error(f"{type(error).__name__}: {error}")
-            elif captures(INTEGRATION) and hasattr(result, "result"):
+            if captures(INTEGRATION) and hasattr(result, "result"):
                 text = _result_text(result.result)
                 span.set_tool_call(str(event.name), result=text)
                 span.set_output(text)

@@ -114,7 +114,7 @@ def _tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
     def show(span: Span, result: Any) -> None:
         _show_tool_result(span, tool, result)
 
-    return Stage(span, result=show)
+    return Stage(span, result=show, within=_telling(span, str(tool.name)))
 
 
 def _stream_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage:
@@ -125,6 +125,18 @@ def _stream_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> St
             _show_tool_result(span, tool, item)
 
     return Stage(span, item=show)
+
+
+@contextmanager
+def _telling(span: Span, name: str) -> Iterator[None]:
+    """A block that, inside an agent, shows what a model is told of a tool that raises."""
+    try:
+        yield
+    except Exception as error:
+        if captures(INTEGRATION) and isinstance(otel_context.get_value(_OPENED), list):
+            span.set_tool_call(name, result=str(error))
+            span.set_output(str(error))
+        raise
 
 
 def _show_tool_result(span: Span, tool: Any, result: Any) -> None:

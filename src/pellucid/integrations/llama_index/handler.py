@@ -103,7 +103,7 @@ class Spans:
         error = reading.tool_error(result) if record.call.kind is SpanKind.TOOL else None
         if error is not None:
             _show_tool_error(record.span, error)
-        elif captures(self.integration) and record.call.kind is not SpanKind.LLM:
+        if captures(self.integration) and record.call.kind is not SpanKind.LLM:
             reading.show_result(record.span, record.call, result)
         self.finish(id_)
 
