@@ -66,7 +66,7 @@ class ThreadPool:
     """
 
     def __init__(self) -> None:
-        self._idle: deque[_Worker] = deque()
+        self._idle = _Idle()
 
     async def run(self, call: Callable[[], Result]) -> Result:
         """Run `call` in the caller's context, on a thread that is free or new.
@@ -86,23 +86,46 @@ class ThreadPool:
             else:
                 _settle(loop, lambda: _succeed(done, result))
 
-        try:
-            worker = self._idle.popleft()
-        except IndexError:
-            worker = _Worker(self._idle)
+        worker = self._idle.take() or _Worker(self._idle)
         worker.submit(work)
         return await done
 
     def close(self) -> None:
         """Let idle threads end; a busy one ends after its call."""
-        while self._idle:
-            self._idle.popleft().submit(None)
+        self._idle.close()
+
+
+class _Idle:
+    """The threads that wait for work, until the pool is closed."""
+
+    def __init__(self) -> None:
+        self._workers: deque[_Worker] = deque()
+        self._open = True
+        self._lock = threading.Lock()  # guards both: none may come back once it is closed
+
+    def take(self) -> "_Worker | None":
+        with self._lock:
+            return self._workers.popleft() if self._workers else None
+
+    def give_back(self, worker: "_Worker") -> bool:
+        """Take a thread that has done its call; False says that it is to end."""
+        with self._lock:
+            if self._open:
+                self._workers.append(worker)
+            return self._open
+
+    def close(self) -> None:
+        with self._lock:
+            self._open = False
+            waiting, self._workers = self._workers, deque()
+        for worker in waiting:
+            worker.submit(None)
 
 
 class _Worker:
     """One thread; goes back to the idle ones after each call."""
 
-    def __init__(self, idle: "deque[_Worker]") -> None:
+    def __init__(self, idle: _Idle) -> None:
         self._idle = idle
         self._work: Callable[[], None] | None = None
         self._ready = threading.Semaphore(0)
@@ -119,7 +142,8 @@ class _Worker:
                 return
             self._work()
             self._work = None
-            self._idle.append(self)
+            if not self._idle.give_back(self):
+                return
 
 
 def _settle(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from pellucid.evals.statistics import (
     mcnemar_test,
     needed_sample_size,
     paired_effect_size,
-    permutation_test,
+    paired_test,
     standard_deviation,
 )
 
@@ -60,7 +60,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Corrected for the number of metrics; what the verdict goes by."""
     raw_p_value: float
     test: str
-    """`McNemar` for yes-or-no scores, else `permutation`."""
+    """`McNemar` for yes-or-no scores, else `permutation` (`statistics.paired_test`)."""
     effect_size: float | None
     """Cohen's d of the paired differences."""
     needed_n: int | None
@@ -294,7 +294,7 @@ def _change(
         difference=mean,
         interval=bootstrap_interval(differences) if n > 1 else None,
         p_value=1.0,
-        raw_p_value=mcnemar_test(ups, downs) if binary else permutation_test(differences),
+        raw_p_value=mcnemar_test(ups, downs) if binary else paired_test(differences),
         test="McNemar" if binary else "permutation",
         effect_size=paired_effect_size(differences),
         needed_n=needed_sample_size(mean, deviation, binary=binary) if deviation else None,

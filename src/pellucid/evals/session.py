@@ -80,10 +80,14 @@ class Session:
         report.wall_s = time.perf_counter() - began
         report.calls, report.cost_usd = self._limits.calls, self._limits.cost_usd
         report.notes = _notes(report, self._journal.resumed)
+        try:
+            self._run.finish(report)
+            await asyncio.to_thread(self._run.delivered, DELIVERY_S)
+            report.run = self._run.info
+        except BaseException:  # nobody gets the report: who runs this again need not pay again
+            self._journal.close()
+            raise
         self._journal.finish()
-        self._run.finish(report)
-        await asyncio.to_thread(self._run.delivered, DELIVERY_S)
-        report.run = self._run.info
         return report
 
     def _runner(self) -> Runner:

@@ -16,7 +16,9 @@ import pellucid
 from pellucid import scorers
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.blocking import run_blocking
+from pellucid.evals.calling import ThreadPool
 from pellucid.evals.report import Report
+from pellucid.evals.run import EvaluationRun
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -255,11 +257,11 @@ def test_a_scorer_may_ask_judges_itself_in_one_slot(blocking: bool) -> None:
 
 def test_waiting_for_a_turn_is_not_part_of_the_time_limit() -> None:
     async def slow(prompt: str) -> str:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.7)
         return "correct"
 
     judge = pellucid.judges.correctness(model=slow)
-    report = pellucid.evaluate(double, rows(8), [judge], concurrency=1, timeout=1.5)
+    report = pellucid.evaluate(double, rows(8), [judge], concurrency=1, timeout=5)
     assert report.scores["correctness"].n == 8
 
     async def hung(prompt: str) -> str:
@@ -305,20 +307,23 @@ def test_concurrency_is_never_exceeded_and_is_used() -> None:
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
-def test_wall_time_is_near_the_ideal(asynchronous: bool) -> None:
+def test_every_slot_is_used_and_costs_little(asynchronous: bool) -> None:
+    tasks, threads = asyncio.Barrier(10), threading.Barrier(10, timeout=90)
+
     async def later(n: int) -> int:
-        await asyncio.sleep(0.05)
+        await tasks.wait()
         return n
 
-    def sleepy(n: int) -> int:
-        time.sleep(0.05)
+    def waits(n: int) -> int:
+        threads.wait()
         return n
 
-    task = later if asynchronous else sleepy
-    report = pellucid.evaluate(task, rows(200), [scorers.exact_match()], concurrency=10)
-    # The target is 10 % over one second; one after the other they take ten. Other work on the
-    # machine must not fail this test.
-    assert 1.0 <= report.wall_s < 8
+    task = later if asynchronous else waits
+    began = time.process_time()
+    report = pellucid.evaluate(task, rows(200), [scorers.exact_match()], concurrency=10, timeout=90)
+    assert not any(example.error for example in report.examples)
+    # Its own time, because others use the machine too; the target is half a millisecond.
+    assert (time.process_time() - began) / len(report.examples) < 0.02
 
 
 def test_a_hanging_example_times_out_and_keeps_nobody_waiting() -> None:
@@ -335,10 +340,10 @@ def test_a_hanging_example_times_out_and_keeps_nobody_waiting() -> None:
         return n
 
     for task in (hangs, hangs_too):
-        report = pellucid.evaluate(task, rows(6), [], concurrency=2, timeout=1)
+        report = pellucid.evaluate(task, rows(4), [], concurrency=2, timeout=3)
         assert report.wall_s < 60
-        assert [bool(example.error) for example in report.examples] == [False, True] * 3
-        assert "TimedOut: The task took longer than 1 s." == report.examples[1].error
+        assert [bool(example.error) for example in report.examples] == [False, True] * 2
+        assert "TimedOut: The task took longer than 3 s." == report.examples[1].error
     is_over.set()
 
 
@@ -430,6 +435,53 @@ def test_a_crash_is_resumed_without_paying_twice(own_folder: Path) -> None:
     assert not list((own_folder / "evaluations" / "journal").iterdir())
     run()
     assert len(calls()) == 20, "a finished evaluation starts anew"
+
+
+def test_a_crash_before_the_server_has_the_report_is_not_paid_for_twice(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = own_folder.with_name("log")
+
+    def task(n: int) -> int:
+        with log.open("a") as file:
+            print(n, file=file)
+        return 2 * n
+
+    class Killed(BaseException):
+        pass
+
+    def delivered(run: EvaluationRun, timeout_s: float) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EvaluationRun, "delivered", delivered)
+        with pytest.raises(Killed):
+            pellucid.evaluate(task, rows(5), name="late crash", concurrency=1)
+    report = pellucid.evaluate(task, rows(5), name="late crash")
+    assert log.read_text().split() == ["0", "1", "2", "3", "4"]
+    assert sum(repeat.reused for e in report.examples for repeat in e.repeats) == 5
+    assert not list((own_folder / "evaluations" / "journal").iterdir())
+
+
+def test_no_thread_of_a_closed_pool_waits_for_work() -> None:
+    before = set(threading.enumerate())
+    release = threading.Event()
+
+    async def run() -> list[threading.Thread]:
+        pool = ThreadPool()
+        busy = [asyncio.ensure_future(pool.run(release.wait)) for _ in range(3)]
+        await asyncio.gather(*(pool.run(lambda: None) for _ in range(3)))
+        pool.close()
+        made = [one for one in threading.enumerate() if one not in before]
+        release.set()
+        assert all(await asyncio.gather(*busy))
+        return [one for one in made if one.name == "pellucid-eval"]
+
+    made = asyncio.run(run())
+    assert len(made) >= 3
+    for thread in made:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_the_cache_is_keyed_by_content(tmp_path: Path) -> None:

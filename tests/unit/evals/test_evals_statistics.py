@@ -173,3 +173,61 @@ def test_signs_drawn_by_the_byte_are_signs_drawn_one_by_one(count: int) -> None:
     signs = 1 - 2.0 * numpy.unpackbits(rows, axis=1, count=count)
     wanted = (1 + (abs(signs @ data) >= abs(data.sum())).sum()) / 200
     assert stats.permutation_test(data.tolist(), resamples=199) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 40, 199, 1000, 20_000])
+@pytest.mark.parametrize("t", [0.0, 0.3, -1.96, 4.5])
+def test_student_tails_equal_scipys(t: float, freedom: int) -> None:
+    wanted = 2 * scipy.stats.t.sf(abs(t), freedom)
+    off = 1e-4 if freedom > 10_000 else 1e-12  # of many degrees the normal distribution's
+    assert stats.student_tails(t, freedom) == pytest.approx(wanted, rel=1e-9, abs=off)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_skewness_equals_scipys(seed: int) -> None:
+    values = [value**2 for value in normal(30, 0.3, seed)]
+    assert stats.skewness(values) == pytest.approx(scipy.stats.skew(values))
+    assert stats.skewness([0.1] * 9) == stats.skewness([]) == 0
+
+
+def test_the_test_for_skewed_differences_is_students_where_there_is_no_skew() -> None:
+    one_side = normal(30, 0, 4)
+    differences = [0.4 + value for value in one_side] + [0.4 - value for value in one_side]
+    wanted = scipy.stats.ttest_1samp(differences, 0).pvalue
+    assert stats.skewed_test(differences) == pytest.approx(wanted)
+    assert stats.paired_test(differences) == stats.permutation_test(differences)
+
+
+def test_the_test_for_skewed_differences_by_hand() -> None:
+    differences = [1.0] * 9 + [11.0]  # mean 2, deviation √10, skewness 8/3
+    size = 2 / math.sqrt(10)
+    bent = size + 8 / 9 * size**2 + (8 / 3) ** 2 / 27 * size**3 + 8 / 3 / 60
+    wanted = 2 * scipy.stats.t.sf(math.sqrt(10) * bent, 9)
+    assert stats.skewed_test(differences) == pytest.approx(wanted)
+    assert stats.skewed_test([0.5] * 9) == 0
+    assert stats.skewed_test([0.0] * 9) == stats.skewed_test([]) == stats.skewed_test([3.0]) == 1
+
+
+@pytest.mark.parametrize(("shape", "most"), [("exponential", 0.06), ("lognormal", 0.08)])
+def test_rare_large_gains_are_not_taken_for_progress(shape: str, most: float) -> None:
+    generator = numpy.random.default_rng(12)
+    rounds, flips, alarms = 1000, 0, 0
+    for _ in range(rounds):
+        if shape == "exponential":
+            differences = (generator.exponential(1, 40) - 1).tolist()
+        else:
+            differences = (generator.lognormal(0, 1, 40) - math.exp(0.5)).tolist()
+        flips += stats.permutation_test(differences, resamples=499) <= 0.05
+        alarms += stats.paired_test(differences, resamples=499) <= 0.05
+    assert alarms / rounds <= most
+    assert alarms < 0.75 * flips
+
+
+def test_the_power_for_what_is_not_skewed_stays_as_planned() -> None:
+    generator = numpy.random.default_rng(13)
+    n, rounds = 34, 500
+    found = sum(
+        stats.paired_test(generator.normal(0.5, 1, n).tolist(), resamples=999) <= 0.05
+        for _ in range(rounds)
+    )
+    assert found / rounds == pytest.approx(0.8, abs=0.06)
