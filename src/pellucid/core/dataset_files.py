@@ -22,6 +22,7 @@ JSON_SUFFIX = ":json"
 """Ends the name of a table's column whose cells hold JSON text."""
 SHOWN_FAULTS = 5
 _CELL_CHARACTERS = 1 << 26
+_SEPARATORS = ",;\t"
 _NEVER_EMPTY = ("id", "split", "trace_id")
 """Texts that are not there where their cell is empty."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,10 +36,15 @@ def format_of(path: Path) -> str:
     return read_format(path.suffix.lstrip("."), path.name)
 
 
-def read_format(text: str, name: str = "") -> str:
-    """Return one of `FILE_FORMATS`. Raises InvalidInput."""
+def read_format(text: str, name: str = "", *, reading: bool = False) -> str:
+    """Return one of `FILE_FORMATS`; for a file that is `reading`, tabs count as CSV too.
+
+    Raises InvalidInput.
+    """
     kind = text.lower()
     kind = {"ndjson": "jsonl", "pq": "parquet"}.get(kind, kind)
+    if reading and kind in ("tsv", "tab"):
+        return "csv"
     if kind not in FILE_FORMATS:
         endings = ", ".join("." + known for known in FILE_FORMATS)
         raise InvalidInput(f"{name or text!r} ends in none of {endings}.")
@@ -52,7 +58,8 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise NotFound(f"There is no data file {str(path)!r}.")
-    return read_bytes(path.read_bytes(), format_of(path), name=str(path))
+    kind = read_format(path.suffix.lstrip("."), path.name, reading=True)
+    return read_bytes(path.read_bytes(), kind, name=str(path))
 
 
 def read_bytes(data: bytes, kind: str, *, name: str) -> list[dict[str, Any]]:
@@ -189,7 +196,7 @@ def _parquet() -> tuple[Any, Any]:
     try:
         return importlib.import_module("pyarrow.parquet"), importlib.import_module("pyarrow")
     except ImportError:
-        raise InvalidInput("Parquet files need pyarrow: pip install pyarrow") from None
+        raise InvalidInput("Parquet files need pyarrow: pip install 'pellucid[parquet]'") from None
 
 
 def _json_lines(data: bytes, name: str) -> list[dict[str, Any]]:
@@ -219,7 +226,9 @@ def _csv_rows(data: bytes, name: str) -> list[dict[str, Any]]:
     rows, faults = [], []
     before = csv.field_size_limit(_CELL_CHARACTERS)
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), strict=True, delimiter=_separator(text)
+        )
         _check_header(reader.fieldnames or [], name)
         for row in reader:
             try:
@@ -232,6 +241,23 @@ def _csv_rows(data: bytes, name: str) -> list[dict[str, Any]]:
         csv.field_size_limit(before)
     _raise_faults(faults)
     return rows
+
+
+def _separator(text: str) -> str:
+    """Return the first comma, semicolon or tab in a table's header that no quotes hold.
+
+    Without one it is a comma. Spreadsheets write semicolons where the comma is the decimal sign,
+    and tabs when asked to. A table of ours begins with `id`, so its own is the first of them.
+    """
+    quoted = False
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        elif not quoted and character in _SEPARATORS:
+            return character
+        elif not quoted and character in "\r\n":
+            break
+    return ","
 
 
 def _check_header(names: Iterable[str], name: str) -> None:

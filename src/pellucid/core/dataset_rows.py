@@ -137,8 +137,8 @@ def rows_of(data: Any) -> Iterable[Any]:
         return data
     raise InvalidInput(
         f"data={type(data).__name__} holds no examples. Give a list of dicts, a Dataset, a "
-        "DataFrame, an Arrow table, the path of a .jsonl, .json, .csv or .parquet file, or traces "
-        "(pellucid.search_traces(…))."
+        "DataFrame, an Arrow table, the path of a .jsonl, .json, .csv, .tsv or .parquet file, "
+        "or traces (pellucid.search_traces(…))."
     )
 
 

@@ -1,5 +1,6 @@
 """Datasets: versions by content, differences, splits, and files that are read back as written."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,40 @@ def test_csv_loses_nothing(tmp_path_factory: pytest.TempPathFactory, rows: list[
     dataset = Dataset.from_rows(rows, name="rows")
     pellucid.write_dataset(dataset, path)
     assert pellucid.read_dataset(path) == dataset
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(("between", "ending"), [(",", "csv"), (";", "csv"), ("\t", "tsv")])
+def test_tables_of_spreadsheets_are_read(
+    between: str, ending: str, mark: str, tmp_path: Path
+) -> None:
+    rows = [["question", '"expected, or: best"', "price"], ['"Who; me,\tyou?"', "it's me", "1,5"]]
+    rows[1][2] = f'"{rows[1][2]}"' if between == "," else rows[1][2]
+    path = tmp_path / f"faq.{ending}"
+    text = "\r\n".join(between.join(cells) for cells in rows)
+    path.write_text(f"{mark}{text}\r\n", encoding="utf-8", newline="")
+    (example,) = prepare(path).dataset.examples
+    assert example.inputs == {
+        "question": "Who; me,\tyou?",
+        "expected, or: best": "it's me",
+        "price": "1,5",
+    }
+
+
+def test_what_is_written_as_csv_has_commas_whatever_its_names_hold(tmp_path: Path) -> None:
+    dataset = Dataset.from_rows([{"inputs": {"a;b;c": "1", "d\te": "2"}}], name="rows")
+    pellucid.write_dataset(dataset, tmp_path / "rows.csv")
+    assert pellucid.read_dataset(tmp_path / "rows.csv") == dataset
+    with pytest.raises(InvalidInput, match="ends in none of"):
+        pellucid.write_dataset(dataset, tmp_path / "rows.tsv")
+
+
+def test_parquet_names_the_extra_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(InvalidInput, match=r"pip install 'pellucid\[parquet\]'"):
+        pellucid.write_dataset(Dataset.from_rows(ROWS), tmp_path / "rows.parquet")
 
 
 def test_a_foreign_table_becomes_inputs(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ class DatasetService:
         check_name(name)
         if mode not in ("replace", "append"):
             raise InvalidInput(f"mode={mode[:40]!r} is neither replace nor append.")
-        kind = read_format(kind)
+        kind = read_format(kind, reading=True)
         rows = await self._readers.run(
             read_bytes, data, kind, name=file_name or f"the {kind.upper()} file"
         )

@@ -176,7 +176,7 @@ async def import_file(name: str, data: Form, datasets: DatasetService) -> Respon
     """Make a version of an uploaded file and send the browser to it."""
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
-        raise InvalidInput("Choose a file: .jsonl, .json, .csv or .parquet.")
+        raise InvalidInput("Choose a file: .jsonl, .json, .csv, .tsv or .parquet.")
     await datasets.import_file(
         name,
         await file.read(),

@@ -107,7 +107,8 @@ def file_kind(name: str) -> str:
     kind = name.rpartition(".")[2] if "." in name else ""
     if not kind:
         raise InvalidInput(
-            f"{name[:80]!r} has no ending that names its format: .jsonl, .json, .csv or .parquet."
+            f"{name[:80]!r} has no ending that names its format: .jsonl, .json, .csv, .tsv or "
+            ".parquet."
         )
     return kind
 
