@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -281,3 +282,46 @@ def test_on_a_phone_a_peek_takes_the_list_and_a_menu_stays_inside(page: Page, si
     assert box is not None
     assert box["x"] >= 8
     assert box["x"] + box["width"] <= 390
+
+
+def test_on_a_phone_a_row_shows_its_name_over_its_input(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for address in ("/", LIST):
+        page.goto(site.server.url + address)
+        row = page.locator("tbody tr:has(.over)").first
+        expect(row.locator(".over")).to_be_visible()
+        expect(row.locator("td.name")).to_be_hidden()
+        link = row.locator(".row-link").bounding_box()
+        name = row.locator(".over").bounding_box()
+        assert link is not None
+        assert name is not None
+        assert name["y"] + name["height"] <= link["y"] + 1
+    page.goto(f"{site.server.url}/traces/{site.bluray.trace_id}")
+    for selector in (".bar", ".tool"):
+        fits = "bar => bar.scrollWidth <= bar.clientWidth"
+        assert page.locator(selector).first.evaluate(fits), selector
+    kinds = [box.bounding_box() for box in page.locator(".foot .kinds > *").all()]
+    for left, right in pairwise(kinds):
+        assert left is not None
+        assert right is not None
+        assert left["x"] + left["width"] <= right["x"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_graph_fits_into_view_and_back(page: Page, site: Site, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{site.server.url}/traces/{site.large.trace_id}?view=graph")
+    graph = page.locator("pl-graph")
+    fit = graph.get_by_role("button", name="Fit to view")
+    fit.press("Enter")
+    expect(fit).to_have_attribute("aria-pressed", "true")
+    outside = """graph => {
+        const { right, bottom } = graph.getBoundingClientRect();
+        return [...graph.querySelectorAll(".gn")]
+          .map((node) => node.getBoundingClientRect())
+          .filter((box) => box.right > right + 1 || box.bottom > bottom + 1).length;
+    }"""
+    assert graph.evaluate(outside) == 0
+    fit.press("Enter")
+    expect(fit).to_have_attribute("aria-pressed", "false")
+    assert graph.evaluate(outside) > 0

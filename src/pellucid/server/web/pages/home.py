@@ -1,5 +1,7 @@
 """The home page: the way to a first trace, or what is here."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litestar import Request, Response, get
@@ -13,6 +15,10 @@ from pellucid.server.web.pages.traces import AGENTS_ONLY
 from pellucid.server.web.snippets import Snippet, list_snippets
 
 NEWEST = 12
+OF_A_NAME = 5
+"""So many of one name at most, where there are several: a busy agent hides no other."""
+LOOKED_AT = 100
+WITHOUT_EVALUATIONS = f"{AGENTS_ONLY} -root:TASK"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,8 @@ class HomePage(Page):
     template = "home.html"
 
     experiments: list[ExperimentSummary] = doc("Most recently used first")
-    traces: list[TraceSummary] = doc("The newest, of all experiments; not those of scorers")
+    traces: list[TraceSummary] = doc("Newest first, of all experiments, a few of each name")
+    left_out: list[str] = doc("What the newest traces go without, in words")
     slugs: dict[str, str] = doc("Experiment name → its part of an address")
 
 
@@ -47,11 +54,36 @@ async def show_home(request: Request[object, object, State], traces: TraceServic
         return FirstTracePage(
             title="Send your first trace", place=place, url=url, snippets=snippets
         ).respond()
-    newest = await traces.list_traces(query=AGENTS_ONLY, limit=NEWEST)
+    found = await traces.list_traces(query=WITHOUT_EVALUATIONS, limit=LOOKED_AT)
+    evaluated = not found.traces  # and nothing else was traced
+    if evaluated:
+        found = await traces.list_traces(query=AGENTS_ONLY, limit=LOOKED_AT)
+    newest = choose_newest(found.traces)
+    several = len({_called(trace) for trace in found.traces}) > 1
+    left_out = [] if evaluated else ["without evaluations"]
+    left_out += [f"at most {OF_A_NAME} of a name"] if several else []
     return HomePage(
         title="Home",
         place=place,
         experiments=experiments,
-        traces=newest.traces,
+        traces=newest,
+        left_out=left_out,
         slugs={experiment.name: experiment.slug for experiment in experiments},
     ).respond()
+
+
+def choose_newest(traces: Sequence[TraceSummary]) -> list[TraceSummary]:
+    """Return the traces that the page shows, of several names only a few each."""
+    if len({_called(trace) for trace in traces}) < 2:
+        return list(traces[:NEWEST])
+    shown: Counter[tuple[str, str]] = Counter()
+    chosen = []
+    for trace in traces:
+        shown[_called(trace)] += 1
+        if shown[_called(trace)] <= OF_A_NAME:
+            chosen.append(trace)
+    return chosen[:NEWEST]
+
+
+def _called(trace: TraceSummary) -> tuple[str, str]:
+    return trace.experiment, trace.name

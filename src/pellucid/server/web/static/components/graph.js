@@ -63,6 +63,7 @@ class Graph extends HTMLElement {
         width,
         height,
         viewBox: `${-PAD} ${-PAD} ${width} ${height}`,
+        preserveAspectRatio: "xMinYMin",
         role: "group",
         "aria-label": "Agent graph",
       },
@@ -70,6 +71,7 @@ class Graph extends HTMLElement {
       ...nodes.filter((node) => node.parent).map(call),
       ...handoffs.flatMap(hand),
     );
+    Object.assign(drawing.style, { maxWidth: `${width}px`, maxHeight: `${height}px` });
     this.#drawn.clear();
     for (const node of nodes) {
       const box = draw(node, tree);
@@ -87,6 +89,11 @@ class Graph extends HTMLElement {
       html("span", {}, "line = called, dark on the critical path"),
     );
     if (handoffs.length) key.append(html("span", {}, "dashed = handed over, in this order"));
+    const fit = html("button", { class: "btn xs", type: "button" }, "Fit to view");
+    fit.addEventListener("click", () => {
+      fit.setAttribute("aria-pressed", String(this.toggleAttribute("fit")));
+    });
+    key.append(fit);
     this.replaceChildren(key, drawing);
     this.#mark();
   }
