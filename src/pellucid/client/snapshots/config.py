@@ -9,6 +9,7 @@ from pellucid.client.encoding import simplify
 from pellucid.client.snapshots.secrets import mask_text
 
 _SHORTEST = 15
+_MAX_DEPTH = 100
 
 
 def resolve_config(config: Any) -> Any:
@@ -22,8 +23,13 @@ def resolve_config(config: Any) -> Any:
     return mask_values(simplify(plain(config)))
 
 
-def plain(config: Any) -> Any:
-    """Return what holds a configuration as dicts and lists; anything else as it is."""
+def plain(config: Any, depth: int = 0) -> Any:
+    """Return what holds a configuration as dicts and lists; anything else as it is.
+
+    So is what stands deeper than any configuration, as in an object that holds itself.
+    """
+    if depth > _MAX_DEPTH:
+        return config
     omegaconf = sys.modules.get("omegaconf")
     if omegaconf is not None and omegaconf.OmegaConf.is_config(config):
         try:
@@ -33,7 +39,8 @@ def plain(config: Any) -> Any:
     if isinstance(config, argparse.Namespace):
         return vars(config)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return {f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        names = [field.name for field in dataclasses.fields(config)]
+        return {name: plain(getattr(config, name), depth + 1) for name in names}
     dump = getattr(config, "model_dump", None)
     if callable(dump) and not isinstance(config, type):
         try:
@@ -41,7 +48,7 @@ def plain(config: Any) -> Any:
         except Exception:  # a field that pydantic cannot show: simplify reads what it can
             return config
     if isinstance(config, dict):
-        return {key: plain(value) for key, value in config.items()}
+        return {key: plain(value, depth + 1) for key, value in config.items()}
     return config
 
 

@@ -241,7 +241,7 @@ def _new_run(
     run = ActiveRun(
         resumed.id if resumed else new_id(),
         chosen,
-        name=(name or (resumed.name if resumed else "") or "")[:MAX_NAME],
+        name=str(name or (resumed.name if resumed else "") or "")[:MAX_NAME],
         outbox=outbox_of(client) if client.enabled else None,
         url=(client.public_url or client.url).rstrip("/"),
     )

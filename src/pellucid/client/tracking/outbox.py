@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,8 @@ HEARTBEAT_S = 10.0
 DECLARED_S = 0.5
 """How long a run that was only declared may still turn out to be a decorator."""
 _LINGER_S = 0.1
+_MAX_BODY_BYTES = 32 << 20
+"""A request of more is taken apart; servers take twice as much."""
 _IDLE_S = 3600.0
 
 _outboxes: "weakref.WeakSet[Outbox]" = weakref.WeakSet()
@@ -201,8 +203,37 @@ class Outbox:
         empty = RunWrite(run_id=queue.run_id, experiment=queue.experiment, time_ns=now_ns())
         queue.sent_at = now
         # A sign of life is of no use later.
-        self.deliverer.submit(run_delivery(write or empty, keep=write is not None))
+        for delivery in split_write(write or empty, keep=write is not None):
+            self.deliverer.submit(delivery)
         return bool(queue.metrics or queue.pieces)
+
+
+def split_write(write: RunWrite, *, keep: bool) -> Iterator[Delivery]:
+    """Yield the requests that send a write: several where one would be too large to be taken."""
+    whole = run_delivery(write, keep=keep)
+    count = len(write.params) + len(write.tags) + len(write.artifacts)
+    if len(whole.body) <= _MAX_BODY_BYTES or count < 2:
+        yield whole
+        return
+    p, t, a = ((len(held) + 1) // 2 for held in (write.params, write.tags, write.artifacts))
+    first = msgspec.structs.replace(
+        write,
+        params=write.params[:p],
+        tags=write.tags[:t],
+        artifacts=write.artifacts[:a],
+        end=None,
+    )
+    second = RunWrite(
+        run_id=write.run_id,
+        experiment=write.experiment,
+        time_ns=write.time_ns,
+        params=write.params[p:],
+        tags=write.tags[t:],
+        artifacts=write.artifacts[a:],
+        end=write.end,
+    )
+    yield from split_write(first, keep=keep)
+    yield from split_write(second, keep=keep)
 
 
 def run_delivery(write: RunWrite, *, keep: bool = True) -> Delivery:
@@ -231,6 +262,15 @@ def _take(queue: RunQueue) -> RunWrite | None:
             metrics.append(queue.metrics.popleft())
     except IndexError:
         pass
+    pieces: list[Any] = []
+    # The end goes out last, when no points are left before it.
+    while queue.pieces and not (isinstance(queue.pieces[0], RunEnd) and queue.metrics):
+        pieces.append(queue.pieces.popleft())
+    return as_write(queue, pieces, metrics) if metrics or pieces else None
+
+
+def as_write(queue: RunQueue, pieces: list[Any], metrics: Sequence[MetricWrite] = ()) -> RunWrite:
+    """Return pieces of a run as one write about it."""
     fields: dict[str, Any] = {}
     lists: dict[type, tuple[str, list[Any]]] = {
         ParamWrite: ("params", []),
@@ -238,9 +278,7 @@ def _take(queue: RunQueue) -> RunWrite | None:
         ArtifactWrite: ("artifacts", []),
         MeasureWrite: ("measures", []),
     }
-    # The end goes out last, when no points are left before it.
-    while queue.pieces and not (isinstance(queue.pieces[0], RunEnd) and queue.metrics):
-        piece = queue.pieces.popleft()
+    for piece in pieces:
         if type(piece) in lists:
             lists[type(piece)][1].append(piece)
         elif isinstance(piece, RunStart):
@@ -250,14 +288,12 @@ def _take(queue: RunQueue) -> RunWrite | None:
         else:
             field, stamped = piece
             fields[field] = stamped
-    fields.update({name: pieces for name, pieces in lists.values() if pieces})
-    if not metrics and not fields:
-        return None
+    fields.update({name: those for name, those in lists.values() if those})
     return RunWrite(
         run_id=queue.run_id,
         experiment=queue.experiment,
         time_ns=now_ns(),
-        metrics=metrics,
+        metrics=list(metrics),
         **fields,
     )
 

@@ -1,6 +1,7 @@
 """A run that is being logged to."""
 
 import json
+import operator
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from pellucid.client.snapshots.secrets import mask_text
 from pellucid.client.tracking import files
 from pellucid.client.tracking.contents import Content
 from pellucid.client.tracking.folders import iter_folder
-from pellucid.client.tracking.outbox import Outbox, RunQueue, stamp
+from pellucid.client.tracking.outbox import Outbox, RunQueue, as_write, stamp
 from pellucid.client.tracking.pictures import encode_image
 from pellucid.client.tracking.upload import upload_bytes, upload_file
 from pellucid.client.tracking.writable import writable
@@ -37,7 +38,7 @@ from pellucid.core.run import (
     TagWrite,
     to_wire,
 )
-from pellucid.core.run_limits import MAX_INTEGER, check_name, check_path, check_value
+from pellucid.core.run_limits import MAX_INTEGER, check_name, check_path, check_value, check_write
 
 if TYPE_CHECKING:
     from pellucid.client.snapshots.task import SnapshotTask
@@ -133,10 +134,11 @@ class ActiveRun:
         """Record one point of a metric; its value is the one of the greatest (step, time)."""
         if type(value) is not float:
             value = _number(name, value)
+        at = time.time_ns() if time_ns is None else _checked_time(time_ns)
         if value - value != 0.0:  # NaN or infinite
-            point = MetricWrite(name, to_wire(value), step, time_ns or time.time_ns())
+            point = MetricWrite(name, to_wire(value), step, at)
         else:
-            point = MetricWrite(name, value, step, time_ns or time.time_ns())
+            point = MetricWrite(name, value, step, at)
         if name not in self._names_seen:
             check_name(name, "metric")
             self._names_seen.add(name)
@@ -150,9 +152,9 @@ class ActiveRun:
         self, metrics: Mapping[str, float], step: int = 0, *, time_ns: int | None = None
     ) -> None:
         """Record one point of several metrics, at one time."""
-        time_ns = time_ns or time.time_ns()
+        at = time.time_ns() if time_ns is None else time_ns
         for name, value in metrics.items():
-            self.log_metric(name, value, step, time_ns=time_ns)
+            self.log_metric(name, value, step, time_ns=at)
 
     def define_metric(self, name: str, *, direction: str) -> None:
         """Say which way a metric or score is better, in this run's experiment.
@@ -174,7 +176,7 @@ class ActiveRun:
         check_name(name, "tag")
         text = None if value is None else value if isinstance(value, str) else _text(value)
         if text is not None:
-            text = MASK if masked(name, text) else mask_text(text)
+            text = MASK if masked(name, text) else _cut(mask_text(text), MAX_VALUE_BYTES)
         self._add(TagWrite(name=name, value=text, time_ns=now_ns()))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
@@ -188,7 +190,7 @@ class ActiveRun:
 
     def set_name(self, name: str) -> None:
         """Rename the run."""
-        self.name = name[:MAX_NAME]
+        self.name = str(name)[:MAX_NAME]
         self._add(stamp("name", self.name))
 
     def log_config(self, config: Any) -> None:
@@ -313,7 +315,7 @@ class ActiveRun:
         from pellucid.client.tracking.lifecycle import leave
 
         leave(self)
-        told = None if error is None else mask_text(error)
+        told = None if error is None else mask_text(str(error)[:10_000])
         self._add(RunEnd(time_ns=self.next_ns(), status=self.status, error=told))
         self.queue.ended = True
         if self.snapshot_task is not None:
@@ -398,6 +400,9 @@ class ActiveRun:
         )
 
     def _add(self, piece: Any) -> None:
+        # Here, where the caller hears of it: a server refuses the whole request for one fault.
+        if type(piece) is not ParamWrite:  # its value was looked at already
+            check_write(as_write(self.queue, [piece]))
         if self.outbox is not None:
             self.outbox.add(self.queue, piece)
 
@@ -406,11 +411,28 @@ def _json_value(name: str, value: Any) -> Any:
     check_name(name, "param")
     if masked(name, value):
         return MASK
+    if isinstance(value, str) and len(value) > _MAX_PARAM_CHARACTERS:
+        # Secrets are sought in more than is kept, so that none is cut in two.
+        value = value[: 2 * _MAX_PARAM_CHARACTERS]
     shown = writable(mask_values(simplify(plain(value))))
-    if isinstance(shown, str) and len(shown) > _MAX_PARAM_CHARACTERS:
-        shown = shown[:_MAX_PARAM_CHARACTERS] + "…"
+    if isinstance(shown, str):
+        shown = _cut(shown, _MAX_PARAM_CHARACTERS)
     check_value(name, shown)
     return shown
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _checked_time(time_ns: Any) -> int:
+    try:
+        whole = operator.index(time_ns)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole <= MAX_INTEGER:
+        raise InvalidInput(f"time_ns={time_ns!r} is not a time in nanoseconds since 1970.")
+    return whole
 
 
 def _number(name: str, value: Any) -> float:

@@ -152,9 +152,9 @@ class RunWriter:
         if not new:
             return
         self._disputed.clear()
-        keys = sorted({item[0] for item in new})
-        held = self._values_of(t.params, keys, own_params)
-        others = self._values_of(t.param_conflicts, keys)
+        slots = [item[:2] for item in new]
+        held = self._values_of(t.params, slots, own_params)
+        others = self._values_of(t.param_conflicts, slots)
         known: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
         for row in [*held, *others]:
             known[row.run_key, row.name][row.value] = row.time_ns
@@ -168,13 +168,19 @@ class RunWriter:
         if nested:
             write_leaves(self._connection, sorted(nested))
 
-    def _values_of(self, table: sa.Table, keys: list[int], *conditions: Any) -> list[Any]:
+    def _values_of(
+        self, table: sa.Table, slots: Iterable[tuple[int, str]], *conditions: Any
+    ) -> list[Any]:
+        """Return what is held of some names of some runs: a run may have much else."""
+        pairs = set(slots)
+        c = table.c
         return [
             row
-            for chunk in in_chunks(keys)
+            for keys in in_chunks(sorted({key for key, _ in pairs}))
+            for names in in_chunks(sorted({name for _, name in pairs}))
             for row in self._connection.execute(
-                sa.select(table.c.run_key, table.c.name, table.c.value, table.c.time_ns).where(
-                    table.c.run_key.in_(chunk), *conditions
+                sa.select(c.run_key, c.name, c.value, c.time_ns).where(
+                    c.run_key.in_(keys), c.name.in_(names), *conditions
                 )
             )
         ]
@@ -226,7 +232,7 @@ class RunWriter:
                     latest[key, tag.name] = (tag.time_ns, tag.value)
         if not latest:
             return
-        for row in self._values_of(t.tags, sorted({key for key, _ in latest})):
+        for row in self._values_of(t.tags, list(latest)):
             new = latest.get((row.run_key, row.name))
             if new is not None and not _later(*new, row.time_ns, row.value):
                 del latest[row.run_key, row.name]
