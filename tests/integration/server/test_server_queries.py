@@ -22,8 +22,8 @@ def asked(live_server: LiveServer) -> Iterator[httpx.Client]:
         root.set_attribute("tenant", 42)
         with pellucid.span("ask model", kind="LLM") as span:
             span.set_model("gpt-4o-mini")
-    pellucid.flush(10)
-    with httpx.Client(base_url=live_server.url) as client:
+    assert pellucid.flush(60)
+    with live_server.client() as client:
         yield client
 
 
@@ -50,6 +50,8 @@ HINTS = [
     ('user:""', "-has:user"),
     ("answer and model", "write AND in upper case"),
     ("metadata.tenant:42", "There is attr.tenant."),
+    ("http.status_code:5*", "http.status_code>=500 http.status_code<600"),
+    ("name contains answer", "contains is looked for as a word"),
 ]
 
 
@@ -85,8 +87,8 @@ def test_a_long_conversation_is_read_page_by_page(live_server: LiveServer) -> No
         for number in range(1, 61):
             with pellucid.span("turn", kind="AGENT") as turn:
                 turn.set_input(f"question-{number}.")
-    pellucid.flush(10)
-    with httpx.Client(base_url=live_server.url) as client:
+    assert pellucid.flush(60)
+    with live_server.client() as client:
         page = client.get("/experiments/talks/session?id=long").text
         assert "Turns 11 to 60 of 60" in page
         assert "question-60." in page

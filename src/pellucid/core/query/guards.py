@@ -55,7 +55,8 @@ def check_other_forms(cursor: Cursor, schema: Schema, name: Name) -> None:
         end = _closing(text, at)
         advice = habits.has_call(name.head.lower(), text[at + 1 : end], schema)
         advise(cursor, advice, name.position, end + 1)
-    if text.startswith('["', at) and (end := text.find('"]', at)) > 0:
+    opened = text[at : at + 2]
+    if opened in ('["', "['") and (end := text.find(f"{opened[1]}]", at)) > 0:
         # attributes["http.status"] = 500
         family = habits.FAMILY_SYNONYMS.get(name.head.lower(), name.head)
         written = f"{family}.{quote(text[at + 2 : end])}"

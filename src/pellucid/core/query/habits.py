@@ -133,10 +133,23 @@ _PARENT_IDS = frozenset(("parent_id", "parentid", "parent_span_id"))
 _NOT_FILTERS = frozenset("sort sort_by order order_by orderby limit offset group_by page".split())
 _WITH_UNIT = re.compile(r"(duration|latency|ttft)_?(ns|us|ms|s|seconds|sec)", re.IGNORECASE)
 _UNIT = {"seconds": "s", "sec": "s"}
+_UNITS = {
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("us", "µs", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ms", "msec", "msecs", "milli", "millis", "millisecond"), "ms"),
+    **dict.fromkeys(("milliseconds",), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)[ \t]*([a-zµ]+)(?=[\s)]|$)", re.IGNORECASE)
 SQL = re.compile(r"\s*SELECT\s.+\sFROM\s", re.IGNORECASE | re.DOTALL)
 _SCHEMES = frozenset(("http", "https", "ftp", "file", "s3", "gs", "mailto", "urn"))
 _SHOWN = 60
 """Characters of what was typed that a message repeats."""
+ORDER = re.compile(r"[<>]=?|!=")
+"""Comparisons that others write behind a colon."""
 RANGE = re.compile(r"\[\s*([^\s\[\]]+)\s+TO\s+([^\s\[\]]+?)\s*\]")
 PATTERNS = re.compile(
     r"\s*(?:(?P<word>(?:NOT )?(?:CONTAINS|LIKE|ILIKE|MATCHES|STARTS_?WITH|ENDS_?WITH|BETWEEN|IS))\b"
@@ -175,6 +188,9 @@ def shorten(text: str) -> str:
 
 def no_such_field(schema: Schema, foreign: Foreign, written: str) -> Advice:
     """Advise on a comparison; `written` is the stretch without spaces that begins with it."""
+    order = ORDER.match(foreign.value) if foreign.op == ":" else None
+    if order is not None:  # `duration_ms:>200`: what it compares with says how
+        foreign = Foreign(foreign.head, order[0], foreign.value[order.end() :])
     head = foreign.head
     lower = head.lower()
     quoted = f" To look for the text, quote it: {quote(shorten(written))}" if written else ""
@@ -286,7 +302,8 @@ def no_key(family: str, op: str, value: str) -> Advice:
     bare = value.strip('"')
     if family == "tag" and value:
         term = bare_tag(op, value)
-        return Advice(f"{begin}, such as tag.env:prod; a bare tag is found with {term}", term)
+        found_with = f"; a bare tag is found with {term}" if term else ""
+        return Advice(f"{begin}, such as tag.env:prod{found_with}", term)
     nested = re.fullmatch(r"([\w.-]+?)(:|!=|<=|>=|=|<|>)(.+)", bare)
     if nested is not None:
         term = f"{family}.{bare}"
@@ -322,8 +339,10 @@ def not_a_word(word: str, operator: str) -> Advice:
 
 def no_letters(text: str) -> Advice:
     """Advise on a word without a letter or digit."""
-    if set(text) <= {"&"}:
+    if text and set(text) <= {"&"}:
         return Advice("Terms side by side must all hold; write a space or AND.", "AND")
+    if text == "!":
+        return Advice("The opposite is written - directly before a term or a bracket, or NOT.", "-")
     if text == "||":
         return Advice("Either of two is written OR.", "OR")
     if text == "|":
@@ -333,8 +352,18 @@ def no_letters(text: str) -> Advice:
     return Advice("Full text looks for words, and there is no letter or digit in this.")
 
 
+def spelt_duration(text: str, position: int) -> tuple[str, int] | None:
+    """Return the duration that `10 s` or `10seconds` says, and where it ends."""
+    found = _AMOUNT.match(text, position)
+    unit = _UNITS.get(found[2].lower()) if found is not None else None
+    return (found[1] + unit, found.end()) if found is not None and unit is not None else None
+
+
 def range_terms(name: str, low: str, high: str, *, negated: bool) -> str:
     """Return the two comparisons that a range says; `*` is an open end."""
+    if name in ("since", "until"):
+        ends = [("since:", low), ("until:", "*" if high == "now" else high)]
+        return " ".join(f"{bound}{end.removeprefix('now-')}" for bound, end in ends if end != "*")
     ends = [(">=", low), ("<=", high)]
     terms = " ".join(f"{name}{op}{end}" for op, end in ends if end != "*")
     return f"({terms})" if negated and " " in terms else terms

@@ -85,7 +85,9 @@ class Cursor:
             self.fail(
                 'This quote is never closed. Add a " at the end of the text.',
                 length=len(self.text) - self.at,
-                fix=Fix(len(self.text), len(self.text), '"'),
+                fix=Fix(len(self.text), len(self.text), '"')
+                if self.text[self.at + 1 :].strip()
+                else Fix(self.at, len(self.text), ""),
             )
         self.at = found.end()
         return _ESCAPE.sub(r"\1", found[1])
@@ -118,7 +120,8 @@ class Cursor:
         """Raise the error that points here, or at `position`; `fix` would put it right."""
         proposal = None
         if fix is not None:
-            proposal = self.text[: fix.start] + fix.text + self.text[fix.end :]
+            put_right = self.text[: fix.start] + fix.text + self.text[fix.end :]
+            proposal = put_right if put_right != self.text else None
         raise QuerySyntaxError(
             message,
             query=self.text,

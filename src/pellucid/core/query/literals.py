@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from pellucid.core.query.fields import read_duration, read_number, read_time
-from pellucid.core.query.habits import closest, shorten
+from pellucid.core.query.habits import ORDER, closest, shorten, spelt_duration
 from pellucid.core.query.lexis import Cursor, Fix
 from pellucid.core.query.tree import Field, FieldType, Op, Unresolved, Value, fold
 
@@ -47,7 +47,7 @@ def read_values(cursor: Cursor, term: Term, values: list[Value]) -> tuple[Value,
 
 def _read(cursor: Cursor, name: str, kind: FieldType, term: Term, value: Value) -> Value:
     op, text, end = term.op, value.text, value.position + _length(value)
-    order = _ORDER.match(text) if not value.quoted else None
+    order = ORDER.match(text) if not value.quoted else None
     if order is not None and (kind is not FieldType.TEXT or order[0] == "!="):
         said = f"{name}{text}"
         _fail(cursor, value, f"Compare without the colon: {said}", Fix(term.operator_at, end, text))
@@ -63,30 +63,11 @@ def _read(cursor: Cursor, name: str, kind: FieldType, term: Term, value: Value) 
             Fix(end - 1, end, ""),
         )
     if kind is FieldType.TEXT:
-        if term.choices and not value.prefix and fold(text) not in map(fold, term.choices):
-            meant = closest(text, term.choices, term.field.name)
-            _fail(
-                cursor,
-                value,
-                f"{name} is one of {', '.join(term.choices)}; {shorten(text)!r} is none."
-                + (f" Did you mean {name}:{meant}?" if meant else ""),
-                Fix(value.position, end, meant) if meant else None,
-            )
-        return value
+        return _read_text(cursor, name, term, value)
     if kind is FieldType.TIME:
         return _read_time(cursor, name, value)
     if kind is FieldType.DURATION:
-        nanoseconds = read_duration(text)
-        if nanoseconds is None:
-            bare = read_number(text) is not None
-            _fail(
-                cursor,
-                value,
-                f"{name} is a duration with a unit: write "
-                + (f"{name}{op.value}{text}s or {text}ms." if bare else "150ms, 2s, 1.5h or 7d."),
-                Fix(end, end, "s") if bare and not value.quoted else None,
-            )
-        return replace(value, number=nanoseconds)
+        return _read_duration(cursor, name, op, value)
     number = None if value.prefix else read_number(text)
     if kind is FieldType.NUMBER and text.lower() in _NOTHING and not op.is_ordered:
         _fail(
@@ -96,22 +77,61 @@ def _read(cursor: Cursor, name: str, kind: FieldType, term: Term, value: Value) 
             Fix(term.position, end, f"-has:{name}"),
         )
     if number is None and (kind is FieldType.NUMBER or op.is_ordered):
+        other_case = text[:-1] + text[-1:].swapcase()
         _fail(
             cursor,
             value,
             f"{name} {op.value} takes a number: write 1200, 5k, 2M or $0.10."
             if op.is_ordered
             else f"{name} is a number: write 1200, 5k, 2M or $0.10.",
+            None if read_number(other_case) is None else Fix(value.position, end, other_case),
         )
     return replace(value, number=number)
 
 
-_ORDER = re.compile(r"[<>]=?|!=")
 _RANGE = re.compile(r"(\S+?)\.\.+(\S+)")
 _WITH_ORDER = (FieldType.NUMBER, FieldType.DURATION)
 _NOTHING = ("null", "none", "nil")
 _AGE = re.compile(r"(?:now-)?([0-9.]+)(ns|us|ms|s|m|h|d|w|y)")
 _DAYS = {"w": 7, "y": 365}
+
+
+def _read_text(cursor: Cursor, name: str, term: Term, value: Value) -> Value:
+    text, end = value.text, value.position + _length(value)
+    if not term.choices or value.prefix or fold(text) in map(fold, term.choices):
+        return value
+    meant = closest(text.lstrip("-!"), term.choices, term.field.name)
+    said = f"{name}:{meant}"
+    fix = Fix(value.position, end, meant) if meant else None
+    if meant and text[0] in "-!":  # the opposite of a value
+        said = f"-{name}:{meant}"
+        fix = Fix(term.position, end, said)
+    _fail(
+        cursor,
+        value,
+        f"{name} is one of {', '.join(term.choices)}; {shorten(text)!r} is none."
+        + (f" Did you mean {said}?" if meant else ""),
+        fix,
+    )
+
+
+def _read_duration(cursor: Cursor, name: str, op: Op, value: Value) -> Value:
+    text, end = value.text, value.position + _length(value)
+    nanoseconds = read_duration(text)
+    if nanoseconds is not None:
+        return replace(value, number=nanoseconds)
+    spelt = None if value.quoted else spelt_duration(cursor.text, value.position)
+    if spelt is not None:
+        said = f"A unit stands directly behind its number: {name}{op.value}{spelt[0]}"
+        _fail(cursor, value, said, Fix(value.position, spelt[1], spelt[0]))
+    bare = read_number(text) is not None
+    _fail(
+        cursor,
+        value,
+        f"{name} is a duration with a unit: write "
+        + (f"{name}{op.value}{text}s or {text}ms." if bare else "150ms, 2s, 1.5h or 7d."),
+        Fix(end, end, "s") if bare and not value.quoted else None,
+    )
 
 
 def _read_time(cursor: Cursor, name: str, value: Value) -> Value:

@@ -30,6 +30,7 @@ _LISTED = frozenset(
     {"name", "model", "provider", "tool", "session", "user", "prompt", "finish", "tag"}
 )
 _NOTHING = frozenset({"null", "none", "nil", "undefined", "n/a", ""})
+_COMPARES = frozenset({"is", "equals", "contains", "like", "matches", "between", "in"})
 _NOUNS = {"attr": "attribute", "tag": "tag", "score": "score"}
 
 
@@ -61,6 +62,11 @@ def _of_text(leaf: Text) -> str | None:
     if leaf.text.lower() in ("and", "or", "not") and not leaf.phrase:
         word = leaf.text.upper()
         return f"{leaf.text} is looked for as a word; between words, write {word} in upper case."
+    if leaf.text.lower() in _COMPARES and not leaf.phrase:
+        return (
+            f"{leaf.text} is looked for as a word; a comparison is written as status:error, "
+            "name:refund* or duration>2s."
+        )
     return None
 
 
@@ -71,6 +77,10 @@ def _of_field(leaf: Compare | Has, in_span: bool, store: SpanStore) -> str | Non
         hint = _of_key(family, key, print_field(field), store)
         if hint is not None:
             return hint
+    if isinstance(leaf, Compare) and family == "attr":
+        for value in leaf.values:
+            if value.prefix and value.text.isdecimal():
+                return _of_digits(print_field(field), value.text)
     if isinstance(leaf, Has) or isinstance(field, Unresolved):
         return None
     for value in leaf.values:
@@ -82,6 +92,15 @@ def _of_field(leaf: Compare | Has, in_span: bool, store: SpanStore) -> str | Non
             if hint is not None:
                 return hint
     return None
+
+
+def _of_digits(name: str, digits: str) -> str:
+    """Tell what `http.status_code:5*` may mean."""
+    scale = 10 ** max(3 - len(digits), 0)
+    low = int(digits) * scale
+    return (
+        f"A * finds texts that begin so; numbers are compared: {name}>={low} {name}<{low + scale}"
+    )
 
 
 def _of_key(family: str, key: str, written: str, store: SpanStore) -> str | None:
