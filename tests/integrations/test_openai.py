@@ -2,7 +2,7 @@
 
 import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -297,7 +297,11 @@ def test_base64_embeddings_tell_their_size(
 
 
 def answering(body: dict[str, Any]) -> Any:
-    return httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body)))
+    return answered_by(lambda _: httpx.Response(200, json=body))
+
+
+def answered_by(answer: Callable[[httpx.Request], httpx.Response]) -> Any:
+    return httpx.Client(transport=httpx.MockTransport(answer))
 
 
 def test_azure_completions_and_image_edits(recording: Recording) -> None:
@@ -330,6 +334,72 @@ def test_azure_completions_and_image_edits(recording: Recording) -> None:
     (image,) = recording.of_kind(SpanKind.IMAGE)
     assert image.input == "a hat"
     assert image.name == "edit image gpt-image-1"
+
+
+def _spoken(request: httpx.Request) -> httpx.Response:
+    """Answer as the API's endpoints of speech, transcripts and moderations do."""
+    path = request.url.path
+    if path.endswith("/audio/speech"):
+        return httpx.Response(200, content=b"12345", headers={"content-type": "audio/mpeg"})
+    if path.endswith("/moderations"):
+        found = {"flagged": True, "categories": {"violence": True, "hate": False}}
+        return httpx.Response(200, json={"id": "m", "model": "omni", "results": [found]})
+    if b"srt" in request.content:
+        return httpx.Response(200, text="1\nA disc.", headers={"content-type": "text/plain"})
+    usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 3, "total_tokens": 17}
+    if b'name="stream"' in request.content:
+        events: list[dict[str, Any]] = [
+            {"type": "transcript.text.delta", "delta": "A "},
+            {"type": "transcript.text.delta", "delta": "disc."},
+            {"type": "transcript.text.done", "text": "A disc.", "usage": usage},
+        ]
+        text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+    return httpx.Response(200, json={"text": "A disc.", "usage": usage})
+
+
+def speak(client: openai.OpenAI) -> None:
+    said = client.audio.speech.create(model="tts-1", voice="alloy", input="A disc.")
+    assert said.content == b"12345"
+    speech = client.audio.speech.with_streaming_response
+    with speech.create(model="tts-1", voice="alloy", input="A disc.") as answer:
+        assert b"".join(answer.iter_bytes()) == b"12345"
+    raw = client.audio.speech.with_raw_response.create
+    assert raw(model="tts-1", voice="alloy", input="A disc.").content == b"12345"
+
+
+def transcribe(client: openai.OpenAI) -> None:
+    record = ("disc.wav", b"RIFF", "audio/wav")
+    make = client.audio.transcriptions.create
+    assert make(model="gpt-4o-transcribe", file=record, prompt="Discs").text == "A disc."
+    events = list(make(model="gpt-4o-transcribe", file=record, stream=True))
+    assert [event.type for event in events][-1] == "transcript.text.done"
+    assert "A disc." in str(make(model="whisper-1", file=record, response_format="srt"))
+
+
+def test_speech_transcripts_and_moderations(recording: Recording) -> None:
+    with pellucid.span("ask"), answered_by(_spoken) as http:
+        client = openai.OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1", http_client=http)
+        speak(client)
+        transcribe(client)
+        checked = client.moderations.create(model="omni", input="A fight.")
+        assert checked.results[0].flagged
+    recording.check_structure()
+    recording.check_no_failure()
+    *spoken, told, streamed, written = recording.of_kind(SpanKind.TASK)
+    assert {span.name for span in spoken} == {"speak tts-1"}
+    assert [span.input for span in spoken] == ["A disc."] * 3
+    assert all(span.output["bytes"] == 5 for span in spoken)
+    assert spoken[0].parameters["voice"] == "alloy"
+    assert told.input == {"file": "disc.wav", "prompt": "Discs"}
+    assert (told.name, told.output) == ("transcribe gpt-4o-transcribe", "A disc.")
+    assert streamed.output == "A disc."
+    assert streamed.ttft_ns is not None
+    assert all((s.tokens.input, s.tokens.output) == (14, 3) for s in (told, streamed))
+    assert written.output == "1\nA disc."
+    (guard,) = recording.of_kind(SpanKind.GUARDRAIL)
+    assert (guard.name, guard.input) == ("moderate omni", "A fight.")
+    assert guard.output == {"flagged": True, "categories": ["violence"]}
 
 
 def test_a_second_request_of_one_call_is_beside_it_and_a_retry_is_not(

@@ -1,6 +1,7 @@
 """OpenAI's request and response JSON → what a span says of it.
 
-Read are chat completions, legacy completions, responses, embeddings and images, whole and streamed.
+Read are chat completions, legacy completions, responses, embeddings, images, speech, transcripts
+and moderations, whole and streamed.
 Source: the OpenAI API reference. Bodies are plain JSON values; nothing here raises for a shape.
 """
 
@@ -13,7 +14,17 @@ from pellucid.semconv.messages import messages_of, tool_calls_of
 from pellucid.semconv.tools import tools_of
 
 _NOT_PARAMETERS = frozenset(
-    {"model", "messages", "input", "instructions", "prompt", "tools", "stream", "stream_options"}
+    {
+        "file",
+        "input",
+        "instructions",
+        "messages",
+        "model",
+        "prompt",
+        "stream",
+        "stream_options",
+        "tools",
+    }
 )
 
 
@@ -34,6 +45,10 @@ ENDPOINTS = (
     Endpoint("/images/edits", "edit image", SpanKind.IMAGE),
     Endpoint("/images/variations", "vary image", SpanKind.IMAGE),
     Endpoint("/completions", "complete", SpanKind.LLM),
+    Endpoint("/audio/speech", "speak", SpanKind.TASK),
+    Endpoint("/audio/transcriptions", "transcribe", SpanKind.TASK),
+    Endpoint("/audio/translations", "translate", SpanKind.TASK),
+    Endpoint("/moderations", "moderate", SpanKind.GUARDRAIL),
 )
 
 
@@ -74,8 +89,10 @@ def read_request(endpoint: Endpoint, body: dict[str, Any]) -> Request:
         messages = messages_of(body.get("messages"))
     elif endpoint.operation == "responses":
         messages = _responses_input(body)
-    elif endpoint.kind is SpanKind.EMBEDDING:
+    elif endpoint.kind is SpanKind.EMBEDDING or endpoint.operation in {"speak", "moderate"}:
         asked = body.get("input")
+    elif endpoint.kind is SpanKind.TASK:
+        asked = {name: body[name] for name in ("file", "prompt") if body.get(name)} or None
     elif endpoint.operation == "complete" and type(asked) is str:
         messages = [_text_message("user", asked)]
     tools = body.get("tools")
@@ -94,6 +111,12 @@ def read_response(endpoint: Endpoint, body: dict[str, Any]) -> Response:
         return _embeddings(body)
     if endpoint.kind is SpanKind.IMAGE:
         return _images(body)
+    if endpoint.kind is SpanKind.GUARDRAIL:
+        return _moderation(body)
+    if endpoint.kind is SpanKind.TASK:
+        sound = {name: body[name] for name in ("bytes", "media_type") if name in body}
+        output = body.get("text") or sound or None
+        return Response(tokens=read_usage(body.get("usage")), output=output)
     messages = messages_of(body.get("output")) if endpoint.operation == "responses" else []
     if endpoint.operation == "responses":
         messages = _joined(messages)
@@ -150,6 +173,9 @@ class StreamReader:
         if self._endpoint.operation == "responses":
             self._feed_event(chunk)
             return
+        if self._endpoint.kind is SpanKind.TASK:
+            self._feed_transcript(chunk)
+            return
         for name in ("id", "model", "usage"):
             if chunk.get(name) is not None:
                 self._top[name] = chunk[name]
@@ -163,7 +189,16 @@ class StreamReader:
             return self._final
         if self._endpoint.operation == "responses":
             return {**self._top, "output": self._output()}
+        if self._endpoint.kind is SpanKind.TASK:
+            return self._top
         return {**self._top, "choices": [self._choices[index] for index in sorted(self._choices)]}
+
+    def _feed_transcript(self, event: dict[str, Any]) -> None:
+        if event.get("type") == "transcript.text.done":
+            self._top = event
+        elif type(event.get("delta")) is str:
+            self.has_token = True
+            self._top["text"] = self._top.get("text", "") + event["delta"]
 
     def _feed_choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")
@@ -321,6 +356,24 @@ def _images(body: dict[str, Any]) -> Response:
     if revised:
         output["revised_prompt"] = revised[0] if len(revised) == 1 else revised
     return Response(tokens=read_usage(body.get("usage")), output=output, images=images)
+
+
+def _moderation(body: dict[str, Any]) -> Response:
+    results = [result for result in _list(body.get("results")) if type(result) is dict]
+    shown = [
+        {"flagged": result.get("flagged"), "categories": _flagged(result.get("categories"))}
+        for result in results
+    ]
+    return Response(
+        model=_text(body.get("model")),
+        id=_text(body.get("id")),
+        output=shown[0] if len(shown) == 1 else shown,
+    )
+
+
+def _flagged(categories: Any) -> list[str]:
+    held = categories if type(categories) is dict else {}
+    return [str(name) for name, holds in held.items() if holds is True]
 
 
 def _text_message(role: str, text: str) -> Message:

@@ -1,4 +1,4 @@
-"""Trace the OpenAI SDK: chat, responses, completions, embeddings and images, sync, async, streamed.
+"""Trace the OpenAI SDK: what it asks of every model, sync, async, streamed.
 
 One patch a client, on `request`, which every resource goes through, also `.parse()`, `.stream()`,
 `with_raw_response` and Azure. The wire is read, not the SDK's classes: they change more often.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from pellucid.client.instrument import drop_frame
-from pellucid.integrations.openai.call import Call, plain
+from pellucid.integrations.openai.call import Call, body_of, plain
 from pellucid.semconv.openai_wire import StreamReader
 
 _log = logging.getLogger("pellucid")
@@ -33,7 +33,8 @@ def _watch_raw(call: Call, result: Any) -> None:
     """`with_raw_response` and `with_streaming_response`: the body is read when the user does."""
     http = getattr(result, "http_response", None)
     if call.raw == "true" and not call.streams and http is not None:
-        call.take(json.loads(http.text))
+        whole = _json(http.content)
+        call.take(whole if type(whole) is dict else body_of(http))
         return
     parse = result.parse
 
@@ -95,10 +96,16 @@ class _Body:
         self._call = call
         self._reader = StreamReader(call.endpoint)
         self._rest = bytearray()
+        self._is_sound = call.endpoint.operation == "speak"
+        self._bytes = 0
 
     def hear(self, part: bytes) -> None:
         """Take the next bytes; those of a stream are read line by line."""
         if self._call.watched:
+            return
+        self._bytes += len(part)
+        if self._is_sound:  # too much to keep
+            self._call.last_ns = time.time_ns()
             return
         self._rest += part
         if not self._call.streams:
@@ -114,7 +121,9 @@ class _Body:
         """Take what was read before the answer was closed, and end."""
         if self._call.watched:
             return
-        if self._call.streams:
+        if self._is_sound:
+            self._call.take({"bytes": self._bytes})
+        elif self._call.streams:
             self._call.take_stream(self._reader)
         else:
             self._call.take(_json(self._rest))

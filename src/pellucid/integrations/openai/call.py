@@ -226,13 +226,27 @@ class Call:
 
 
 def plain(value: Any) -> Any:
-    """Return a pydantic model of the SDK as plain JSON values."""
+    """Return what the SDK gave, a pydantic model or a text or a sound, as plain JSON values."""
     if type(value) is dict:
         return value
+    if type(value) is str:
+        return {"text": value}
     dump = getattr(value, "model_dump", None)
-    if dump is None:
+    if dump is not None:
+        return dump(mode="json", exclude_unset=True, warnings=False)
+    http = getattr(value, "response", None)
+    return None if http is None else body_of(http)
+
+
+def body_of(http: Any) -> dict[str, Any] | None:
+    """Return what is to be known of an answer that is no JSON, if it was read."""
+    content = getattr(http, "_content", None)
+    if type(content) is not bytes:
         return None
-    return dump(mode="json", exclude_unset=True, warnings=False)
+    media_type = str(http.headers.get("content-type", ""))
+    if media_type.startswith("text/"):
+        return {"text": http.text}
+    return {"bytes": len(content), "media_type": media_type}
 
 
 def _header(options: Any, name: str) -> str | None:
@@ -245,7 +259,18 @@ def _header(options: Any, name: str) -> str | None:
 def _body(options: Any) -> dict[str, Any]:
     """Return what a request sends: what the SDK made of its arguments, and `extra_body`."""
     extra = getattr(options, "extra_json", None)
-    return {**options.json_data, **extra} if type(extra) is dict else dict(options.json_data)
+    body = {**options.json_data, **extra} if type(extra) is dict else dict(options.json_data)
+    name = _file_name(getattr(options, "files", None))
+    return {**body, "file": name} if name else body
+
+
+def _file_name(files: Any) -> str | None:
+    """Return the name of the file that a request sends, such as a recording to transcribe."""
+    for field, file in files if isinstance(files, list) else ():
+        name = file[0] if isinstance(file, tuple) else getattr(file, "name", None)
+        if field == "file" and isinstance(name, str):
+            return name
+    return None
 
 
 def _provider(client: Any) -> str:
