@@ -31,6 +31,14 @@ class DatasetStore(Protocol):
         """
         ...
 
+    def free_orphans(self, *, before_ns: int) -> int:
+        """Free examples that were put but named by no version; return how many.
+
+        Such ones are noted by one call and freed by a later one, if they were noted before the
+        moment and nobody has put or named them again.
+        """
+        ...
+
     def write(self, write: DatasetWrite) -> DatasetVersion:
         """Make a version and return it when it is durable; a new name makes a dataset.
 

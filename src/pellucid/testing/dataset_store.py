@@ -213,6 +213,24 @@ class DatasetStoreContract:
             with pytest.raises(error):
                 save(datasets, digests=wrong)
 
+    def test_examples_whose_version_never_came_are_freed(self, datasets: DatasetStore) -> None:
+        save(datasets, examples=examples(1))
+        left = datasets.put_examples(examples(1, 2, 3, 4))[1:]
+        ever = 1 << 62
+        assert datasets.free_orphans(before_ns=ever) == 0, "they are noted first"
+        assert datasets.free_orphans(before_ns=0) == 0, "they were noted a moment ago"
+        datasets.put_examples(examples(2))  # somebody sends it again
+        later = save(datasets, "later", digests=left[1:2])
+        assert datasets.free_orphans(before_ns=ever) == 1
+        assert [one.id for one in read(datasets, later)] == ["e3"]
+        assert read(datasets, datasets.get_version("d")) == examples(1)
+        with pytest.raises(NotFound, match="Store it first"):
+            save(datasets, "late", digests=left[2:])
+        assert datasets.free_orphans(before_ns=ever) == 1, "noted anew by the call before"
+        save(datasets, "late", digests=datasets.put_examples(examples(2, 4)))
+        assert datasets.free_orphans(before_ns=ever) == 0
+        assert datasets.free_orphans(before_ns=ever) == 0
+
     def test_what_no_store_takes_is_refused(self, datasets: DatasetStore) -> None:
         cases: list[tuple[dict[str, Any], type[Exception], str]] = [
             ({"name": "a/b", "examples": []}, InvalidInput, "cannot name"),

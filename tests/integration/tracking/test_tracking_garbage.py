@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from pellucid.core.digest import digest_bytes
+from pellucid.core.errors import NotFound
 from pellucid.core.ids import new_id
 from pellucid.server.services.garbage import ORPHANED_NS, GarbageService
 from pellucid.storage.artifacts.local import LocalArtifactStore
+from pellucid.storage.meta.datasets import SqlDatasetStore
 from pellucid.storage.meta.engine import MetaDatabase
 from pellucid.storage.meta.garbage import SqlGarbageStore
 from pellucid.storage.meta.recent import RecentDigests
 from pellucid.storage.meta.runs import SqlRunStore
 from pellucid.storage.meta.snapshots import SqlSnapshotStore
+from pellucid.testing.dataset_store import examples, save
 from pellucid.testing.garbage import GRACE_S, OLD, SetMonotonic, Stores, naming, snapshot_of
 from pellucid.testing.live import LiveServer
 from pellucid.testing.project import Project
@@ -157,6 +160,27 @@ async def test_files_that_nothing_ever_named_go_after_a_week(rig: Rig) -> None:
     assert (await rig.service.collect()).footprint.artifact_count == 1
     assert rig.artifacts.find_size(digest_bytes(b"orphan")) is None
     assert rig.artifacts.get(digest_bytes(b"named")) == b"named"
+
+
+async def test_examples_without_a_dataset_go_after_a_week(rig: Rig) -> None:
+    datasets = SqlDatasetStore(rig.database, clock=lambda: time.time_ns() + rig.ahead_ns)
+    service = GarbageService(
+        rig.stores.garbage,
+        rig.artifacts,
+        datasets=datasets,
+        clock=lambda: time.time_ns() + rig.ahead_ns,
+    )
+    lost, kept = datasets.put_examples(examples(1, 2))
+    assert await service.free_examples() == 0
+    rig.ahead_ns += ORPHANED_NS // 2
+    assert await service.free_examples() == 0
+    save(datasets, digests=[kept])
+    rig.ahead_ns += ORPHANED_NS
+    assert await service.free_examples() == 1
+    service.close()
+    with pytest.raises(NotFound, match=lost):
+        save(datasets, digests=[kept, lost])
+    assert await rig.service.free_examples() == 0
 
 
 def test_the_command_says_what_would_be_freed(project: Project, live_server: LiveServer) -> None:

@@ -90,12 +90,14 @@ class _Application:
         self._normaliser = normaliser
         self._readers = Threads("reader", READER_THREADS)
         self._decoders = Threads("decoder", DECODER_THREADS)
-        # The span store has one writer at a time. A long deletion lets others in between commits.
+        # The span store has one writer at a time. A long deletion lets others in between commits,
+        # and has threads of its own, so that none of them waits for its end.
         self._writers = Threads("writer", 2)
+        self._deleters = Threads("deleter", 2)
         self._sql = Threads("sql", 2)
         self._runs = RunService(stores.runs, self._readers)
         self._snapshots = SnapshotService(stores.snapshots, self._readers)
-        self._garbage = GarbageService(stores.garbage, stores.artifacts)
+        self._garbage = GarbageService(stores.garbage, stores.artifacts, datasets=stores.datasets)
         queries = QueryReader(stores.spans, stores.runs)
         self._attachments = AttachmentService(stores.attachments, stores.spans, self._readers)
         traced = TraceService(
@@ -104,6 +106,7 @@ class _Application:
             self._attachments,
             readers=self._readers,
             writers=self._writers,
+            deleters=self._deleters,
         )
         artifacts = ArtifactService(stores.artifacts, self._readers)
         scores = ScoreService(
@@ -171,6 +174,7 @@ class _Application:
         self._decoders.close()
         self._readers.close()
         self._writers.close()
+        self._deleters.close()
         self._sql.close()
         self._runs.close()
         self._garbage.close()

@@ -2,7 +2,8 @@
 
 Bytes come before the write that names them, from clients that may be cut off in between. So what
 somebody sent or asked for in the last minutes stays, and in the first minutes of a server all of
-it. Files that no write ever named go after a week, as unfinished uploads do.
+it. Files that no write ever named go after a week, as unfinished uploads do, and so do examples
+that were sent ahead of a dataset's version which never came.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Callable
 
 from pellucid.core.clock import Clock
 from pellucid.core.clock import now_ns as system_clock
+from pellucid.core.dataset_ports import DatasetStore
 from pellucid.core.errors import PellucidError
 from pellucid.core.garbage import Footprint, Garbage, GarbageStore
 from pellucid.core.ports import ArtifactStore
@@ -36,12 +38,14 @@ class GarbageService:
         store: GarbageStore,
         artifacts: ArtifactStore,
         *,
+        datasets: DatasetStore | None = None,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
         grace_s: float = GRACE_S,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
+        self._datasets = datasets
         self._threads = Threads("garbage", 1)
         self._clock = clock
         self._monotonic = monotonic
@@ -83,6 +87,13 @@ class GarbageService:
         """Note files that no write has named for a week, and return how many."""
         return await self._threads.run(self._note_orphans)
 
+    async def free_examples(self) -> int:
+        """Free examples that no dataset has named for a week, and return how many."""
+        if self._datasets is None:
+            return 0
+        before_ns = self._clock() - ORPHANED_NS
+        return await self._threads.run(self._datasets.free_orphans, before_ns=before_ns)
+
     async def run(self) -> None:
         """Collect until cancelled. A failure is logged, and tried again the next time."""
         looked_at = self._monotonic()
@@ -92,6 +103,7 @@ class GarbageService:
                 if self._monotonic() - looked_at >= ORPHANS_EVERY_S:
                     looked_at = self._monotonic()
                     await self.note_orphans()
+                    await self.free_examples()
                 if self._is_settled():
                     await self.collect()
             except PellucidError as error:

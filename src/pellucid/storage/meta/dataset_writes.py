@@ -17,6 +17,7 @@ from pellucid.core.dataset_versions import (
 )
 from pellucid.core.errors import Conflict, InvalidInput, NotFound
 from pellucid.storage.meta import dataset_chunks as chunks
+from pellucid.storage.meta import dataset_orphans as orphans
 from pellucid.storage.meta import dataset_reads as reads
 from pellucid.storage.meta import tables as t
 from pellucid.storage.meta.engine import MetaDatabase, in_chunks
@@ -61,6 +62,7 @@ def put_examples(database: MetaDatabase, examples: Sequence[Example]) -> list[by
     # In one order everywhere: two servers with the same examples would wait for each other.
     for some in in_chunks(sorted(rows, key=lambda row: row["digest"]), EXAMPLES_A_COMMIT):
         with database.write() as connection:
+            orphans.take_back(connection, [row["digest"] for row in some])
             connection.execute(statement, some)
     return [row["digest"] for row in rows]
 
@@ -79,6 +81,7 @@ def write_version(
     before = chunks.load_all(connection, newest.chunks) if newest is not None else []
     if write.digests is not None:
         after = _named(write.digests)
+        orphans.take_back(connection, after)
     elif write.examples is not None:
         after = stored
     else:

@@ -18,7 +18,13 @@ from pellucid.core.dataset_versions import (
     check_write,
 )
 from pellucid.core.query import Query
-from pellucid.storage.meta import dataset_chunks, dataset_diff, dataset_reads, dataset_writes
+from pellucid.storage.meta import (
+    dataset_chunks,
+    dataset_diff,
+    dataset_orphans,
+    dataset_reads,
+    dataset_writes,
+)
 from pellucid.storage.meta.engine import MetaDatabase
 
 
@@ -40,6 +46,10 @@ class SqlDatasetStore:
         stored = dataset_writes.put_examples(self._database, write.examples or write.put)
         with self._database.write() as connection:
             return dataset_writes.write_version(self._database, connection, write, stored)
+
+    def free_orphans(self, *, before_ns: int) -> int:
+        """Free examples that had no version before a moment, nor since; return how many."""
+        return dataset_orphans.free(self._database, before_ns=before_ns, now_ns=self._clock())
 
     def list_datasets(self, *, text: str, limit: int, cursor: str | None) -> DatasetPage:
         """List datasets whose names have a text, the last changed first."""

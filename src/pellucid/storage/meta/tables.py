@@ -178,7 +178,8 @@ measures = sa.Table(
 garbage = sa.Table(
     "garbage",
     metadata,
-    # `artifact` or `snapshot`: something that a deleted run named, which others may still name.
+    # `artifact` or `snapshot`: something that a deleted run named, which others may still name;
+    # `object`: condemned; `example`: one that no version of a dataset names.
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("since_ns", sa.BigInteger, nullable=False),
