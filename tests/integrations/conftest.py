@@ -17,6 +17,17 @@ _CAPTURED = os.environ.get("PELLUCID_TEST_CAPTURED", "")
 """Where to write what the tests showed, if anywhere."""
 
 
+_LONGEST_S = 240
+"""How long a test of these may take that says nothing else: frameworks may wait for ever."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        here = item.path.is_relative_to(Path(__file__).parent)
+        if here and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_LONGEST_S))
+
+
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PELLUCID_SPOOL_DIR", str(tmp_path / "spool"))

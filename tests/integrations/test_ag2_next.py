@@ -151,7 +151,7 @@ async def test_a_turn_that_a_closing_hub_cuts_short_has_not_failed(recording: Re
 
     def think(_: Any) -> str:
         asked.set()
-        return "A thought that nobody waits for."
+        return "A thought that nobody waits for. " * 40
 
     with ScriptedModelServer(script=think, latency_s=0.0, token_delay_s=0.5) as slow:
         config = OpenAIConfig(model="gpt-4o", base_url=slow.base_url, api_key="k", max_retries=0)

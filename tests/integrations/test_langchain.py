@@ -401,7 +401,8 @@ async def test_a_chain_whose_stream_is_left(
         left_ns = time.time_ns()
         await asyncio.sleep(0.3)
         await stream.aclose()
-        await asyncio.sleep(0.2)  # the event loop closes what is inside of it
+        while recording.unended:  # the event loop closes what is inside of it
+            await asyncio.sleep(0.02)
     else:
         stream = chain.stream({"question": "Count"})
         next(stream)
@@ -584,7 +585,7 @@ def test_the_program_stays_as_it_was(server: ScriptedModelServer, tmp_path: Path
             env={**os.environ, "PELLUCID_SPOOL_DIR": str(tmp_path / "spool")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
         )
         wire = [{**call.request, "stream_options": None} for call in server.log]

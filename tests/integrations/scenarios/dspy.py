@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pellucid
 from pellucid.demo.model_server import Call, Rule
+from pellucid.testing.held import Held
 from pellucid.testing.scenarios import Below, Called, Cases, Failed
 
 cases = Cases("dspy", needs=("dspy",))
@@ -231,12 +233,21 @@ async def a_stream(url: str) -> None:
 @cases.add(script=SAYS, input="capital", left_streams=1, token_delay_s=0.01)
 async def a_stream_that_is_left(url: str) -> None:
     with model(url) as dspy:
-        async for _ in streaming(dspy, dspy.Predict(QA))(question=ASKED):
+        over = threading.Event()
+
+        class Predict(dspy.Predict):  # type: ignore[misc, name-defined, unused-ignore]
+            def __call__(self, **asked: Any) -> Any:
+                try:
+                    return super().__call__(**asked)
+                finally:
+                    over.set()
+
+        async for _ in streaming(dspy, Predict(QA))(question=ASKED):
             break
         # The program goes on; DSPy's thread sees that nobody reads, and cancels whoever waits.
-        for _ in range(5):
+        while not over.is_set():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(0.05)
 
 
 CORPUS = ["a disc is thin", "cats sleep"]
@@ -354,17 +365,22 @@ def a_model_that_is_away(url: str) -> None:
             print(type(error).__name__)
 
 
+late = Held("[[ ## answer ## ]]\nParis")
+
+
 @cases.add(
-    script=SAYS,
+    script=[Rule(late)],
     input="capital",
     failed=(Failed("LLM", "", "*"),),
-    latency_s=3,
     left_streams=0,
     unheard=1,
 )
 async def a_call_that_takes_too_long(url: str) -> None:
     with model(url) as dspy:
+        answer = asyncio.create_task(dspy.Predict(QA).acall(question=ASKED))
+        await late.asked()
         try:
-            await asyncio.wait_for(dspy.Predict(QA).acall(question=ASKED), 1.5)
+            await asyncio.wait_for(answer, 0.1)
         except TimeoutError:
             print("too long")
+        late.let_go()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pellucid
 from pellucid.demo.model_server import Call, Fault, Reply, Rule
+from pellucid.testing.held import Held
 from pellucid.testing.scenarios import Below, Called, Cases, Failed
 
 cases = Cases("openai", needs=("openai",))
@@ -375,16 +376,20 @@ def threads(url: str) -> None:
         print([future.result() for future in futures])
 
 
-@cases.add(script=[Rule("A disc.")], latency_s=7.0, failed=(Failed("LLM", "gpt-4o", "*"),))
+late = Held("A disc.")
+
+
+@cases.add(script=[Rule(late)], unheard=1, failed=(Failed("LLM", "gpt-4o", "*"),))
 async def cancelled(url: str) -> None:
     async with client_async(url) as one:
         task = asyncio.create_task(one.chat.completions.create(model=MODEL, messages=asked()))
-        await asyncio.sleep(5)
+        await late.asked()
         task.cancel()
         try:
             await task
         except asyncio.CancelledError:
             print("cancelled")
+        late.let_go()
 
 
 @cases.add(script=[], input="Blu-ray")
