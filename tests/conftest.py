@@ -2,12 +2,14 @@
 
 import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave in time: the thread of a framework that waits for ever would hold the whole run."""
+    if hasattr(config, "workerinput"):
+        return  # one of several processes: the first one ends it, once the others are done too
     code = config.stash.get(_EXIT_CODE, int(pytest.ExitCode.INTERNAL_ERROR))
     threading.Thread(target=_leave, args=(code,), daemon=True).start()
 
@@ -78,3 +82,37 @@ def _leave(code: int) -> None:
     print("Threads still went on after the last test; they are left.", file=sys.stderr)
     sys.stderr.flush()
     os._exit(code)
+
+
+_TEARDOWN_S = 180.0
+"""How long what a test leaves may take to end; a loop that closes joins its threads."""
+_AGAIN_S = 60.0
+"""How long whoever was ended for its time may take to clean up, before that is ended too."""
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_set_timer(settings: Any) -> Generator[None, object, object]:
+    """Let the time limit of a test strike again: cleaning up may wait for ever as well."""
+    result = yield
+    if settings.method == "signal" and threading.current_thread() is threading.main_thread():
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, _AGAIN_S)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Limit the teardown too: pytest-timeout counts no more once a test has failed."""
+    if threading.current_thread() is not threading.main_thread():
+        return (yield)
+
+    def end(number: int, frame: object) -> None:
+        faulthandler.dump_traceback(sys.__stderr__)
+        pytest.fail(f"What the test left did not end within {_TEARDOWN_S:.0f} s.")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, _TEARDOWN_S, _AGAIN_S)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

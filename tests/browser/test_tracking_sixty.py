@@ -73,12 +73,12 @@ def serving(project: Project, run: str) -> Iterator[str]:
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
     try:
-        line = lines.get(timeout=40)
+        line = lines.get(timeout=120)
         assert " is at http://" in line, process.stderr.read() if not line else line
         yield line.rsplit(" ", 1)[1].strip().removesuffix("/invocations")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=90)
         stdout.close()
         process.stderr.close()
 
@@ -130,7 +130,8 @@ def test_the_twelfth_of_sixty_comes_back(
         assert (target / "tools" / "run.sh").stat().st_mode & 0o111
 
     with serving(project, "sixty@12") as url:
-        answer = httpx.post(f"{url}/invocations", json={"inputs": {"question": "how tall?"}})
+        asked = {"inputs": {"question": "how tall?"}}
+        answer = httpx.post(f"{url}/invocations", json=asked, timeout=90)
         assert (answer.status_code, answer.json()["output"]) == (200, then)
         assert answer.json()["run_id"] == ids[11]
 

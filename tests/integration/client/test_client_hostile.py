@@ -108,7 +108,7 @@ def test_spans_that_end_within_spans_end_nobody(traced: Collector) -> None:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(300)
     assert not thread.is_alive(), "it waits for a lock that it holds itself"
     assert pellucid.flush(60)
     found = [span.name for span in traced.spans()]

@@ -60,7 +60,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = threading.Timer(90, process.kill)
+    watchdog = threading.Timer(300, process.kill)
     watchdog.start()
     try:
         assert process.stdout is not None
@@ -70,7 +70,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
                 page = line.split()[-1]
             if line.startswith("Open it"):
                 break
-        assert httpx.get(page, trust_env=False).status_code == 200
+        assert httpx.get(page, timeout=90, trust_env=False).status_code == 200
         process.send_signal(number)
         rest, errors = process.communicate()
         assert process.returncode == 0, errors
@@ -92,11 +92,12 @@ def test_it_fills_the_other_pages_once(live_server: LiveServer, tmp_path: Path) 
     assert again == first
     assert _run_counts(live_server.url) == counts
     for page in first:
-        assert httpx.get(live_server.url + page, trust_env=False).status_code == 200
+        assert httpx.get(live_server.url + page, timeout=90, trust_env=False).is_success
 
 
 def _run_counts(url: str) -> dict[str, int]:
-    found = httpx.get(f"{url}/api/v1/experiments", trust_env=False).json()["experiments"]
+    answer = httpx.get(f"{url}/api/v1/experiments", timeout=90, trust_env=False)
+    found = answer.json()["experiments"]
     return {one["name"]: one["run_count"] for one in found}
 
 
@@ -116,7 +117,7 @@ def test_its_server_ends_with_a_demo_that_is_killed(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\n"
         "from pellucid.demo.server_process import own_server\n"
         "with own_server(Path(sys.argv[1]), 0) as server:\n"
-        "    print(server.url, flush=True)\n    time.sleep(60)\n"
+        "    print(server.url, flush=True)\n    time.sleep(600)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "demo")],
@@ -127,9 +128,9 @@ def test_its_server_ends_with_a_demo_that_is_killed(tmp_path: Path) -> None:
     with process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/health", timeout=90, trust_env=False).is_success
         process.send_signal(signal.SIGKILL)
-    for _ in range(200):
+    for _ in range(900):
         try:
             httpx.get(f"{url}/health", trust_env=False)
         except httpx.TransportError:

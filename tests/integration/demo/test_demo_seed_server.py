@@ -1,5 +1,4 @@
 import click.testing
-import httpx
 
 from pellucid.demo.seed.__main__ import main
 from pellucid.testing.live import LiveServer
@@ -9,7 +8,7 @@ def test_seeded_traces_arrive_whole(live_server: LiveServer) -> None:
     arguments = ["--url", live_server.url, "--traces", "60", "--long", "700"]
     result = click.testing.CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    with httpx.Client(base_url=live_server.url, trust_env=False) as client:
+    with live_server.client() as client:
         traces = client.get("/api/v1/traces", params={"limit": 100}).json()["traces"]
         assert len(traces) == 61
         assert {trace["status"] for trace in traces} <= {"ok", "error"}

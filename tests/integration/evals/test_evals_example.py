@@ -40,9 +40,9 @@ def test_the_index_example_finds_a_best_configuration(
     assert "best: {'chunk_size': 80" in done.stdout
     address, _, run_id = done.stdout.rpartition("more at ")[2].strip().rpartition("/")
     assert address == f"{live_server.url}/sweeps"
-    page = httpx.get(f"{address}/{run_id}")
+    page = httpx.get(f"{address}/{run_id}", timeout=90)
     assert page.status_code == 200
     assert page.text.count("<tr tabindex") == 48
     assert "What made the difference" in page.text
-    run = httpx.get(f"{live_server.url}/api/v1/runs/{run_id}").json()
+    run = httpx.get(f"{live_server.url}/api/v1/runs/{run_id}", timeout=90).json()
     assert (run["name"], run["tags"]["pellucid.type"]) == ("chunks and retrievers", "sweep")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 import pellucid
@@ -35,11 +34,11 @@ def test_each_repeat_is_reviewed_by_itself(server: LiveServer) -> None:
 
     rows = [{"inputs": {"question": "q"}}]
     report = pellucid.evaluate(task, rows, [right], repeats=2, concurrency=1)
-    pellucid.flush()
+    assert pellucid.flush(60)
     example = report.examples[0]
     page = f"/evaluations/{report.run.id}"
     form = {"example": example.id, "score": "right", "value": "yes"}
-    with httpx.Client(base_url=server.url, headers={"Origin": server.url}) as web:
+    with server.client(Origin=server.url) as web:
         review = web.get(f"{page}?review=1&repeat=2").text
         assert f'data-url="{page}/repeats/2/annotations"' in review
         assert "answer 2" in review

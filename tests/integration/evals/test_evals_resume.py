@@ -17,7 +17,7 @@ import os, sys, httpx, pellucid
 
 def agent(question):
     body = {"model": "agent", "messages": [{"role": "user", "content": question}]}
-    answer = httpx.post(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json=body)
+    answer = httpx.post(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json=body, timeout=90)
     return answer.json()["choices"][0]["message"]["content"]
 
 def fatal(output, question):

@@ -56,7 +56,7 @@ def test_a_score_that_cannot_be_stored_does_not_take_others_with_it(
         return {"half": pellucid.Score("\ud800", "so \udfff"), "two\nlines": 1.0, "good": 1.0}
 
     report = pellucid.evaluate(lambda question: question, DATA[:2], [odd])
-    pellucid.flush()
+    assert pellucid.flush(60)
     assert "two" in caplog.text
     for example in report.examples:
         found = ask(server, f"/api/v1/scores?trace_id={example.trace_id}")["scores"]

@@ -45,7 +45,7 @@ class Stream:
             thread.start()
 
     def _send(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30.0, trust_env=False) as client:
+        with httpx.Client(base_url=self._url, timeout=90.0, trust_env=False) as client:
             while not self._stop.is_set():
                 trace_id = secrets.token_bytes(16)
                 try:
@@ -56,7 +56,7 @@ class Stream:
                     self.acknowledged.append(trace_id.hex())
 
     def wait_for(self, count: int) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(self.acknowledged) < count and time.monotonic() < deadline:
             time.sleep(0.005)
 

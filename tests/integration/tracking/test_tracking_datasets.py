@@ -17,7 +17,7 @@ def test_a_snapshot_links_the_datasets_by_their_content(
             run.log_dataset(data)
             run.log_dataset(pellucid.Dataset.from_rows([{"inputs": {"q": 1}}], name="own"))
             run.log_dataset("elsewhere", "v3")
-        assert run.wait(20)
+        assert run.wait(60)
         print(run.id, data.version, newer.version)
         """,
     )

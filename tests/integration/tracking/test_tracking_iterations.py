@@ -111,22 +111,25 @@ def test_the_twelfth_of_twenty_comes_back(
     assert (target / "agent.py").read_text() == AGENT
     assert (target / "tools" / "run.sh").stat().st_mode & 0o777 == 0o755
 
-    with serving(project, "twenty@12") as url:
-        answer = httpx.post(f"{url}/invocations", json={"inputs": {"question": "how tall?"}})
+    with (
+        serving(project, "twenty@12") as url,
+        httpx.Client(base_url=url, timeout=90, trust_env=False) as http,
+    ):
+        answer = http.post("/invocations", json={"inputs": {"question": "how tall?"}})
         body = answer.json()
         assert (answer.status_code, body["output"]) == (200, then)
         assert body["run_id"] == ids[11]
-        health = httpx.get(f"{url}/health").json()
+        health = http.get("/health").json()
         assert (health["status"], health["run"]) == ("ok", "twenty@12")
-        described = httpx.get(f"{url}/openapi.json").json()
+        described = http.get("/openapi.json").json()
         schema = described["paths"]["/invocations"]["post"]["requestBody"]
         inputs = schema["content"]["application/json"]["schema"]["properties"]["inputs"]
         assert inputs["required"] == ["question"]
         bad: list[Any] = [{"inputs": {}}, {"inputs": {"question": 1}}, {"inputs": {"no": "x"}}, []]
         for wrong in bad:
-            assert httpx.post(f"{url}/invocations", json=wrong).status_code == 400
-        assert httpx.post(f"{url}/invocations", content=b"{}").status_code == 415
-        assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 403
+            assert http.post("/invocations", json=wrong).status_code == 400
+        assert http.post("/invocations", content=b"{}").status_code == 415
+        assert http.get("/", headers={"Host": "evil.example"}).status_code == 403
     with live_server.client() as http:
         trace = http.get(f"/api/v1/traces/{body['trace_id']}").json()
     assert trace["trace"]["run_id"] == ids[11]

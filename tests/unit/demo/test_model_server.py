@@ -333,7 +333,7 @@ def test_images_are_png_files(client: openai.OpenAI) -> None:
     assert reply.usage.output_tokens > 0
     linked = client.images.generate(model="m", prompt="stripes", response_format="url")
     assert linked.data is not None
-    assert httpx.get(str(linked.data[0].url)).content.startswith(b"\x89PNG")
+    assert httpx.get(str(linked.data[0].url), timeout=60).content.startswith(b"\x89PNG")
     with pytest.raises(openai.BadRequestError, match="WIDTHxHEIGHT"):
         client.images.generate(model="m", prompt="x", size="huge")
 
@@ -438,7 +438,7 @@ def test_rules_match_on_what_they_name_and_run_out() -> None:
 def test_what_cannot_be_read_is_refused(
     echo: ScriptedModelServer, content: bytes, status: int
 ) -> None:
-    reply = httpx.post(f"{echo.base_url}/chat/completions", content=content)
+    reply = httpx.post(f"{echo.base_url}/chat/completions", content=content, timeout=60)
     assert reply.status_code == status
     assert reply.json()["error"]["type"] == "invalid_request_error"
 
@@ -463,8 +463,8 @@ def test_an_alias_answers_under_its_other_name() -> None:
 
 
 def test_unknown_paths_are_404(echo: ScriptedModelServer) -> None:
-    assert httpx.post(f"{echo.base_url}/nothing", json={}).status_code == 404
-    assert httpx.get(f"{echo.base_url}/nothing").status_code == 404
+    assert httpx.post(f"{echo.base_url}/nothing", json={}, timeout=60).status_code == 404
+    assert httpx.get(f"{echo.base_url}/nothing", timeout=60).status_code == 404
 
 
 def test_stopping_does_not_wait_for_open_streams() -> None:

@@ -201,7 +201,7 @@ def test_those_who_wait_for_a_worker_are_all_served(workers: Workers) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert done == [200] * 6
 
 
