@@ -180,6 +180,27 @@ def test_a_click_opens_an_example_without_leaving(page: Page, seeded: Seeded) ->
     expect(page.locator("h1")).to_be_visible()
 
 
+def test_an_example_that_cannot_be_loaded_is_not_shown_as_the_one_before(
+    page: Page, seeded: Seeded
+) -> None:
+    page.expected_complaints = ("ERR_FAILED", "htmx:")  # type: ignore[attr-defined]
+    page.goto(seeded.page())
+    page.keyboard.press("j")
+    head = page.locator("#example .ex-head")
+    expect(head).to_contain_text(re.compile(r"Example \d+"))
+    gone = re.compile(r"/example\?id=")
+    page.route(gone, lambda route: route.abort())
+    page.keyboard.press("j")
+    expect(page.locator("#example")).to_contain_text("This example could not be loaded")
+    asked = page.locator("tr[data-example][aria-selected=true] .row-link").text_content()
+    assert asked
+    expect(head.locator("b")).to_have_text(asked)
+    expect(head).not_to_contain_text("Example")
+    page.unroute(gone)
+    page.keyboard.press("k")
+    expect(head).to_contain_text(re.compile(r"Example \d+"))
+
+
 def test_filters_slices_and_scores_are_in_the_address(page: Page, seeded: Seeded) -> None:
     page.goto(seeded.page())
     page.keyboard.press("/")

@@ -52,7 +52,9 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # At either end the formula gives it, but for rounding.
+    low = max(0.0, centre - half) if successes else 0.0
+    return Interval(low, min(1.0, centre + half) if successes < n else 1.0)
 
 
 def bootstrap_interval(
@@ -328,5 +330,5 @@ def _numpy() -> Any:
     try:
         import numpy
     except ImportError:
-        raise MissingExtra("Intervals and permutation tests", "evals") from None
+        raise MissingExtra("Telling progress from luck", "evals") from None
     return numpy

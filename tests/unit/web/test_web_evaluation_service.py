@@ -160,7 +160,7 @@ def test_without_numpy_the_page_names_the_line_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing() -> Any:
-        raise MissingExtra("Intervals and permutation tests", "evals")
+        raise MissingExtra("Telling progress from luck", "evals")
 
     monkeypatch.setattr(statistics, "_numpy", missing)
     service, _ = opened()

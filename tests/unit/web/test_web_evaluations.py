@@ -91,6 +91,14 @@ def test_without_a_baseline_the_page_says_why() -> None:
     assert (verdict.kind, verdict.lines) == ("alone", ["It is the first."])
 
 
+def test_without_a_comparison_the_baselines_mean_stands_beside() -> None:
+    why = "Install them with: pip install 'pellucid[evals]'"
+    verdict = view_verdict(AFTER, None, here="#2", there="#1", why=why)
+    assert verdict.lines == [f"{why}.", "2 of 30 examples failed."]
+    (card,) = view_cards(AFTER, BEFORE, None, "right")
+    assert (card.change, card.before) == (None, "0.133")
+
+
 def test_a_card_tells_mean_interval_change_and_distribution() -> None:
     (card,) = view_cards(AFTER, BEFORE, compare(AFTER, BEFORE), "right")
     assert (card.mean, card.is_judge, card.is_chosen, card.failures) == ("0.929", True, True, 0)

@@ -73,6 +73,8 @@ class Card:
     ends: tuple[str, str]
     counts: list[tuple[str, int, int | None]]
     """Categories: label, how often, how often in the baseline."""
+    before: str
+    """The baseline's mean."""
     change: ChangeView | None
     variance: str
     is_chosen: bool
@@ -112,6 +114,7 @@ def view_verdict(
         title = f"{here} stands alone" if not there else f"{here} and {there} cannot be compared"
         if failed and failed == len(report.examples):
             title, faults = f"{here} failed on every example", ""
+        why = f"{why}." if why and not why.endswith(".") else why
         return Verdict(kind="alone", title=title, lines=[line for line in (why, faults) if line])
     changes = list(comparison.changes.values())
     better = [change for change in changes if change.verdict == BETTER]
@@ -164,6 +167,7 @@ def view_cards(
                 bars=bars,
                 ends=ends,
                 counts=_counts(summary, before),
+                before=figure(before.mean) if before and before.mean is not None else "",
                 change=view_change(change) if change is not None else None,
                 variance=figure(summary.variance) if summary.variance is not None else "",
                 is_chosen=name == chosen,

@@ -2,7 +2,7 @@
 // An evaluation's examples: J and K walk them, the pane follows, R goes to the next regression.
 // In the list of evaluations X picks two and C compares them.
 
-import { debounce, fill } from "./dom.js";
+import { debounce, fill, html } from "./dom.js";
 import { onKey } from "./keys.js";
 import { keepLast } from "./pane.js";
 import { selectedRow } from "./table.js";
@@ -72,6 +72,14 @@ function close() {
   if (pane) pane.hidden = true;
 }
 
+// The head of the example before must not stand over what could not be loaded.
+function renameHead() {
+  const head = pane?.querySelector(".ex-head .row");
+  const asked = current()?.querySelector(".row-link")?.textContent ?? "";
+  head?.querySelectorAll(":scope > :not(button, .end)").forEach((one) => one.remove());
+  head?.prepend(html("b", { class: "trunc" }, asked));
+}
+
 /** @param {string} selector */
 function follow(selector) {
   const link = document.querySelector(selector);
@@ -82,6 +90,7 @@ if (pane) {
   keepLast(pane, {
     body: "#example-body",
     what: "This example",
+    failed: renameHead,
     isWanted: (path) => path === wanted || !path.startsWith(source),
   });
 }

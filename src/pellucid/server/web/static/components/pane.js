@@ -6,10 +6,10 @@ import { html } from "./dom.js";
 
 /**
  * @param {HTMLElement} pane
- * @param {{ body: string, what: string, isWanted: (path: string) => boolean }} options
- *   `body` says in it that `what` could not be loaded
+ * @param {{ body: string, what: string, isWanted: (path: string) => boolean,
+ *   failed?: () => void }} options `body` says in it that `what` could not be loaded
  */
-export function keepLast(pane, { body, what, isWanted }) {
+export function keepLast(pane, { body, what, isWanted, failed }) {
   /** @param {Event} event */
   const told = (event) => /** @type {CustomEvent} */ (event).detail;
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -26,6 +26,7 @@ export function keepLast(pane, { body, what, isWanted }) {
       pane.removeAttribute("aria-busy");
       const fault = `${what} could not be loaded. Is the server still running?`;
       (pane.querySelector(body) ?? pane).replaceChildren(html("p", { class: "pad dim" }, fault));
+      failed?.();
     });
   }
 }
