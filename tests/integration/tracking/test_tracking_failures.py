@@ -206,6 +206,42 @@ def test_workers_of_a_pool_lose_nothing_that_they_flushed(
     assert wait_for(lambda: [r for r in find_runs(live_server) if r["metrics"] == wanted])
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_that_end_lose_nothing(
+    project: Project, live_server: LiveServer, method: str
+) -> None:
+    project.write(
+        "workers.py",
+        """
+        import multiprocessing, sys, pellucid
+
+        def work(run_id, number):
+            if pellucid.current_run() is None:
+                pellucid.start_run(resume=run_id, snapshot=False)
+            pellucid.log_metric(f"m{number}", number)
+
+        def twice(job):
+            work(*job)
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context(sys.argv[1])
+            with pellucid.start_run(experiment="e", snapshot=False) as run:
+                workers = [context.Process(target=work, args=(run.id, n)) for n in range(3)]
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.join()
+                pool = context.Pool(2)
+                pool.map(twice, [(run.id, number) for number in range(3, 6)])
+                pool.close()
+                pool.join()
+        """,
+    )
+    project.run("-W", "ignore", "workers.py", method)
+    wanted = {f"m{number}": number for number in range(6)}
+    assert wait_for(lambda: [r for r in find_runs(live_server) if r["metrics"] == wanted])
+
+
 def test_traces_tasks_threads_and_decorators_know_their_run(
     project: Project, live_server: LiveServer
 ) -> None:

@@ -6,6 +6,7 @@ times that the client made, so any of them may be sent again.
 
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -46,6 +47,8 @@ _LINGER_S = 0.1
 _MAX_BODY_BYTES = 32 << 20
 """A request of more is taken apart; servers take twice as much."""
 _IDLE_S = 3600.0
+_WORKER_EXIT_S = 2.0
+"""How long a worker process waits at its end; the spool has the rest."""
 
 _outboxes: "weakref.WeakSet[Outbox]" = weakref.WeakSet()
 _encode = msgspec.json.Encoder().encode
@@ -166,6 +169,14 @@ class Outbox:
                 except RuntimeError:
                     return  # The interpreter is ending: close() sends what waits.
                 self._thread = thread
+                self._watch_worker()
+
+    def _watch_worker(self) -> None:
+        """Hook into the end of a `multiprocessing` worker, where no atexit handler runs."""
+        util = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, self.close, args=(_WORKER_EXIT_S,), exitpriority=10)
 
     def _run(self) -> None:
         while self._await_work():
