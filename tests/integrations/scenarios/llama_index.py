@@ -441,3 +441,55 @@ async def a_person_who_is_asked_within_a_span(url: str) -> None:
         if isinstance(event, InputRequiredEvent):
             run.ctx.send_event(HumanResponseEvent(response="yes"))
     print(await run)
+
+
+def discs(url: str) -> Any:
+    """Return an engine that asks a table of discs by SQL."""
+    from llama_index.core import SQLDatabase
+    from llama_index.core.query_engine import NLSQLTableQueryEngine
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import StaticPool
+
+    settings(url)
+    shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    held = create_engine("sqlite://", **shared)
+    with held.begin() as connection:
+        connection.execute(text("CREATE TABLE discs (thick FLOAT)"))
+        connection.execute(text("INSERT INTO discs VALUES (1.2)"))
+    return NLSQLTableQueryEngine(SQLDatabase(held), tables=["discs"], llm=llm(url))
+
+
+ROWS: dict[str, Any] = {
+    "script": [
+        Rule("SELECT thick FROM discs", when=lambda r: "SQL Response" not in r.text),
+        Rule(SAID),
+    ],
+    "input": "How thick",
+    "output": SAID,
+    "documents": (("1.2", None),),
+    "stages": (
+        Below("LLM", "", "^NLSQLRetriever$"),
+        Below("RETRIEVER", "^SQLRetriever$", "^NLSQLRetriever$"),
+        Below("RETRIEVER", "^NLSQLRetriever$", "^NLSQLTableQueryEngine$"),
+    ),
+}
+
+
+@cases.add(**ROWS)
+def a_question_to_a_database(url: str) -> None:
+    print(discs(url).query(ASKED))
+
+
+@cases.add(**ROWS)
+async def an_async_question_to_a_database(url: str) -> None:
+    print(await discs(url).aquery(ASKED))
+
+
+@cases.add(
+    script=ROWS["script"],
+    input="How thick",
+    documents=ROWS["documents"],
+    stages=ROWS["stages"][:2],
+)
+def a_retriever_of_a_database(url: str) -> None:
+    print([found.text for found in discs(url).sql_retriever.retrieve(ASKED)])

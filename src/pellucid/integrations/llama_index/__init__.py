@@ -72,6 +72,7 @@ def install() -> Undo:
     )
     evaluators = "llama_index.core.evaluation"
     undo.add(when_imported(evaluators, lambda: undo.add(indexes.patch_evaluators(INTEGRATION))))
+    undo.add(when_imported(indexes.SQL, lambda: undo.add(indexes.patch_sql(INTEGRATION))))
     return undo
 
 

@@ -1,20 +1,22 @@
-"""What the dispatcher does not tell of: building an index, and postprocessing nodes."""
+"""What the dispatcher does not tell of: making an index, postprocessing nodes, asking by SQL."""
 
 import functools
 from collections.abc import Callable, Sized
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace as otel
 
 from pellucid.client.instrument import Integration, open_span
 from pellucid.client.patching import Patch, Undo, Wrap, patch_all
-from pellucid.client.stages import Begin, Stage, captures, traced_async
+from pellucid.client.stages import Begin, Stage, captures, traced_async, traced_sync
 from pellucid.client.tracing.span import Span
 from pellucid.core.span import SpanKind
 from pellucid.integrations.llama_index.reading import documents_of, text_of
 from pellucid.semconv import attributes as names
 
 _CHANGING = otel_context.create_key("pellucid-llama-index-change")
+SQL = "llama_index.core.indices.struct_store.sql_retriever"
 _JUDGED = ("query", "response", "contexts", "reference")
 
 
@@ -109,6 +111,37 @@ def patch_evaluators(integration: Integration) -> Undo:
             and kind is not evaluation.BaseEvaluator
             and "aevaluate" in vars(kind)
         )
+    )
+
+
+def retrieve(integration: Integration) -> Begin:
+    """Return what opens the span of a retriever that a query engine asks for rows."""
+
+    def begin(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
+        name = type(retriever).__name__
+        if getattr(otel.get_current_span(), "name", None) == name:
+            return None  # it was asked by `retrieve`, of which the dispatcher tells
+        span = open_span(name, SpanKind.RETRIEVER)
+        if captures(integration):
+            span.set_input(text_of(args[0] if args else kwargs.get("str_or_query_bundle")))
+
+        def show(span: Span, found: Any) -> None:
+            if captures(integration):
+                span.otel_span.set_attribute(names.DOCUMENTS, documents_of(found[0]))
+
+        return Stage(span, result=show)
+
+    return begin
+
+
+def patch_sql(integration: Integration) -> Undo:
+    """Trace the retrievers that ask a database, once they have been imported."""
+    begin = retrieve(integration)
+    asked = "retrieve_with_metadata"
+    return patch_all(
+        Patch(f"{SQL}:NLSQLRetriever.{asked}", traced_sync(integration, begin), False),
+        Patch(f"{SQL}:NLSQLRetriever.a{asked}", traced_async(integration, begin), False),
+        Patch(f"{SQL}:SQLRetriever.{asked}", traced_sync(integration, begin), False),
     )
 
 
