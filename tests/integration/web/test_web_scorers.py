@@ -57,3 +57,13 @@ def test_links_that_leave_no_term_ask_for_everything(client: httpx.Client) -> No
     overview = client.get(f"{LIST}/overview", params={"query": "kind:AGENT"}).text
     assert f'href="{LIST}?query="' in overview
     assert f'href="{LIST}"' not in overview
+
+
+def test_a_query_that_finds_nothing_still_offers_the_facets(client: httpx.Client) -> None:
+    nothing = {"query": "name=nobody since:24h kind:AGENT"}
+    overview = client.get(f"{LIST}/overview", params=nothing).text
+    assert "Nothing to narrow by" not in overview
+    assert overview.count('class="facet"') == overview.count('<span class="n">0</span>') > 0
+    assert 'aria-current="true"' in overview  # what the query asks for can be taken away
+    before = client.get(f"{LIST}/overview", params={"query": "until:2001-01-01"}).text
+    assert "Nothing to narrow by" in before

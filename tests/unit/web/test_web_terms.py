@@ -8,6 +8,7 @@ from pellucid.server.web.terms import (
     add_terms,
     drop_terms,
     has_terms,
+    keep_fields,
     replace_fields,
     split_terms,
 )
@@ -70,3 +71,10 @@ def test_a_new_time_range_takes_the_place_of_the_old_one() -> None:
 )
 def test_only_what_is_looked_for_is_marked(query: str, marks: list[str]) -> None:
     assert list_marks(query) == marks
+
+
+def test_fields_that_are_kept() -> None:
+    query = 'refund since:1h status:error until:2026-01-01 name="since:x"'
+    assert keep_fields(query, ("since", "until")) == "since:1h until:2026-01-01"
+    assert keep_fields("since:1h OR status:error", ("since", "until")) == ""
+    assert keep_fields("refund", ("since", "until")) == ""

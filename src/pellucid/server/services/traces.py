@@ -40,12 +40,14 @@ class TraceService:
         *,
         readers: Threads,
         writers: Threads,
+        deleters: Threads,
     ) -> None:
         self._store = store
         self._attachments = attachments
         self._queries = queries
         self._readers = readers
         self._writers = writers
+        self._deleters = deleters
 
     async def list_experiments(self) -> list[ExperimentSummary]:
         """List all experiments, of traces or runs, the most recently used first."""
@@ -191,9 +193,9 @@ class TraceService:
         )
 
     async def _delete(self, delete: "partial[Deletion]") -> Deletion:
-        deletion = await self._writers.run(delete)
+        deletion = await self._deleters.run(delete)
         # After a dry run they are still named, so that none of them is dropped.
-        await self._writers.run(self._attachments.drop, deletion.unreferenced)
+        await self._deleters.run(self._attachments.drop, deletion.unreferenced)
         return deletion
 
     def _list_traces(

@@ -32,6 +32,17 @@ def drop_terms(query: str, terms: tuple[str, ...]) -> str:
 
 def replace_fields(query: str, fields: tuple[str, ...], terms: tuple[str, ...]) -> str:
     """Return the query with these terms in the place of all on the fields: a new time range."""
-    begins = tuple(f"{field}{sign}" for field in fields for sign in (":", "=", "<", ">"))
+    begins = _beginnings(fields)
     kept = [term for term in split_terms(query) if not term.startswith(begins)]
     return add_terms(" ".join(kept), terms)
+
+
+def keep_fields(query: str, fields: tuple[str, ...]) -> str:
+    """Return of a query the terms on the fields alone; none of one that has alternatives."""
+    terms = split_terms(query)
+    begins = _beginnings(fields)
+    return "" if "OR" in terms else " ".join(term for term in terms if term.startswith(begins))
+
+
+def _beginnings(fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{field}{sign}" for field in fields for sign in (":", "=", "<", ">"))

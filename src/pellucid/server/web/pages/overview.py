@@ -1,7 +1,7 @@
 """What the trace list adds up to: facets and a histogram, fetched once the list is there."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from pellucid.core.survey import Survey, TimeBin, TimeBins
 from pellucid.server.services.traces import TraceService
 from pellucid.server.web.facets import Facet, FacetValue, list_facets
 from pellucid.server.web.page import Fragment, doc
-from pellucid.server.web.terms import add_terms, drop_terms, has_terms, replace_fields
+from pellucid.server.web.terms import add_terms, drop_terms, has_terms, keep_fields, replace_fields
 
 CHART_HEIGHT = 64
 _TICKS = 6
@@ -102,7 +102,8 @@ async def show_overview(
 ) -> Response[str]:
     """Answer with facets and histogram as a fragment.
 
-    A query that cannot be read counts as none, so that the facets still offer one that can.
+    A query that cannot be read counts as none, so that the facets still offer one that can. Where
+    nothing matches they are those of the time range, each with a count of 0.
     """
     query = str(request.query_params.get("query", "")).strip()
     name = (await traces.get_experiment(slug)).name
@@ -111,9 +112,13 @@ async def show_overview(
     except InvalidInput:
         query = ""
         survey, bins = await _read(traces, name, query)
+    facets = list_facets(survey)
+    if not (survey.trace_count or survey.partial):
+        around = await traces.survey(experiment=name, query=keep_fields(query, ("since", "until")))
+        facets = [_without_counts(facet) for facet in list_facets(around)]
     base = f"/experiments/{slug}/traces"
     return OverviewPage(
-        facets=[_link(facet, base, query, survey.trace_count) for facet in list_facets(survey)],
+        facets=[_link(facet, base, query, survey.trace_count) for facet in facets],
         chart=draw_chart(bins, base, query),
         counted=survey.trace_count,
         is_partial=survey.partial,
@@ -125,6 +130,10 @@ async def _read(traces: TraceService, name: str, query: str) -> tuple[Survey, Ti
         traces.survey(experiment=name, query=query),
         traces.count_by_time(experiment=name, query=query),
     )
+
+
+def _without_counts(facet: Facet) -> Facet:
+    return Facet(facet.title, [replace(value, count=0) for value in facet.values])
 
 
 def _link(facet: Facet, base: str, query: str, total: int) -> FacetView:
