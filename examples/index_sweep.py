@@ -126,6 +126,9 @@ def words_read(documents: list[pellucid.Document]) -> int:
     return sum(len((document.text or "").split()) for document in documents)
 
 
+words_read.lower_is_better = True
+
+
 def unit(vectors: Any) -> Any:
     """Scale rows to length 1."""
     return vectors / numpy.maximum(numpy.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

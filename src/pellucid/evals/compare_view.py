@@ -64,6 +64,11 @@ def ordered(comparison: Comparison) -> list[Change]:
     return sorted(comparison.changes.values(), key=lambda change: change.verdict != WORSE)
 
 
+def shown_p(p_value: float) -> str:
+    """Return a p-value as a reader wants it: never 0."""
+    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
+
+
 def row(change: Change) -> list[str]:
     """Return one metric's cells."""
     interval = change.interval
@@ -73,7 +78,7 @@ def row(change: Change) -> list[str]:
         f"{change.mean:.4g}",
         f"{change.difference:+.4g}",
         f"{interval.low:+.3g} to {interval.high:+.3g}" if interval else "–",
-        f"{change.p_value:.3f}" if change.p_value >= 0.001 else "< 0.001",
+        shown_p(change.p_value),
         f"{change.wins}/{change.losses}/{change.ties}",
         change.verdict,
     ]

@@ -10,6 +10,7 @@ import msgspec
 
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.compare import WORSE, Comparison, as_report, compare
+from pellucid.evals.compare_view import shown_p
 from pellucid.evals.report import Named, Report, ScoreSummary
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -176,7 +177,7 @@ def _relative(rule: str, match: re.Match[str], name: str, comparison: Comparison
         why = f"{name}: no example has it in both"
         return RuleResult(rule=rule.replace("*", name, 1), passed=False, found=why)
     change = comparison.metrics[name]
-    said = f"{change.name} {change.difference:+.4g}, p {change.p_value:.3f}: {change.verdict}"
+    said = f"{change.name} {change.difference:+.4g}, p {shown_p(change.p_value)}: {change.verdict}"
     if match[2] == "not worse":
         passed = change.verdict != WORSE
     elif match[2] == "better":

@@ -52,7 +52,10 @@ class Sweep(msgspec.Struct, kw_only=True):
 
     @property
     def best(self) -> SweepRun:
-        """The best configuration that breaks no constraint. Raises InvalidInput if all do."""
+        """The best configuration that breaks no constraint; of equal ones, one on the front.
+
+        Raises InvalidInput if all break one.
+        """
         for run in self.runs:
             if not run.broken and self.objective.lstrip("-") in run.metrics:
                 return run
@@ -170,8 +173,10 @@ async def asweep(
     except BaseException as error:  # the run must not stay open
         run.fail(error)
         raise
-    tried.sort(key=lambda one: (bool(one.broken), -_sortable(_goal(one, objective))))
     _mark_front(tried, objective)
+    tried.sort(
+        key=lambda one: (bool(one.broken), -_sortable(_goal(one, objective)), not one.on_front)
+    )
     found = Sweep(run=run.info, objective=objective, runs=tried, stages=_since(before))
     run.end({SWEEP_FILE: msgspec.json.encode(_summary(found), enc_hook=repr)})
     await asyncio.to_thread(run.delivered, DELIVERY_S)

@@ -39,6 +39,12 @@ def test_wilson_equals_scipy(successes: int, n: int) -> None:
     assert stats.wilson_interval(successes, n) == pytest.approx((wanted.low, wanted.high))
 
 
+@pytest.mark.parametrize("n", [1, 3, 5, 17, 1000])
+def test_wilson_ends_where_proportions_end(n: int) -> None:
+    assert stats.wilson_interval(0, n).low == 0
+    assert stats.wilson_interval(n, n).high == 1
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_exact_permutation_equals_scipy(seed: int) -> None:
     differences = normal(10, 0.4, seed)

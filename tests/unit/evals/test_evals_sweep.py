@@ -58,6 +58,18 @@ def test_each_distinct_stage_is_computed_once() -> None:
     assert sweep.to_pandas()["exact_match"].max() == 1
 
 
+def test_of_equal_configurations_the_best_is_on_the_front() -> None:
+    def task(n: int, *, pause: float) -> dict[str, Any]:
+        return {"answer": 2 * n, "took": pause}
+
+    latency = scorers.Scorer("latency_s", lambda output: output["took"], lower_is_better=True)
+    sweep = pellucid.sweep(
+        task, {"pause": [0.9, 0.5, 0.7]}, DATA, [scorers.exact_match(), latency], concurrency=1
+    )
+    assert [run.config["pause"] for run in sweep.runs] == [0.5, 0.9, 0.7]
+    assert sweep.front == [sweep.best]
+
+
 def test_constraints_and_the_front() -> None:
     def task(n: int, *, pause: float, right: bool) -> dict[str, Any]:
         return {"answer": 2 * n if right else -1, "took": pause}
