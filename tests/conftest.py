@@ -106,7 +106,7 @@ def pytest_runtest_teardown() -> Generator[None, object, object]:
         return (yield)
 
     def end(number: int, frame: object) -> None:
-        faulthandler.dump_traceback(sys.__stderr__)
+        faulthandler.dump_traceback(2)
         pytest.fail(f"What the test left did not end within {_TEARDOWN_S:.0f} s.")
 
     before = signal.signal(signal.SIGALRM, end)
