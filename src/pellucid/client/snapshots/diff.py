@@ -19,9 +19,9 @@ def diff(
     names = {"a": a if isinstance(a, str) else a.id, "b": b if isinstance(b, str) else b.id}
     if server is not None:
         return msgspec.json.decode(server.get("/api/v1/diff", names), type=RunDiff)
-    from pellucid.client.tracking.lifecycle import flush
+    from pellucid.client.tracking.lifecycle import LONG_SETTLE_S, flush
 
-    flush()
+    flush(LONG_SETTLE_S)
     client = api_client()
     try:
         return msgspec.json.decode(client.get("/api/v1/diff", names), type=RunDiff)

@@ -241,9 +241,9 @@ def _connected(server: Server | None) -> Iterator[Server]:
     if server is not None:
         yield server
         return
-    from pellucid.client.tracking.lifecycle import flush
+    from pellucid.client.tracking.lifecycle import LONG_SETTLE_S, flush
 
-    flush()
+    flush(LONG_SETTLE_S)
     client = api_client()
     try:
         yield client

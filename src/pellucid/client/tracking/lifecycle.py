@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pellucid.client.snapshots.task import SnapshotTask
 
 SETTLE_S = 5.0
+LONG_SETTLE_S = 30.0
+"""How long to wait for a snapshot of this process that is asked for by its own code."""
 _EXIT_S = 0.5
 _ASK_AGAIN_S = 2.0
 _ASK_TIMEOUT_S = 1.0
