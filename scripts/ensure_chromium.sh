@@ -9,9 +9,13 @@ for name in chromium chromium-browser google-chrome google-chrome-stable; do
 done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing Debian's chromium for the browser tests…"
-    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; then
-        exit 0
-    fi
+    export DEBIAN_FRONTEND=noninteractive
+    for again in 1 2 3; do
+        if { apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 chromium; } >/dev/null 2>&1; then
+            exit 0
+        fi
+        sleep $((again * 5))
+    done
 fi
 echo "No Chromium is installed and none could be added: the browser tests (tests/browser) are left out and counted as skipped."
 echo "To run them too, install it: apt-get install chromium"

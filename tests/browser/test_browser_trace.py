@@ -156,14 +156,15 @@ def test_find_goes_from_match_to_match(page: Page, site: Site) -> None:
 
 def test_zoom_changes_the_axis_and_fits_again(page: Page, site: Site) -> None:
     _open(page, site.url(site.bluray))
-    before = page.locator("[data-ticks]").inner_text()
+    ticks = page.locator("[data-ticks]")
+    before = ticks.inner_text()
     page.keyboard.press("+")
     page.keyboard.press("+")
     expect(page.locator("[data-zoomed]")).to_have_count(1)
-    assert page.locator("[data-ticks]").inner_text() != before
+    expect(ticks).not_to_have_text(before, use_inner_text=True)
     page.keyboard.press("0")
     expect(page.locator("[data-zoomed]")).to_have_count(0)
-    assert page.locator("[data-ticks]").inner_text() == before
+    expect(ticks).to_have_text(before, use_inner_text=True)
 
 
 def test_the_graph_merges_steps_and_opens_spans(page: Page, site: Site) -> None:
