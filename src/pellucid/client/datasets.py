@@ -41,6 +41,7 @@ WHOLE_BYTES = 4 << 20
 """Up to here a version is one request; beyond, its examples are sent ahead in parts."""
 _FLUSH_S = 5.0
 _PAGE = 500
+_WITHOUT_SCORERS = "-root:EVALUATOR"
 _JSON = {"content-type": "application/json"}
 
 
@@ -195,6 +196,7 @@ def dataset_from_traces(
 ) -> Dataset:
     """Make examples of the newest traces that match a query; inputs are those of their roots.
 
+    Without a query they are all but those of scorers.
     `expected` is `auto` (a person's correction, else the output of a trace that ended well and
     that no person called bad), `output`, `none` or `score.NAME`. `gold_documents` are those
     `retrieved` last, or `none`. With `name` they become a version of that dataset, behind what it
@@ -202,7 +204,7 @@ def dataset_from_traces(
     """
     flush(_FLUSH_S)
     asked = {
-        "query": query,
+        "query": query if query.strip() else _WITHOUT_SCORERS,
         "experiment": experiment,
         "limit": limit,
         "expected": expected,

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 from pellucid.evals.compare import WORSE, Change, Comparison
+from pellucid.evals.statistics import shown_p
 
 COLUMNS = (
     "metric",
@@ -62,11 +63,6 @@ def headline(comparison: Comparison) -> str:
 def ordered(comparison: Comparison) -> list[Change]:
     """Return the metrics, those that became worse first."""
     return sorted(comparison.changes.values(), key=lambda change: change.verdict != WORSE)
-
-
-def shown_p(p_value: float) -> str:
-    """Return a p-value as a reader wants it: never 0."""
-    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def row(change: Change) -> list[str]:

@@ -10,8 +10,8 @@ import msgspec
 
 from pellucid.core.errors import InvalidInput
 from pellucid.evals.compare import WORSE, Comparison, as_report, compare
-from pellucid.evals.compare_view import shown_p
 from pellucid.evals.report import Named, Report, ScoreSummary
+from pellucid.evals.statistics import shown_p
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,

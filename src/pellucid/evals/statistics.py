@@ -299,6 +299,11 @@ def standard_deviation(values: Sequence[float]) -> float | None:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
+def shown_p(p_value: float) -> str:
+    """Return a p-value as a reader wants it: never 0."""
+    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
+
+
 def pass_at_k(groups: Sequence[tuple[int, int]], k: int) -> float:
     """Return pass@k, unbiased (Chen et al., 2021), from (repeats, passes) of each example.
 

@@ -177,6 +177,11 @@ def test_traces_become_examples(here: LiveServer) -> None:
         if "corrected" in str(trace.input_preview):
             pellucid.score("correction", "mine", trace_id=trace.trace_id, source="HUMAN")
     pellucid.flush()
+    with pellucid.span("exact_match", kind="EVALUATOR", input={"output": "x"}):
+        pass  # a scorer's work is no example
+    everything = [one.inputs for one in pellucid.dataset_from_traces(experiment="datasets")]
+    assert {"question": "good"} in everything
+    assert {"output": "x"} not in everything
     local = pellucid.dataset_from_traces("name:agent", experiment="datasets")
     assert {one.inputs["question"]: one.expected for one in local} == {
         "good": "good answered",

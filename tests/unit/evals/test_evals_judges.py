@@ -328,6 +328,8 @@ def test_align_shows_the_gain_on_held_out_annotations() -> None:
     assert alignment.gain == 1 - alignment.before.accuracy > 0
     assert {example["judgement"] for example in alignment.examples} == {"correct", "incorrect"}
     assert alignment.after.n == alignment.before.n == 10
+    assert str(alignment).startswith("agrees in 100.0% of 10 held out, ")
+    assert str(alignment).endswith(" with 2 worked examples")
 
 
 def test_material_cannot_end_its_own_marks() -> None:

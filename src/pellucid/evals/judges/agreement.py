@@ -14,7 +14,7 @@ from pellucid.evals.judges.answer import ChoiceAnswer
 from pellucid.evals.judges.judge import Judge
 from pellucid.evals.models import shared_http_client
 from pellucid.evals.score import Score
-from pellucid.evals.statistics import Interval, mcnemar_test
+from pellucid.evals.statistics import Interval, mcnemar_test, shown_p
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +81,13 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     """The accuracy after less before, on the held-out annotations."""
     p_value: float
     """McNemar's, of the gain."""
+
+    def __str__(self) -> str:
+        return (
+            f"agrees in {self.after.accuracy:.1%} of {self.after.n} held out, "
+            f"{self.before.accuracy:.1%} before: {100 * self.gain:+.1f} points, "
+            f"p {shown_p(self.p_value)}, with {len(self.examples)} worked examples"
+        )
 
 
 async def agreement(
