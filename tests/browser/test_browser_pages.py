@@ -96,6 +96,25 @@ def test_a_server_that_is_gone_is_said_where_one_waits_for_it(page: Page, site: 
     expect(live).to_contain_text("Live")
 
 
+def test_a_span_that_cannot_be_loaded_is_not_shown_as_the_one_before(
+    page: Page, site: Site
+) -> None:
+    page.expected_complaints = ("ERR_FAILED", "htmx:")  # type: ignore[attr-defined]
+    page.goto(f"{site.server.url}/traces/{site.bluray.trace_id}")
+    rows = page.locator(".wf-row")
+    expect(page.locator("#span .span-head")).to_be_visible()
+    gone = re.compile("/spans/[0-9a-f]{16}")
+    page.route(gone, lambda route: route.abort())
+    rows.nth(1).click()
+    expect(page.locator("#span")).to_contain_text("This span could not be loaded")
+    expect(page.locator("#span .span-head")).to_have_count(0)
+    page.unroute(gone)
+    rows.nth(2).click()
+    name = rows.nth(2).locator(".nm").text_content()
+    assert name
+    expect(page.locator("#span .span-head h2")).to_have_text(name)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_system_theme_is_followed_and_a_choice_is_kept(
     page: Page, site: Site, theme: str

@@ -69,6 +69,9 @@ if (panel) {
     body: "#span-body",
     what: "This span",
     isWanted: (path) => path.includes(wantedSpan),
+    failed: () => {
+      if (shown() !== wantedSpan) panel.querySelector(".span-head")?.remove();
+    },
   });
 }
 
