@@ -15,6 +15,7 @@ import pytest
 
 from pellucid.client.spool import Delivery, Spool
 from pellucid.testing.live import LiveServer
+from pellucid.testing.ports import free_port
 
 JSON = {"content-type": "application/json"}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -107,14 +108,13 @@ def test_the_second_otlp_port_is_done_without_when_taken(
 
 
 def test_it_delivers_what_was_spooled_for_it(start_server: Callable[..., LiveServer]) -> None:
-    server = start_server()
+    port = str(free_port())
+    server = start_server("--port", port)
     server.stop()
-    port = server.url.rpartition(":")[2]
     spool = Spool.open(server.spool_dir, f"http://localhost:{port}")
     spool.write(Delivery(path="/v1/traces", headers=JSON, body=BODY))
     elsewhere = Spool.open(server.spool_dir, "http://127.0.0.1:1")
     elsewhere.write(Delivery(path="/v1/traces", headers=JSON, body=BODY))
-    server.arguments = ("--port", port)
     server.start()
     assert "1 request" in server.wait_for_line("From the spool")
     with server.client() as client:
