@@ -412,6 +412,26 @@ async def tasks_of_an_entrypoint(url: str) -> None:
     print(await flow.ainvoke("discs", thread("t7")))
 
 
+@cases.add(script=TELLS, input="discs", output="Shall it stay?", session="t9")
+def an_entrypoint_that_asks_in_a_stream(url: str) -> None:
+    from langgraph.func import entrypoint, task
+    from langgraph.types import interrupt
+
+    model = llm(url)
+
+    @task  # type: ignore[untyped-decorator, unused-ignore]
+    def draft(topic: str) -> str:
+        return str(model.invoke(topic).content)
+
+    @entrypoint(checkpointer=saver())  # type: ignore[untyped-decorator, unused-ignore]
+    def write(topic: str) -> Any:
+        text = draft(topic).result()
+        return text if interrupt({"Shall it stay?": text}) else ""
+
+    for piece in write.stream("discs", thread("t9")):
+        print(list(piece))
+
+
 @cases.add(script=TELLS, traces=3, session="t8", sessions=1)
 def three_turns_and_a_replay(url: str) -> None:
     talk = chat(url)

@@ -79,9 +79,9 @@ def show_output(run: Run, outputs: Any, *, content: bool) -> None:
         span.set_messages(output=said)
     text = text_of(said) if said is not None and _says_all(outputs) else None
     asked = list(interrupts) if interrupts else run.asked
-    if asked and isinstance(outputs, dict):
+    if asked and (outputs is None or isinstance(outputs, dict)):
         # It comes first, since it is what the run came to.
-        state = {key: held for key, held in outputs.items() if key != "__interrupt__"}
+        state = {key: held for key, held in (outputs or {}).items() if key != "__interrupt__"}
         outputs, text = {"interrupts": asked, **state}, None
     span.set_output(text if text is not None else plain(outputs))
 
