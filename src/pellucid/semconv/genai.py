@@ -1,6 +1,7 @@
 """OpenTelemetry GenAI attributes, the current names and the earlier ones.
 
-Source: OTel semantic conventions for GenAI, 1.27 to 1.40, and what instrumentations write.
+Source: OTel semantic conventions for GenAI, 1.27 to 1.40, and what instrumentations write; Sentry
+and OpenRouter tell details behind another dot (`gen_ai.usage.input_tokens.cached`).
 """
 
 from typing import Any
@@ -136,6 +137,7 @@ _RULES = table(
     (names.AGENT_NAME, "agent", read_text),
     ("session.id", "session_id", read_label),
     (names.CONVERSATION_ID, "session_id", read_label),
+    ("wandb.thread_id", "session_id", read_label),
     (names.USER_ID, "user_id", read_label),
     ("enduser.id", "user_id", read_label),
     ("gen_ai.user", "user_id", read_label),
@@ -157,6 +159,7 @@ _RULES = table(
     ("gen_ai.usage.cached_tokens", "tokens.cache_read", read_count),
     ("gen_ai.usage.cached_input_tokens", "tokens.cache_read", read_count),
     ("gen_ai.usage.experimental.cached_tokens", "tokens.cache_read", read_count),
+    ("gen_ai.usage.input_tokens.cached", "tokens.cache_read", read_count),
     (names.CACHE_WRITE_TOKENS, "tokens.cache_write", read_count),
     ("gen_ai.usage.cache_creation.input_tokens", "tokens.cache_write", read_count),
     ("gen_ai.usage.cache_creation_input_tokens", "tokens.cache_write", read_count),
@@ -164,14 +167,19 @@ _RULES = table(
     ("gen_ai.usage.details.cache_creation_input_tokens", "tokens.cache_write", read_count),
     ("gen_ai.usage.cache_write_input_tokens", "tokens.cache_write", read_count),
     ("gen_ai.usage.prompt_tokens_details.cache_write", "tokens.cache_write", read_count),
+    ("gen_ai.usage.input_tokens.cache_write", "tokens.cache_write", read_count),
     (names.REASONING_TOKENS, "tokens.reasoning", read_count),
     ("gen_ai.usage.reasoning_tokens", "tokens.reasoning", read_count),
     ("gen_ai.usage.details.reasoning_tokens", "tokens.reasoning", read_count),
     ("gen_ai.usage.completion_tokens_details.reasoning", "tokens.reasoning", read_count),
     ("gen_ai.usage.completion_tokens_details.reasoning_tokens", "tokens.reasoning", read_count),
+    ("gen_ai.usage.output_tokens.reasoning", "tokens.reasoning", read_count),
     ("gen_ai.usage.experimental.reasoning_tokens", "tokens.thoughts", read_count),
     ("gen_ai.usage.total_tokens", "tokens.total", read_count),
     ("gen_ai.usage.cost", "cost", read_reported_cost),
+    ("gen_ai.usage.total_cost", "cost", read_reported_cost),
+    ("gen_ai.usage.input_cost", "cost.input", read_reported_cost),
+    ("gen_ai.usage.output_cost", "cost.output", read_reported_cost),
     (names.FINISH_REASONS, "finish_reason", read_reason),
     ("gen_ai.response.finish_reason", "finish_reason", read_reason),
     ("gen_ai.response.time_to_first_chunk", "ttft", read_seconds),

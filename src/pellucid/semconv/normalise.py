@@ -36,7 +36,7 @@ from pellucid.semconv.bodies import MODEL_CALLS, read_bodies
 from pellucid.semconv.rules import Assembler, Dialect, Draft, Flat, Refiner, Rule
 from pellucid.semconv.values import UNREAD
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same span would be understood better: stores keep it with every span."""
 
 DIALECTS: tuple[Dialect, ...] = (

@@ -260,6 +260,30 @@ def test_tokens_are_what_the_provider_counted(name: str) -> None:
     assert _counts(_read(attributes, scope).tokens) == counts
 
 
+def test_what_routers_tell_behind_another_dot_is_read() -> None:
+    found = _read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.input_tokens.cached": 40,
+            "gen_ai.usage.input_tokens.cache_write": 30,
+            "gen_ai.usage.output_tokens": 20,
+            "gen_ai.usage.output_tokens.reasoning": 5,
+            "gen_ai.usage.input_cost": 0.25,
+            "gen_ai.usage.output_cost": 0.5,
+            "wandb.thread_id": "thread-1",
+        }
+    )
+    assert found.tokens == Tokens(
+        input=100, output=20, cache_read=40, cache_write=30, reasoning=5, image=0
+    )
+    assert found.cost_usd == 0.75
+    assert found.session_id == "thread-1"
+    assert found.attributes == {}
+    told = _read({"gen_ai.usage.total_cost": 0.003, "gen_ai.usage.input_cost": 0.002})
+    assert told.cost_usd == 0.003
+
+
 def test_haystack_components_have_kinds_documents_and_messages() -> None:
     found = _read(
         {
