@@ -77,6 +77,30 @@ def test_bytes_are_shown_only_if_they_are_harmless(live_server: LiveServer) -> N
             assert is_inline is (shown == "image/png")
 
 
+@pytest.mark.parametrize(
+    ("data", "is_shown"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", True),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b --><!DOCTYPE svg>\n<svg width='9'>", True),
+        (b"<html><svg></svg><script>alert(1)</script>", False),
+        (b"<svgx/>", False),
+        (b"<!--" * 1000, False),
+    ],
+)
+def test_an_svg_is_one_for_images_of_pages_and_a_download_alone(
+    live_server: LiveServer, data: bytes, is_shown: bool
+) -> None:
+    path = f"/api/v1/artifacts/{digest_bytes(data)}"
+    with live_server.client() as http:
+        http.post(path, params={"size": str(len(data))}, content=data).raise_for_status()
+        answer = http.get(path)
+    media_type = "image/svg+xml" if is_shown else "application/octet-stream"
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_damaged_artifact_breaks_off(live_server: LiveServer) -> None:
     data = b"disc" * 1_000_000
     digest = digest_bytes(data)

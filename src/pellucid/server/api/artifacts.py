@@ -8,13 +8,13 @@ from litestar.response import Stream
 
 from pellucid.core.run_paths import ARTIFACTS_PATH
 from pellucid.core.run_views import UploadView
-from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.artifacts import SVG, ArtifactService
 from pellucid.server.services.attachments import BINARY
 
 TAG = ["artifacts"]
 _HEADERS = {
     # Whatever was logged, a browser must not take it for a page of ours.
-    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, max-age=31536000, immutable",
@@ -30,10 +30,11 @@ _HEADERS = {
 async def get_bytes(digest: str, artifacts: ArtifactService, offset: int = 0) -> Stream:
     """Return an artifact's bytes from `offset`; a damaged one breaks off before its end.
 
-    Shown inline only if they are of a known harmless type, whatever they were logged as.
+    Shown inline only if they are of a known harmless type, whatever they were logged as. An SVG is
+    named as such for the images of a page; a browser that is led to it alone downloads it.
     """
     stored = await artifacts.read(digest, offset=offset)
-    disposition = "attachment" if stored.media_type == BINARY else "inline"
+    disposition = "attachment" if stored.media_type in {BINARY, SVG} else "inline"
     return Stream(
         stored.pieces,
         media_type=stored.media_type,

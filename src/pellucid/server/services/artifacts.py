@@ -1,6 +1,7 @@
 """Artifacts' bytes: uploads in pieces that may be repeated, downloads verified."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -12,8 +13,15 @@ from pellucid.core.run_views import UploadView
 from pellucid.server.services.attachments import BINARY, sniff
 from pellucid.server.services.threads import Threads
 
+SVG = "image/svg+xml"
 PIECE_BYTES = 4 << 20
 MAX_ARTIFACT_BYTES = 50 << 30
+_SVG_LOOKED_INTO = 4096
+_SVG_BEGIN = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s|<\?[^>]*>|<!--(?:(?!-->).)*-->|<!DOCTYPE\s[^>\[]*(?:\[[^\]]*\]\s*)?>)*"
+    rb"<svg[\s>/]",
+    re.DOTALL,
+)
 
 
 class Stored(NamedTuple):
@@ -106,11 +114,21 @@ class ArtifactService:
                 piece = await self._threads.run(next, pieces, None)
 
         media_type = BINARY if offset or first is None else sniff(first)
+        if media_type == BINARY and not offset and first is not None and is_svg(first):
+            media_type = SVG
         return Stored(iterate(), media_type, size - offset)
 
     async def get(self, digest: str) -> bytes:
         """Return all bytes at once, verified; for small ones. Raises NotFound."""
         return await self._threads.run(self._store.get, digest)
+
+
+def is_svg(data: bytes) -> bool:
+    """Tell whether bytes begin as an SVG file: with its element, after what XML lets stand before.
+
+    In an `<img>`, browsers run none of its scripts and fetch nothing that it names.
+    """
+    return _SVG_BEGIN.match(data[:_SVG_LOOKED_INTO]) is not None
 
 
 async def _in_pieces(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

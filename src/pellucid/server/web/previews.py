@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pellucid.core.errors import NotFound
 from pellucid.core.run import Artifact
-from pellucid.server.services.artifacts import ArtifactService
+from pellucid.server.services.artifacts import SVG, ArtifactService
 from pellucid.server.web.measures import format_measure
 
 LOOKED_INTO = 1 << 20
@@ -15,7 +15,7 @@ LOOKED_INTO = 1 << 20
 MOST_LINES = 2_000
 MOST_ROWS = 200
 MOST_CELL = 300
-_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp")
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", SVG)
 
 
 @dataclass(frozen=True, kw_only=True)
