@@ -18,6 +18,7 @@ import threading
 from typing import Any
 
 _PATIENCE_S = 300.0
+_ASKED_S = 120.0
 _POLL_S = 0.01
 
 
@@ -36,8 +37,11 @@ class Held:
         return self._reply
 
     async def asked(self) -> None:
-        """Return as soon as a request waits for its answer."""
+        """Return as soon as a request waits for its answer; one must come within two minutes."""
+        now = asyncio.get_running_loop().time
+        patience_ends = now() + _ASKED_S
         while not self._waiting:
+            assert now() < patience_ends, "the model was not asked"
             await asyncio.sleep(_POLL_S)
 
     def let_go(self) -> None:

@@ -824,7 +824,7 @@ late = Held(Reply(text="A draft.", cached_tokens=4))
 async def a_chat_that_times_out(url: str) -> None:
     from openai import APITimeoutError
 
-    helper = assistant(url, llm_config=config(url, entry={"timeout": 1.5}))
+    helper = assistant(url, llm_config=config(url, entry={"timeout": 2.0}))
     try:
         await person().a_initiate_chat(helper, message="Write.", max_turns=1)
     except (TimeoutError, APITimeoutError) as error:
