@@ -1,7 +1,7 @@
 """Telling luck from progress: intervals, tests, corrections, effect and sample sizes.
 
 Everything random takes a seed, so that a report says the same each time it is read. The
-bootstrap and the Monte Carlo test need numpy (`pellucid[evals]`).
+bootstrap and the Monte Carlo test need numpy (`pellucid[evals]`; the server has it).
 """
 
 import math
