@@ -20,6 +20,7 @@ QUERIES = [
     '"blu-ray" disc*',
     "span(kind:TOOL status:error duration>1s)",
     "span(tool:search attr.tenant:42)",
+    "span(tool:search duration<10ms)",
     "since:24h until:2026-01-31 has:session",
 ]
 

@@ -4,11 +4,28 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from pellucid.core.errors import InvalidInput
 from pellucid.core.matching import compare
-from pellucid.core.query.tree import Compare, Field, FieldType, Op, Scope, Text, Value, fold
+from pellucid.core.query.tree import (
+    Compare,
+    Field,
+    FieldType,
+    Op,
+    Scope,
+    Text,
+    Unresolved,
+    Value,
+    fold,
+)
 from pellucid.core.query.words import is_id, words_of
 from pellucid.core.span import Status
-from pellucid.storage.spans.sqlite.codes import KINDS
+from pellucid.storage.spans.sqlite.codes import (
+    ERROR,
+    INTERRUPTED_AFTER_NS,
+    KINDS,
+    OK,
+    PENDING,
+)
 from pellucid.storage.spans.sqlite.predicate import FALSE, Sql, any_of
 
 TRACE_NUMBERS: Final = {
@@ -140,9 +157,30 @@ def keys_if_only(node: Compare, now: int, status: Status, where: str) -> list[Sq
         for one in Status
         if any(compare(FieldType.TEXT, node.op, value, one.value, now) for value in node.values)
     ]
-    if wanted == [status]:
-        return [Sql(f"SELECT t.key FROM traces t WHERE {where}")]
-    return []
+    return [keys_where(Sql(where))] if wanted == [status] else []
+
+
+def keys_where(where: Sql) -> Sql:
+    """Return a look-up of the traces `t` of which a condition holds."""
+    return Sql(f"SELECT t.key FROM traces t WHERE {where.text}", where.values)
+
+
+def status_is(row: str, seen: str, node: Compare, now: int) -> Sql:
+    """Tell a row's status: that of a pending one depends on the clock."""
+    wanted = {
+        status
+        for status in Status
+        if any(compare(FieldType.TEXT, node.op, value, status.value, now) for value in node.values)
+    }
+    heard_after = now - INTERRUPTED_AFTER_NS
+    pending = f"{row}.status = {PENDING} AND {seen}"
+    parts = {
+        Status.OK: Sql(f"{row}.status = {OK}"),
+        Status.ERROR: Sql(f"{row}.status = {ERROR}"),
+        Status.RUNNING: Sql(f"{pending} >= ?", (heard_after,)),
+        Status.INTERRUPTED: Sql(f"{pending} < ?", (heard_after,)),
+    }
+    return any_of([parts[status] for status in Status if status in wanted])
 
 
 def some_span(columns: Sql) -> Sql:
@@ -154,3 +192,12 @@ def some_span(columns: Sql) -> Sql:
 def are_words(texts: list[Text]) -> bool:
     """Tell whether texts all have words, and none is an id, so that one look-up finds them."""
     return all(words_of(text.text) and not is_id(text.text) for text in texts)
+
+
+def resolved(field: Field | Unresolved) -> Field:
+    """Return a field that a store can answer. Raises InvalidInput for the service's fields."""
+    if isinstance(field, Unresolved):
+        raise InvalidInput(f"{field.name} is no field of traces.")
+    if field.scope is Scope.RUN:
+        raise InvalidInput(f"{field.name} is a field of runs, which this list cannot look into.")
+    return field

@@ -15,14 +15,11 @@ saves looking at all traces. They leave out what the index does not have yet.
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from pellucid.core.errors import InvalidInput
-from pellucid.core.matching import compare
 from pellucid.core.query.tree import (
     And,
     Compare,
     Everything,
     Field,
-    FieldType,
     Has,
     InSpan,
     Node,
@@ -31,20 +28,13 @@ from pellucid.core.query.tree import (
     Or,
     Scope,
     Text,
-    Unresolved,
 )
 from pellucid.core.query.words import is_id, words_of
 from pellucid.core.span import Status
-from pellucid.storage.spans.sqlite.codes import (
-    ERROR,
-    INTERRUPTED_AFTER_NS,
-    OK,
-    PENDING,
-)
+from pellucid.storage.spans.sqlite.codes import ERROR
 from pellucid.storage.spans.sqlite.columns import (
     DRIVEN_NUMBERS,
     OF_SOME_SPAN,
-    SPAN_NUMBERS,
     SPAN_TEXTS,
     TRACE_NUMBERS,
     TRACE_TEXTS,
@@ -56,12 +46,16 @@ from pellucid.storage.spans.sqlite.columns import (
     id_of,
     is_floor,
     keys_if_only,
+    keys_where,
     kind_codes,
     kind_is,
+    resolved,
     some_span,
+    status_is,
     tag_of,
 )
 from pellucid.storage.spans.sqlite.lookups import Ask, Lookup, fact_lookup, has_lookup, text_lookup
+from pellucid.storage.spans.sqlite.one_span import span_is, span_may_be, trace_of_span
 from pellucid.storage.spans.sqlite.predicate import (
     FALSE,
     TRUE,
@@ -70,6 +64,7 @@ from pellucid.storage.spans.sqlite.predicate import (
     any_of,
     negate,
     number_is,
+    only_if,
     start_is,
     text_is,
     time_bound,
@@ -191,7 +186,7 @@ class Compiler:
         if name in ("since", "until"):
             return start_is("t.start_ns", name, values, self._now)
         if name == "status":
-            return self._status("t", "t.pending_seen_ns", node)
+            return status_is("t", "t.pending_seen_ns", node, self._now)
         if name == "experiment":
             names = text_is("e.name", op, values)
             return Sql(
@@ -229,26 +224,6 @@ class Compiler:
             f"EXISTS (SELECT 1 FROM (SELECT {value.text} AS value) tag WHERE {inner.text})",
             value.values + inner.values,
         )
-
-    def _status(self, row: str, seen: str, node: Compare) -> Sql:
-        """Tell the status: that of a pending row depends on the clock."""
-        wanted = {
-            status
-            for status in Status
-            if any(
-                compare(FieldType.TEXT, node.op, value, status.value, self._now)
-                for value in node.values
-            )
-        }
-        heard_after = self._now - INTERRUPTED_AFTER_NS
-        pending = f"{row}.status = {PENDING} AND {seen}"
-        parts = {
-            Status.OK: Sql(f"{row}.status = {OK}"),
-            Status.ERROR: Sql(f"{row}.status = {ERROR}"),
-            Status.RUNNING: Sql(f"{pending} >= ?", (heard_after,)),
-            Status.INTERRUPTED: Sql(f"{pending} < ?", (heard_after,)),
-        }
-        return any_of([parts[status] for status in Status if status in wanted])
 
     def _score(self, node: Compare | Has, field: Field) -> Sql:
         parts = [Sql("s.latest")]
@@ -302,9 +277,7 @@ class Compiler:
             if self._sets is not None and not all(map(self._has_few, lookup.maybe)):
                 self._reads_bodies = True
             maybe = any_of([self._asked(ask) for ask in lookup.maybe])
-            # A CASE, as of an AND SQLite may look at either side first.
-            text = f"CASE WHEN {maybe.text} THEN {whole.text} ELSE 0 END"
-            parts.append(Sql(text, maybe.values + whole.values))
+            parts.append(only_if(maybe, whole))
         found = any_of(parts)
         if self._has_late:
             late = Sql("pellucid_late(?, t.key)", (number,))
@@ -355,16 +328,19 @@ class Compiler:
             isinstance(item, Compare | Has) and resolved(item.field).name in OF_SOME_SPAN
         ):
             return self._trace(item)  # the same, said of some span
-        columns = self._span(item)
+        trace = trace_of_span(item, self._now)
+        columns = span_is(item, self._now)
         if columns is not None:
             self._reads_bodies = True  # not quite, but rows are many, too
-            return some_span(columns)
-        needs = self._span_needs(item)
-        if not needs:
-            return self._indexed(node, None)
+            return only_if(trace, some_span(columns))
         # No need of one span is a need of the trace to have it indexed: late ones are asked, too.
+        needs = self._span_needs(item)
         has = [any_of([self._asked(ask) for ask in (*n.sure, *n.maybe)]) for n in needs]
-        return self._indexed(node, Lookup(FALSE, [], [Ask(None, all_of(has))]))
+        columns = span_may_be(item, self._now)
+        if columns is not None:
+            has.append(some_span(columns))
+        lookup = Lookup(FALSE, [], [Ask(None, all_of(has))]) if has else None
+        return only_if(trace, self._indexed(node, lookup))
 
     def _span_needs(self, node: Node) -> list[Lookup]:
         """Return what the index must have of a trace, some span of which meets a node."""
@@ -380,40 +356,6 @@ class Compiler:
             case _:
                 lookup = None
         return [lookup] if lookup is not None else []
-
-    def _span(self, node: Node) -> Sql | None:
-        """Compile a node to SQL over a row `s` of spans; None where columns do not tell."""
-        match node:
-            case Everything():
-                return TRUE
-            case And(items) | Or(items):
-                parts = [part for item in items if (part := self._span(item)) is not None]
-                if len(parts) < len(items):
-                    return None
-                return all_of(parts) if isinstance(node, And) else any_of(parts)
-            case Not(item):
-                inner = self._span(item)
-                return negate(inner) if inner is not None else None
-            case InSpan(item):
-                return self._span(item)
-            case Compare(field):
-                return self._span_compare(node, resolved(field))
-            case _:
-                return None
-
-    def _span_compare(self, node: Compare, field: Field) -> Sql | None:
-        op, values, name = node.op, node.values, field.name
-        if name in SPAN_NUMBERS:
-            return number_is(SPAN_NUMBERS[name], op, values)
-        if name in SPAN_TEXTS:
-            return text_is(SPAN_TEXTS[name], op, values)
-        if name in ("since", "until"):
-            return start_is("s.start_ns", name, values, self._now)
-        if name == "status":
-            return self._status("s", "s.last_seen_ns", node)
-        if name == "kind":
-            return kind_is("s.kind", kind_codes(node, self._now))
-        return None
 
     # -- necessary conditions --------------------------------------------------------------------
 
@@ -461,12 +403,15 @@ class Compiler:
             return self._score_drivers(node, field)
         if field.name in ("trace", "span"):
             return id_drivers(node)
+        if in_span and field.name == "duration":
+            longer = trace_of_span(node, self._now)
+            return [] if longer == TRUE else [keys_where(longer)]
         if field.name in DRIVEN_NUMBERS and not in_span:
             if any(is_floor(node.op, value.number) for value in node.values):
                 return []
             where = number_is(TRACE_NUMBERS[field.name], node.op, node.values)
             hint = " AND t.error_count > 0" if field.name == "errors" else ""
-            return [Sql(f"SELECT t.key FROM traces t WHERE ({where.text}){hint}", where.values)]
+            return [keys_where(Sql(f"({where.text}){hint}", where.values))]
         lookup = fact_lookup(field, node.op, node.values)
         return [lookup.keys] if lookup is not None else []
 
@@ -489,12 +434,3 @@ class Compiler:
                 case Compare(Field(name="until"), _, values) if values:
                     until = min(until, max(time_bound(v, self._now) for v in values))
         return Bounds(min(since, 2**63 - 1), max(until, 0))
-
-
-def resolved(field: Field | Unresolved) -> Field:
-    """Return a field that a store can answer. Raises InvalidInput for the service's fields."""
-    if isinstance(field, Unresolved):
-        raise InvalidInput(f"{field.name} is no field of traces.")
-    if field.scope is Scope.RUN:
-        raise InvalidInput(f"{field.name} is a field of runs, which this list cannot look into.")
-    return field

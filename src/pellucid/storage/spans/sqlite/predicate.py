@@ -34,6 +34,15 @@ def negate(part: Sql) -> Sql:
     return Sql(f"NOT ({part.text})", part.values)
 
 
+def only_if(condition: Sql, part: Sql) -> Sql:
+    """Return `part` where a condition holds, which is looked at first; else 0."""
+    if condition == TRUE:
+        return part
+    # A CASE, as of an AND SQLite may look at either side first.
+    text = f"CASE WHEN {condition.text} THEN {part.text} ELSE 0 END"
+    return Sql(text, condition.values + part.values)
+
+
 def _join(word: str, parts: Sequence[Sql]) -> Sql:
     if len(parts) == 1:
         return parts[0]
