@@ -39,7 +39,7 @@ SEEN = {
     "code": "code execution",
     "routes": "routes and speaker selection",
     "evaluators": "evaluations",
-    "tasks": "index building and optimisers",
+    "tasks": "index building, optimisers, speech and transcripts",
 }
 FEATURES = {**CHECKS, **SEEN}
 """Feature → how the table names it."""
