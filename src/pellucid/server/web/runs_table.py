@@ -1,7 +1,7 @@
 """The columns of the runs table: which are shown, in what order, and what stands in the cells."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -196,8 +196,9 @@ def cell_of(run: Run, column: Column, best: object) -> Cell:
 
 
 def _names(run: Run, family: str) -> list[str]:
-    held = {
-        "param": flatten_params(run.params),
+    if family == "param":
+        return list(flatten_params(run.params))
+    held: dict[str, Mapping[str, object]] = {
         "metric": run.metrics,
         "tag": run.tags,
         "score": run.scores,

@@ -150,14 +150,14 @@ def id_of(node: Text) -> Compare | None:
 _TRACE_ID = 32
 
 
-def keys_if_only(node: Compare, now: int, status: Status, where: str) -> list[Sql]:
-    """Return a driver by a condition, if a comparison asks for one status alone."""
+def asks_only(node: Compare, status: Status, now: int) -> bool:
+    """Tell whether a comparison asks for one status alone."""
     wanted = [
         one
         for one in Status
         if any(compare(FieldType.TEXT, node.op, value, one.value, now) for value in node.values)
     ]
-    return [keys_where(Sql(where))] if wanted == [status] else []
+    return wanted == [status]
 
 
 def keys_where(where: Sql) -> Sql:

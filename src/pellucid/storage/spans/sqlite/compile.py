@@ -39,13 +39,13 @@ from pellucid.storage.spans.sqlite.columns import (
     TRACE_NUMBERS,
     TRACE_TEXTS,
     are_words,
+    asks_only,
     folded_value,
     has_kind,
     has_model,
     id_drivers,
     id_of,
     is_floor,
-    keys_if_only,
     keys_where,
     kind_codes,
     kind_is,
@@ -396,9 +396,8 @@ class Compiler:
 
     def _compare_drivers(self, node: Compare, field: Field, in_span: bool) -> list[Sql]:
         if field.name == "status":
-            if in_span:
-                return keys_if_only(node, self._now, Status.ERROR, "t.error_count > 0")
-            return keys_if_only(node, self._now, Status.ERROR, f"t.status = {ERROR}")
+            failed = Sql("t.error_count > 0" if in_span else f"t.status = {ERROR}")
+            return [keys_where(failed)] if asks_only(node, Status.ERROR, self._now) else []
         if field.name == "score":
             return self._score_drivers(node, field)
         if field.name in ("trace", "span"):

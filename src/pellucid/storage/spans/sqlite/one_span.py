@@ -12,8 +12,8 @@ from pellucid.storage.spans.sqlite.columns import (
     SPAN_NUMBERS,
     SPAN_TEXTS,
     TRACE_NUMBERS,
+    asks_only,
     has_kind,
-    keys_if_only,
     kind_codes,
     kind_is,
     resolved,
@@ -70,7 +70,7 @@ def trace_of_span(node: Node, now: int) -> Sql:
             return all_of(parts)
         case Compare(Field(name="kind")):
             return has_kind(kind_codes(node, now))
-        case Compare(Field(name="status")) if keys_if_only(node, now, Status.ERROR, ""):
+        case Compare(Field(name="status")) if asks_only(node, Status.ERROR, now):
             return Sql("t.error_count > 0")
         case Compare(Field(name="duration"), op, values) if op in _LONGER:
             return number_is(TRACE_NUMBERS["duration"], op, values)  # no span is longer
